@@ -1,0 +1,64 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let linuxOnly: TargetDependencyCondition = .when(platforms: [.linux])!
+
+let package = Package(
+    name: "tessera",
+    platforms: [.macOS(.v15), .iOS(.v18)],
+    products: [
+        .executable(name: "tessera", targets: ["tessera"]),
+        .library(name: "StructuredMatrices", targets: ["Tensors", "LinearAlgebra", "StructuredMatrices", "Fitting"]),
+        .library(name: "Transformers", targets: ["ModelFiles", "Transformers"]),
+        .library(name: "Compression", targets: ["Compression", "Analysis"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    ],
+    targets: [
+        .target(name: "CKernels"),
+        .systemLibrary(
+            name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .target(name: "Tensors", dependencies: ["CKernels"]),
+        .target(
+            name: "LinearAlgebra",
+            dependencies: ["Tensors", .target(name: "COpenBLAS", condition: linuxOnly)]),
+        .target(
+            name: "ModelFiles",
+            dependencies: ["Tensors", .product(name: "OrderedCollections", package: "swift-collections")]),
+        .target(name: "StructuredMatrices", dependencies: ["CKernels", "LinearAlgebra", "Tensors"]),
+        .target(name: "Fitting", dependencies: ["LinearAlgebra", "StructuredMatrices", "Tensors"]),
+        .target(
+            name: "Transformers",
+            dependencies: ["CKernels", "ModelFiles", "StructuredMatrices", "Tensors"]),
+        .target(name: "Analysis", dependencies: ["LinearAlgebra", "ModelFiles", "StructuredMatrices", "Transformers"]),
+        .target(
+            name: "Compression",
+            dependencies: [
+                "Analysis", "Fitting", "ModelFiles", "StructuredMatrices", "Transformers",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .executableTarget(
+            name: "tessera",
+            dependencies: [
+                "Analysis", "Compression", "ModelFiles", "Transformers",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "Tensors"]),
+        .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
+        .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra"]),
+        .testTarget(
+            name: "ModelFilesTests", dependencies: ["ModelFiles"], resources: [.copy("Resources")]),
+        .testTarget(name: "StructuredMatricesTests", dependencies: ["StructuredMatrices"]),
+        .testTarget(name: "FittingTests", dependencies: ["Fitting"]),
+        .testTarget(
+            name: "TransformersTests", dependencies: ["Transformers"], resources: [.copy("Resources")]),
+        .testTarget(name: "AnalysisTests", dependencies: ["Analysis"]),
+        .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
+        .testTarget(name: "tesseraTests", dependencies: ["tessera"]),
+    ],
+    cLanguageStandard: .c11
+)
