@@ -1,0 +1,36 @@
+# Some environments export these two; they make OpenBLAS run at about half its speed.
+unexport OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
+
+SWIFT ?= swift
+MINILM := .demo/minilm
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench format clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Compress two models, measure them against the originals, print the table
+	@Scripts/bootstrap
+	$(SWIFT) build -c release --product tessera
+	@Scripts/fetch-minilm $(MINILM) || { status=$$?; [ $$status -eq 69 ] || exit $$status; \
+		echo "demo: going on with the model that ships, Models/tiny-llama, alone" >&2; }
+	@Scripts/demo
+
+test: ## Build and run the tests, optimised (TESSERA_SLOW=1 adds the slow ones)
+	@Scripts/bootstrap
+	@Scripts/fetch-minilm $(MINILM) || { status=$$?; [ $$status -eq 69 ] || exit $$status; \
+		echo "test: tests that need all-MiniLM-L6-v2 will be skipped" >&2; }
+	$(SWIFT) build -c release --build-tests
+	$(SWIFT) test -c release --skip-build
+
+bench: ## Time the compressed models of the demo against the originals, interleaved (after make demo)
+	$(SWIFT) build -c release --product tessera
+	@Scripts/bench
+
+format: ## Format the Swift sources in place
+	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
+
+clean: ## Remove build products and what the demo wrote (the downloaded model stays)
+	rm -rf .build
+	@if [ -d .demo ]; then find .demo -mindepth 1 -maxdepth 1 ! -name minilm -exec rm -rf {} +; fi
