@@ -1,0 +1,58 @@
+#include <stdatomic.h>
+#include <string.h>
+
+#include "tables.h"
+
+/// The tables of this build, fastest first, and whether this processor runs them.
+static const tessera_kernels *available(int rank) {
+#if defined(TESSERA_FAST_TABLES) && defined(__x86_64__)
+    __builtin_cpu_init();
+    switch (rank) {
+    case 0:
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")
+                    && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
+                    && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
+                    && __builtin_cpu_supports("f16c")
+            ? &tessera_table_avx512
+            : 0;
+    case 1:
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")
+            ? &tessera_table_avx2
+            : 0;
+    default:
+        return 0;
+    }
+#elif defined(TESSERA_FAST_TABLES) && defined(__aarch64__)
+    return rank == 0 ? &tessera_table_neon : 0;
+#else
+    (void)rank;
+    return 0;
+#endif
+}
+
+enum { ranks = 2 };
+
+const tessera_kernels *tessera_kernels_portable(void) { return &tessera_table_portable; }
+
+const tessera_kernels *tessera_kernels_named(const char *name) {
+    if (strcmp(name, tessera_table_portable.name) == 0) return &tessera_table_portable;
+    for (int rank = 0; rank < ranks; rank++) {
+        const tessera_kernels *table = available(rank);
+        if (table && strcmp(name, table->name) == 0) return table;
+    }
+    return 0;
+}
+
+const tessera_kernels *tessera_kernels_best(void) {
+    // Two threads that arrive first both choose, and choose alike, so no lock is needed.
+    static _Atomic(const tessera_kernels *) chosen;
+    const tessera_kernels *table = atomic_load_explicit(&chosen, memory_order_acquire);
+    if (table) return table;
+    table = &tessera_table_portable;
+    for (int rank = ranks - 1; rank >= 0; rank--) {
+        const tessera_kernels *candidate = available(rank);
+        if (candidate) table = candidate;
+    }
+    atomic_store_explicit(&chosen, table, memory_order_release);
+    return table;
+}

@@ -1,0 +1,25 @@
+#include "portable_internal.h"
+
+const tessera_kernels tessera_table_portable = {
+    .name = "portable",
+    .product = tessera_portable_product,
+    .productTransposed = tessera_portable_productTransposed,
+    .dot = tessera_portable_dot,
+    .addScaled = tessera_portable_addScaled,
+    .multiplyElements = tessera_portable_multiplyElements,
+    .add = tessera_portable_add,
+    .addBias = tessera_portable_addBias,
+    .layerNorm = tessera_portable_layerNorm,
+    .rmsNorm = tessera_portable_rmsNorm,
+    .gelu = tessera_portable_gelu,
+    .geluTanh = tessera_portable_geluTanh,
+    .siluMultiply = tessera_portable_siluMultiply,
+    .softmax = tessera_portable_softmax,
+    .rotate = tessera_portable_rotate,
+    .halfToFloat = tessera_portable_halfToFloat,
+    .floatToHalf = tessera_portable_floatToHalf,
+    .bfloatToFloat = tessera_portable_bfloatToFloat,
+    .floatToBfloat = tessera_portable_floatToBfloat,
+    .dequantizeRow = tessera_portable_dequantizeRow,
+    .quantizedProduct = tessera_portable_quantizedProduct,
+};

@@ -1,0 +1,43 @@
+#ifndef TESSERA_PORTABLE_INTERNAL_H
+#define TESSERA_PORTABLE_INTERNAL_H
+
+#include "tables.h"
+
+float tessera_portable_from_half(uint16_t h);
+uint16_t tessera_portable_to_half(float f);
+
+void tessera_portable_product(
+    const float *x, intptr_t xStride, const float *w, intptr_t wStride, float *y, intptr_t yStride,
+    intptr_t batch, intptr_t out, intptr_t in, bool accumulate);
+void tessera_portable_productTransposed(
+    const float *x, intptr_t xStride, const float *w, intptr_t wStride, float *y, intptr_t yStride,
+    intptr_t batch, intptr_t out, intptr_t in, bool accumulate);
+float tessera_portable_dot(const float *a, const float *b, intptr_t n);
+void tessera_portable_addScaled(float *y, const float *x, float alpha, intptr_t n);
+void tessera_portable_multiplyElements(const float *a, const float *b, float *y, intptr_t n);
+void tessera_portable_add(float *y, const float *x, intptr_t n);
+void tessera_portable_addBias(float *y, const float *bias, intptr_t rows, intptr_t columns, intptr_t stride);
+void tessera_portable_layerNorm(
+    const float *x, intptr_t xStride, const float *residual, intptr_t residualStride, const float *weight,
+    const float *bias, float *y, intptr_t yStride, intptr_t rows, intptr_t columns, float epsilon);
+void tessera_portable_rmsNorm(
+    const float *x, intptr_t xStride, const float *weight, float *y, intptr_t yStride, intptr_t rows,
+    intptr_t columns, float epsilon);
+void tessera_portable_gelu(float *x, intptr_t n);
+void tessera_portable_geluTanh(float *x, intptr_t n);
+void tessera_portable_siluMultiply(const float *gate, const float *up, float *y, intptr_t n);
+void tessera_portable_softmax(float *x, intptr_t rows, intptr_t columns, intptr_t stride, float scale);
+void tessera_portable_rotate(
+    float *x, const float *cosine, const float *sine, intptr_t heads, intptr_t headDimension);
+void tessera_portable_halfToFloat(const uint16_t *x, float *y, intptr_t n);
+void tessera_portable_floatToHalf(const float *x, uint16_t *y, intptr_t n);
+void tessera_portable_bfloatToFloat(const uint16_t *x, float *y, intptr_t n);
+void tessera_portable_floatToBfloat(const float *x, uint16_t *y, intptr_t n);
+void tessera_portable_dequantizeRow(
+    const uint8_t *codes, intptr_t bits, const uint16_t *scales, intptr_t groupSize, float *y, intptr_t columns);
+void tessera_portable_quantizedProduct(
+    const float *x, intptr_t xStride, const uint8_t *codes, intptr_t bits, intptr_t rowBytes,
+    const uint16_t *scales, intptr_t scaleStride, intptr_t groupSize, float *y, intptr_t yStride, intptr_t batch,
+    intptr_t out, intptr_t in, bool accumulate, float *scratch);
+
+#endif
