@@ -1,0 +1,67 @@
+import Tensors
+
+/// C = alpha op(A) op(B) + beta C on views, on the calling thread. op(A) is C.rows x k, op(B) k x C.columns.
+///
+/// Trusts shapes; 2 m n k floating-point operations.
+@inlinable
+public func multiply<Scalar: LinearAlgebraScalar>(
+    _ a: DenseMatrixView<Scalar>, transposeA: Bool = false, _ b: DenseMatrixView<Scalar>, transposeB: Bool = false,
+    alpha: Scalar = 1, beta: Scalar = 0, into c: MutableDenseMatrixView<Scalar>
+) {
+    let inner = transposeA ? a.rows : a.columns
+    guard c.rows > 0, c.columns > 0 else { return }
+    Scalar.gemm(
+        transposeA, transposeB, c.rows, c.columns, inner, alpha, a.base, max(1, a.rowStride), b.base,
+        max(1, b.rowStride), beta, c.base, max(1, c.rowStride))
+}
+
+extension DenseMatrix where Scalar: LinearAlgebraScalar {
+    /// op(self) op(other), on the calling thread.
+    /// - Precondition: the inner dimensions agree.
+    public func multiplied(by other: Self, transposeSelf: Bool = false, transposeOther: Bool = false) -> Self {
+        let (outer, inner) = transposeSelf ? (columns, rows) : (rows, columns)
+        let (otherInner, otherOuter) = transposeOther ? (other.columns, other.rows) : (other.rows, other.columns)
+        precondition(inner == otherInner, "inner dimensions \(inner) and \(otherInner) differ")
+        var result = Self(rows: outer, columns: otherOuter)
+        result.withMutableView { c in
+            withView { a in
+                other.withView { b in
+                    multiply(a, transposeA: transposeSelf, b, transposeB: transposeOther, into: c)
+                }
+            }
+        }
+        return result
+    }
+
+    /// self^T self (columns x columns), symmetric in every bit.
+    public func gramian() -> Self {
+        var result = Self(rows: columns, columns: columns)
+        result.addGramian(of: self)
+        return result
+    }
+
+    /// Adds `matrix`^T `matrix` to a symmetric self.
+    public mutating func addGramian(of matrix: Self) {
+        precondition(rows == matrix.columns && columns == matrix.columns)
+        withMutableView { c in
+            matrix.withView { a in
+                Scalar.syrk(a.columns, a.rows, 1, a.base, max(1, a.rowStride), 1, c.base, max(1, c.rowStride))
+            }
+            for row in 0..<c.rows {
+                for column in 0..<row { c.row(column)[row] = c.row(row)[column] }
+            }
+        }
+    }
+
+    /// Sum over elements of self * other.
+    public func innerProduct(_ other: Self) -> Double {
+        precondition(rows == other.rows && columns == other.columns)
+        var sum = 0.0
+        for (left, right) in zip(elements, other.elements) { sum += Double(left) * Double(right) }
+        return sum
+    }
+
+    public mutating func scale(by factor: Scalar) {
+        for index in elements.indices { elements[index] *= factor }
+    }
+}

@@ -1,0 +1,65 @@
+extension Tensor {
+    /// The elements as `Float`, converted from any floating-point type.
+    /// - Throws: `TensorError.notFloatingPoint`.
+    public func floats() throws -> [Float] {
+        guard elementType.isFloatingPoint else { throw TensorError.notFloatingPoint(elementType: elementType) }
+        return [Float](unsafeUninitializedCapacity: elementCount) { buffer, count in
+            withBytes { bytes in
+                for index in 0..<elementCount {
+                    buffer[index] = Self.load(bytes, elementType, index)
+                }
+            }
+            count = elementCount
+        }
+    }
+
+    /// A matrix of `Float` from a two-dimensional floating-point tensor.
+    /// - Throws: `TensorError.notAMatrix`, `TensorError.notFloatingPoint`.
+    public func matrix() throws -> Matrix {
+        guard shape.count == 2 else { throw TensorError.notAMatrix(shape: shape) }
+        return Matrix(rows: shape[0], columns: shape[1], elements: try floats())
+    }
+
+    /// A tensor that stores `values` in the given floating-point type, rounding to nearest, ties to even.
+    /// - Throws: `TensorError.byteCountMismatch` when the shape does not hold `values.count` elements,
+    ///   `TensorError.notFloatingPoint` for an integer type.
+    public init(_ values: [Float], shape: [Int], elementType: ElementType = .f32) throws {
+        guard elementType.isFloatingPoint else { throw TensorError.notFloatingPoint(elementType: elementType) }
+        let count = try Self.byteCount(of: shape, elementType: elementType)
+        guard count == values.count * elementType.byteCount else {
+            throw TensorError.byteCountMismatch(
+                elementType: elementType, shape: shape, expected: count,
+                got: values.count * elementType.byteCount)
+        }
+        let storage = TensorStorage(byteCount: count) { bytes in
+            for (index, value) in values.enumerated() { Self.store(value, bytes, elementType, index) }
+        }
+        self.init(uncheckedType: elementType, shape: shape, byteCount: count, storage: storage, byteOffset: 0)
+    }
+
+    private static func load(_ bytes: UnsafeRawBufferPointer, _ type: ElementType, _ index: Int) -> Float {
+        switch type {
+        case .f64:
+            Float(Double(bitPattern: .init(littleEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))))
+        case .f32:
+            Float(bitPattern: .init(littleEndian: bytes.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self)))
+        case .f16:
+            Precision.f16.decode(.init(littleEndian: bytes.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self)))
+        default:
+            Precision.bf16.decode(.init(littleEndian: bytes.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self)))
+        }
+    }
+
+    private static func store(_ value: Float, _ bytes: UnsafeMutableRawBufferPointer, _ type: ElementType, _ index: Int) {
+        switch type {
+        case .f64:
+            bytes.storeBytes(of: Double(value).bitPattern.littleEndian, toByteOffset: index * 8, as: UInt64.self)
+        case .f32:
+            bytes.storeBytes(of: value.bitPattern.littleEndian, toByteOffset: index * 4, as: UInt32.self)
+        case .f16:
+            bytes.storeBytes(of: Precision.f16.encode(value).littleEndian, toByteOffset: index * 2, as: UInt16.self)
+        default:
+            bytes.storeBytes(of: Precision.bf16.encode(value).littleEndian, toByteOffset: index * 2, as: UInt16.self)
+        }
+    }
+}

@@ -1,0 +1,65 @@
+/// An immutable n-dimensional array, row-major: an element type, a shape and a range of shared bytes.
+///
+/// Elements are little-endian, as in safetensors. A tensor over mapped storage costs no memory until read.
+public struct Tensor: Sendable {
+    public let elementType: ElementType
+    public let shape: [Int]
+    /// Bytes of the elements, without padding.
+    public let byteCount: Int
+    let storage: TensorStorage
+    let byteOffset: Int
+
+    /// Product of the dimensions (1 for a scalar, 0 if a dimension is 0).
+    public var elementCount: Int { byteCount / elementType.byteCount }
+
+    /// A tensor over a range of existing storage, from byte `byteOffset` on.
+    /// - Throws: `TensorError.shapeOverflow`, `TensorError.byteCountMismatch` when the range does not fit.
+    public init(elementType: ElementType, shape: [Int], storage: TensorStorage, byteOffset: Int = 0) throws {
+        let count = try Self.byteCount(of: shape, elementType: elementType)
+        guard byteOffset >= 0, byteOffset <= storage.bytes.count, count <= storage.bytes.count - byteOffset else {
+            throw TensorError.byteCountMismatch(
+                elementType: elementType, shape: shape, expected: count,
+                got: max(0, storage.bytes.count - byteOffset))
+        }
+        self.init(uncheckedType: elementType, shape: shape, byteCount: count, storage: storage, byteOffset: byteOffset)
+    }
+
+    /// A tensor with its own copy of `bytes`.
+    /// - Throws: as the initializer above; here the count must match exactly.
+    public init(elementType: ElementType, shape: [Int], bytes: [UInt8]) throws {
+        let count = try Self.byteCount(of: shape, elementType: elementType)
+        guard count == bytes.count else {
+            throw TensorError.byteCountMismatch(
+                elementType: elementType, shape: shape, expected: count, got: bytes.count)
+        }
+        let storage = TensorStorage(byteCount: count) { $0.copyBytes(from: bytes) }
+        self.init(uncheckedType: elementType, shape: shape, byteCount: count, storage: storage, byteOffset: 0)
+    }
+
+    init(uncheckedType: ElementType, shape: [Int], byteCount: Int, storage: TensorStorage, byteOffset: Int) {
+        self.elementType = uncheckedType
+        self.shape = shape
+        self.byteCount = byteCount
+        self.storage = storage
+        self.byteOffset = byteOffset
+    }
+
+    /// Bytes of a tensor of this shape and type, with overflow reported.
+    /// - Throws: `TensorError.shapeOverflow` (also for a negative dimension).
+    public static func byteCount(of shape: [Int], elementType: ElementType) throws -> Int {
+        var count = elementType.byteCount
+        for dimension in shape {
+            let (product, overflow) = count.multipliedReportingOverflow(by: dimension)
+            guard !overflow, dimension >= 0 else { throw TensorError.shapeOverflow(shape: shape) }
+            count = product
+        }
+        return count
+    }
+
+    /// The elements as raw bytes, valid during the call.
+    public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        try withExtendedLifetime(storage) {
+            try body(UnsafeRawBufferPointer(rebasing: storage.bytes[byteOffset..<byteOffset + byteCount]))
+        }
+    }
+}

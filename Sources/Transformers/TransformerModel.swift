@@ -1,0 +1,48 @@
+import ModelFiles
+import StructuredMatrices
+import Tensors
+
+/// A place in a model that holds one weight matrix.
+public struct MatrixSite: Sendable, Hashable {
+    public enum Role: String, Sendable, Hashable, Codable {
+        /// y = W x inside the network.
+        case linear
+        /// A table whose rows are looked up (and that may also be the output head).
+        case embedding
+    }
+
+    /// The weight's name in the checkpoint without ".weight": "encoder.layer.0.attention.self.query".
+    public let name: String
+    public let shape: MatrixShape
+    public let role: Role
+    /// Sites with the same input share one Gram matrix; nil for tables that are only looked up.
+    public let input: String?
+
+    public init(name: String, shape: MatrixShape, role: Role, input: String?) {
+        self.name = name
+        self.shape = shape
+        self.role = role
+        self.input = input
+    }
+}
+
+/// Sees the inputs of the linear layers while a model runs: the name of the input (`MatrixSite.input`) and
+/// the activations, tokens x features. Called in the order of the layers, from one thread for one forward pass.
+public typealias ActivationObserver = (_ input: String, _ activations: MatrixView) -> Void
+
+/// A model whose matrices can be looked at and replaced by structured ones.
+///
+/// A value type: replacing a matrix in a copy leaves the original as it was.
+public protocol TransformerModel: Sendable {
+    /// Hugging Face's `model_type`: "bert", "llama".
+    static var architecture: String { get }
+
+    /// Every matrix that may be compressed, in the order of the computation.
+    var sites: [MatrixSite] { get }
+
+    /// The matrix at a site. Setting trusts the shape.
+    subscript(site name: String) -> any StructuredMatrix { get set }
+
+    /// Runs the model over token sequences and shows every linear input to the observer; the outputs are dropped.
+    func observe(_ sequences: [[Int]], context: ExecutionContext, observer: ActivationObserver)
+}
