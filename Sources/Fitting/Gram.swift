@@ -1,0 +1,71 @@
+import LinearAlgebra
+import Synchronization
+import Tensors
+
+/// Second moments of a layer's inputs, G = X^T X / N, that weight the error of its matrix: one object for each
+/// distinct input, shared by all the fits of all the matrices that read it.
+///
+/// G is damped once, here: `relativeDamping` times the mean of its diagonal is added to the diagonal, and the sum
+/// *is* the objective everywhere (errors, roots, sweeps), so that identities between them hold exactly. The default
+/// of 1e-6 keeps G invertible when inputs are dead or fewer than features, and moves errors by about as much.
+/// Memory: columns^2 doubles, and the same again once `root()` was asked for.
+public final class Gram: Sendable {
+    /// The damped G, columns x columns, symmetric.
+    public let matrix: DoubleMatrix
+    public let relativeDamping: Double
+    private let cachedRoot = Mutex<SymmetricRoot?>(nil)
+
+    /// - Parameter matrix: X^T X / N, columns x columns; both triangles are read and averaged.
+    /// - Throws: `FittingError.gramNotSquare`, `.notFiniteGram`.
+    public init(_ matrix: DoubleMatrix, relativeDamping: Double = 1e-6) throws {
+        guard matrix.rows == matrix.columns else {
+            throw FittingError.gramNotSquare(rows: matrix.rows, columns: matrix.columns)
+        }
+        if let index = matrix.elements.firstIndex(where: { !$0.isFinite }) {
+            throw FittingError.notFiniteGram(row: index / matrix.columns, column: index % matrix.columns)
+        }
+        let size = matrix.rows
+        var damped = matrix
+        damped.withMutableView { g in
+            var trace = 0.0
+            for row in 0..<size {
+                trace += g.row(row)[row]
+                for column in 0..<row {
+                    let mean = (g.row(row)[column] + g.row(column)[row]) / 2
+                    g.row(row)[column] = mean
+                    g.row(column)[row] = mean
+                }
+            }
+            let damping = size > 0 ? relativeDamping * max(0, trace) / Double(size) : 0
+            for row in 0..<size { g.row(row)[row] += damping }
+        }
+        self.matrix = damped
+        self.relativeDamping = relativeDamping
+    }
+
+    /// G of the given inputs (tokens x features).
+    /// - Throws: as above.
+    public convenience init(inputs: DoubleMatrix, relativeDamping: Double = 1e-6) throws {
+        var gram = inputs.gramian()
+        let scale = 1 / Double(max(1, inputs.rows))
+        for index in gram.elements.indices { gram.elements[index] *= scale }
+        try self.init(gram, relativeDamping: relativeDamping)
+    }
+
+    /// Number of input features.
+    public var size: Int { matrix.rows }
+
+    /// L with G = L L^T, computed at the first call and kept. About size^3 / 3 multiply-adds.
+    /// - Throws: `LinearAlgebraError.noConvergence`.
+    public func root() throws -> SymmetricRoot {
+        try cachedRoot.withLock { cached in
+            if let cached { return cached }
+            let root = try SymmetricRoot(matrix)
+            cached = root
+            return root
+        }
+    }
+
+    /// Mean squares of the single inputs.
+    public var diagonal: [Double] { (0..<size).map { matrix[$0, $0] } }
+}

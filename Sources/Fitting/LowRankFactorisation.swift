@@ -1,0 +1,101 @@
+import LinearAlgebra
+import StructuredMatrices
+import Tensors
+
+/// All the best low-rank fits of one matrix, from one decomposition.
+///
+/// With W L = P S Q^T, G = L L^T (L = I for Frobenius), the best rank-r matrix under the objective is P_r P_r^T W: the
+/// whitened SVD's P_r S_r Q_r^T L^-1 with L^-1 cancelled, so that nothing is ever divided by a small eigenvalue of G.
+/// Its squared error is the sum of the discarded squared singular values (Eckart and Young 1936; SVD-LLM, arXiv 2403.07378).
+public struct LowRankFactorisation: Sendable {
+    /// Singular values of W L, descending: min(rows, columns) of them, or as many as were asked for.
+    public let singularValues: [Double]
+    /// rows x k, orthonormal columns.
+    let left: DoubleMatrix
+    /// k x columns, `left`^T W.
+    let right: DoubleMatrix
+    /// tr(W G W^T).
+    public let squaredNorm: Double
+    public let shape: MatrixShape
+
+    /// A `Double` SVD of W L on the calling thread: about 0.3 s for 384 x 1536.
+    /// - Throws: `FittingError`, `LinearAlgebraError`.
+    public init(_ weight: Matrix, objective: Objective, context: FitContext = FitContext()) throws {
+        try context.check(weight, objective)
+        let weight = weight.converted(to: Double.self)
+        let svd = try SingularValues(Self.whitened(weight, objective))
+        self.init(weight, objective, left: svd.u, values: svd.values)
+    }
+
+    /// The leading `rank` triples by randomized SVD of W L (Halko, Martinsson, Tropp, arXiv 0909.4061).
+    /// - Throws: as above.
+    public init(
+        _ weight: Matrix, objective: Objective, rank: Int, sketch: RandomizedSVD, context: FitContext = FitContext()
+    ) throws {
+        try context.check(weight, objective)
+        var generator = context.generator(for: "randomized-svd")
+        let weight = weight.converted(to: Double.self)
+        let svd = try sketch(Self.whitened(weight, objective), rank: rank, using: &generator)
+        self.init(weight, objective, left: svd.u, values: svd.values)
+    }
+
+    private init(_ weight: DoubleMatrix, _ objective: Objective, left: DoubleMatrix, values: [Double]) {
+        singularValues = values
+        self.left = left
+        right = left.multiplied(by: weight, transposeSelf: true)
+        squaredNorm = objective.squaredNorm(of: weight)
+        shape = MatrixShape(rows: weight.rows, columns: weight.columns)
+    }
+
+    static func whitened(_ weight: DoubleMatrix, _ objective: Objective) throws -> DoubleMatrix {
+        guard let gram = objective.gram else { return weight }
+        return weight.multiplied(by: try gram.root().factor)
+    }
+
+    /// Ranks that can be asked for.
+    public var maximumRank: Int { singularValues.count }
+
+    /// The relative squared error of the rank-r fit in exact arithmetic, without forming it.
+    public func relativeError(rank: Int) -> Double {
+        guard squaredNorm > 0 else { return 0 }
+        if singularValues.count == min(shape.rows, shape.columns) {
+            return min(1, singularValues.dropFirst(max(0, rank)).reduce(0) { $0 + $1 * $1 } / squaredNorm)
+        }
+        let kept = singularValues.prefix(max(0, rank)).reduce(0) { $0 + $1 * $1 }
+        return max(0, 1 - kept / squaredNorm)
+    }
+
+    /// The best rank-r matrix (r cut to 1...`maximumRank`), each component's norm split evenly between U and V, which is
+    /// kind to half precision.
+    public func matrix(rank: Int, precision: Precision = .f32) -> LowRank {
+        let (u, v) = balancedFactors(rank: rank)
+        return LowRank(u: u.converted(to: Float.self), v: v.converted(to: Float.self), precision: precision)
+    }
+
+    /// U (rows x r) and V (r x columns) in `Double`.
+    package func balancedFactors(rank: Int) -> (u: DoubleMatrix, v: DoubleMatrix) {
+        let rank = max(1, min(rank, maximumRank))
+        var u = left.block(rows: 0..<left.rows, columns: 0..<rank)
+        var v = right.block(rows: 0..<rank, columns: 0..<right.columns)
+        for component in 0..<rank {
+            var norm = 0.0
+            for column in 0..<v.columns { norm += v[component, column] * v[component, column] }
+            // The fourth root: U's column has norm 1 and takes half of V's.
+            let scale = norm.squareRoot().squareRoot()
+            guard scale > 0 else { continue }
+            for row in 0..<u.rows { u[row, component] *= scale }
+            for column in 0..<v.columns { v[component, column] /= scale }
+        }
+        return (u, v)
+    }
+
+    /// The largest rank within the budget.
+    /// - Throws: `FittingError.budgetBelowMinimum`.
+    public static func rank(
+        within size: SizeBudget, shape: MatrixShape, precision: Precision, matrix: String = "matrix"
+    ) throws -> Int {
+        try size.largest(
+            in: 1...max(1, min(shape.rows, shape.columns)), family: LowRank.family, shape: shape, matrix: matrix
+        ) { .factors($0 * (shape.rows + shape.columns), precision: precision) }
+    }
+}
