@@ -37,7 +37,7 @@ let package = Package(
         .target(
             name: "Compression",
             dependencies: [
-                "Analysis", "Fitting", "ModelFiles", "StructuredMatrices", "Transformers",
+                "Analysis", "Fitting", "LinearAlgebra", "ModelFiles", "StructuredMatrices", "Tensors", "Transformers",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(
