@@ -5,7 +5,7 @@
 
 /// The tables of this build, fastest first, and whether this processor runs them.
 static const tessera_kernels *available(int rank) {
-#if defined(TESSERA_FAST_TABLES) && defined(__x86_64__)
+#if defined(__x86_64__)
     __builtin_cpu_init();
     switch (rank) {
     case 0:
@@ -22,7 +22,7 @@ static const tessera_kernels *available(int rank) {
     default:
         return 0;
     }
-#elif defined(TESSERA_FAST_TABLES) && defined(__aarch64__)
+#elif defined(__aarch64__)
     return rank == 0 ? &tessera_table_neon : 0;
 #else
     (void)rank;
