@@ -20,6 +20,9 @@ public struct Factor: Sendable, Equatable {
         self.init(matrix.elements, shape: [matrix.rows, matrix.columns], precision: precision)
     }
 
+    /// Other values of the same shape and precision.
+    public func replacing(_ values: [Float]) -> Factor { Factor(values, shape: shape, precision: precision) }
+
     public var storedBytes: Int { values.count * precision.elementType.byteCount }
 
     /// The values as the tensor a checkpoint stores.
@@ -27,7 +30,7 @@ public struct Factor: Sendable, Equatable {
         get throws { try Tensor(values, shape: shape, elementType: precision.elementType) }
     }
 
-    /// Lends slice `index` along the first of three dimensions (or the whole of two) as a matrix view.
+    /// Lends the values as a matrix, all but the last dimension folded into rows.
     public func withView<Result>(_ body: (MatrixView) throws -> Result) rethrows -> Result {
         let columns = shape.last ?? 1
         let rows = columns == 0 ? 0 : values.count / columns

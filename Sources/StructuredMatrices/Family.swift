@@ -21,6 +21,12 @@ public enum Families {
     public static let all: [any StructuredMatrix.Type] = [
         Dense.self,
         LowRank.self,
+        BlockDiagonal.self,
+        BlockShuffle.self,
+        BlockDense.self,
+        Monarch.self,
+        BLAST.self,
+        Quantized.self,
     ]
 
     public static var names: [String] { all.map { $0.family.name } }
@@ -53,6 +59,18 @@ public struct FamilyAttributes: Sendable, Equatable {
         guard range.contains(value) else {
             throw StructuredMatrixError.invalidAttribute(
                 matrix: matrix, attribute: name, expected: "\(range.lowerBound) to \(range.upperBound)", got: value)
+        }
+        return value
+    }
+
+    /// A number of blocks into which every one of `sizes` can be cut evenly.
+    /// - Throws: as `integer`.
+    public func divisor(_ name: String, of sizes: Int...) throws -> Int {
+        let value = try integer(name)
+        guard sizes.allSatisfy({ $0 % value == 0 }) else {
+            throw StructuredMatrixError.invalidAttribute(
+                matrix: matrix, attribute: name,
+                expected: "a divisor of \(sizes.map(String.init).joined(separator: " and "))", got: value)
         }
         return value
     }

@@ -44,8 +44,6 @@ public struct Dense: DifferentiableMatrix {
     }
 
     public var factors: [Factor] { [weight] }
-    public func replacingFactors(_ values: [[Float]]) -> Self {
-        Self(Factor(values[0], shape: weight.shape, precision: weight.precision))
-    }
+    public func replacingFactors(_ values: [[Float]]) -> Self { Self(weight.replacing(values[0])) }
     public func factorGradients(_ gradient: Matrix) -> [[Float]] { [gradient.elements] }
 }

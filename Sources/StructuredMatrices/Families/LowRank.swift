@@ -30,22 +30,33 @@ public struct LowRank: DifferentiableMatrix {
     }
 
     public func apply(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
-        var hidden = Matrix(rows: input.rows, columns: rank)
-        hidden.withMutableView { hidden in
-            v.withView { DenseProduct.apply(input, $0, into: hidden, context: context) }
-            u.withView { DenseProduct.apply(hidden.readable, $0, into: output, context: context) }
+        withViews { u, v in
+            DenseProduct.inPieces(ofBatch: input.rows, multiplyAdds: cost.multiplyAdds, context: context) { rows, context in
+                withScratch(rows: rows.count, columns: rank) { hidden in
+                    DenseProduct.apply(input.rows(rows), v, into: hidden, context: context)
+                    DenseProduct.apply(hidden.readable, u, into: output.rows(rows), context: context)
+                }
+            }
         }
     }
 
     public func applyTransposed(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
-        var hidden = Matrix(rows: input.rows, columns: rank)
-        hidden.withMutableView { hidden in
-            u.withView { DenseProduct.applyTransposed(input, $0, into: hidden, context: context) }
-            v.withView { DenseProduct.applyTransposed(hidden.readable, $0, into: output, context: context) }
+        withViews { u, v in
+            DenseProduct.inPieces(ofBatch: input.rows, multiplyAdds: cost.multiplyAdds, context: context) { rows, context in
+                withScratch(rows: rows.count, columns: rank) { hidden in
+                    DenseProduct.applyTransposed(input.rows(rows), u, into: hidden, context: context)
+                    DenseProduct.applyTransposed(hidden.readable, v, into: output.rows(rows), context: context)
+                }
+            }
         }
     }
 
+    private func withViews(_ body: (_ u: MatrixView, _ v: MatrixView) -> Void) {
+        u.withView { u in v.withView { v in body(u, v) } }
+    }
+
     public func dense() -> Matrix { u.matrix.multiplied(by: v.matrix) }
+    public func gather(rows: [Int]) -> Matrix { Dense(u).gather(rows: rows).multiplied(by: v.matrix) }
 
     public var tensors: [(name: String, tensor: Tensor)] {
         get throws { [("u", try u.tensor), ("v", try v.tensor)] }
@@ -60,9 +71,7 @@ public struct LowRank: DifferentiableMatrix {
 
     public var factors: [Factor] { [u, v] }
     public func replacingFactors(_ values: [[Float]]) -> Self {
-        Self(
-            u: Factor(values[0], shape: u.shape, precision: u.precision),
-            v: Factor(values[1], shape: v.shape, precision: v.precision))
+        Self(u: u.replacing(values[0]), v: v.replacing(values[1]))
     }
     public func factorGradients(_ gradient: Matrix) -> [[Float]] {
         [
