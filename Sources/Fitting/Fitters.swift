@@ -4,6 +4,7 @@ public enum Fitters {
         TruncatedSVDFitter(),
         RandomizedSVDFitter(),
         ActivationSVDFitter(),
+        QuantizedFitter(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }
