@@ -147,10 +147,10 @@ public struct Quantized: StructuredMatrix {
                 matrix: attributes.matrix, attribute: "bits", expected: "2, 3, 4 or 8", got: bits)
         }
         groupSize = try attributes.integer("groupSize")
-        let sizes = 0...Int(Int32.max)
-        guard sizes.contains(shape.rows), sizes.contains(shape.columns) else {
-            throw StructuredMatrixError.invalidSize(
-                family: Self.family.name, shape: shape, reason: "sizes must be between 0 and \(sizes.upperBound)")
+        // Bounded so that the sizes of the packed rows cannot overflow.
+        for (name, size) in [("rows", shape.rows), ("columns", shape.columns)] where !(0...Int(Int32.max)).contains(size) {
+            throw StructuredMatrixError.invalidAttribute(
+                matrix: attributes.matrix, attribute: name, expected: "0 to \(Int32.max)", got: size)
         }
         self.shape = shape
         codes = try tensors.tensor(

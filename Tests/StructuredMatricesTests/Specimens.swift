@@ -1,0 +1,165 @@
+import StructuredMatrices
+import Tensors
+import Testing
+
+/// How to make instances of one family for the law tests. A new family is tested by one entry here.
+struct Specimen: Sendable {
+    let family: any StructuredMatrix.Type
+    /// Instances of this shape; none where the family cannot represent it.
+    let make: @Sendable (MatrixShape, Precision, inout SeededGenerator) throws -> [any StructuredMatrix]
+}
+
+extension Specimen {
+    static let all: [Specimen] = [
+        Specimen(family: Dense.self) { shape, precision, generator in
+            [Dense(.random([shape.rows, shape.columns], precision, &generator))]
+        },
+        Specimen(family: LowRank.self) { shape, precision, generator in
+            [1, 5].map { rank in
+                LowRank(
+                    u: .random([shape.rows, rank], precision, &generator),
+                    v: .random([rank, shape.columns], precision, &generator))
+            }
+        },
+        Specimen(family: BlockDiagonal.self) { shape, precision, generator in
+            commonDivisors(shape.rows, shape.columns).map { blocks in
+                BlockDiagonal(
+                    blocks: .random([blocks, shape.rows / blocks, shape.columns / blocks], precision, &generator))
+            }
+        },
+        Specimen(family: BlockShuffle.self) { shape, precision, generator in
+            commonDivisors(shape.rows, shape.columns).map { blocks in
+                let size = min(shape.rows, shape.columns) / blocks
+                return BlockShuffle(
+                    first: .random([blocks, size, shape.columns / blocks], precision, &generator),
+                    second: .random([blocks, shape.rows / blocks, size], precision, &generator))
+            }
+        },
+        Specimen(family: BlockDense.self) { shape, precision, generator in
+            commonDivisors(shape.columns, shape.columns).map { blocks in
+                BlockDense(
+                    first: .random([blocks, 2, shape.columns / blocks], precision, &generator),
+                    second: .random([shape.rows, 2 * blocks], precision, &generator))
+            }
+        },
+        Specimen(family: Monarch.self) { shape, precision, generator in
+            var result: [any StructuredMatrix] = []
+            for (blocks, groups, rank) in [(1, 1, 3), (2, 3, 1), (5, 3, 2), (4, 4, 2), (5, 7, 1), (8, 2, 3)]
+            where shape.columns % blocks == 0 && shape.rows % groups == 0 {
+                for strided in [true, false] {
+                    result.append(
+                        Monarch(
+                            right: .random([blocks, groups * rank, shape.columns / blocks], precision, &generator),
+                            left: .random([groups, shape.rows / groups, blocks * rank], precision, &generator),
+                            strided: strided))
+                }
+            }
+            return result
+        },
+        Specimen(family: BLAST.self) { shape, precision, generator in
+            // 19 components: one full vector of the middle step and a rest.
+            zip(commonDivisors(shape.rows, shape.columns), [3, 19, 1, 4]).map { blocks, rank in
+                BLAST(
+                    u: .random([blocks, shape.rows / blocks, rank], precision, &generator),
+                    s: .random([blocks, blocks, rank], precision, &generator),
+                    v: .random([blocks, shape.columns / blocks, rank], precision, &generator))
+            }
+        },
+        Specimen(family: Quantized.self) { shape, precision, generator in
+            // Precision is the family's own; spread the bits over the asked ones so that all are seen.
+            let bits = precision == .f32 ? [2, 8] : precision == .f16 ? [3] : [4]
+            return try bits.map { bits in
+                let range = Quantized.range(bits: bits)
+                let groupSize = precision == .bf16 ? 32 : 4
+                return try Quantized(
+                    codes: (0..<shape.count).map { _ in Int8(Int.random(in: range, using: &generator)) },
+                    scales: (0..<shape.rows * ((shape.columns + groupSize - 1) / groupSize)).map { _ in
+                        Float(generator.nextUniform())
+                    },
+                    shape: shape, bits: bits, groupSize: groupSize)
+            }
+        },
+    ]
+
+    static let shapes = [(6, 10), (15, 9), (12, 12), (24, 8), (35, 21), (48, 80), (1, 7), (5, 1)]
+
+    /// Every specimen over every shape and precision.
+    static let instances: [Instance] = all.flatMap { specimen in
+        shapes.flatMap { rows, columns in
+            Precision.allCases.flatMap { precision in
+                specimen.instances(MatrixShape(rows: rows, columns: columns), precision)
+            }
+        }
+    }
+
+    /// One instance of every family that is large enough for a product to be shared among threads.
+    static let large: [Instance] = all.flatMap { specimen in
+        specimen.instances(MatrixShape(rows: 480, columns: 720), .f32).suffix(1)
+            + specimen.instances(MatrixShape(rows: 720, columns: 480), .f32).suffix(1)
+    }
+
+    func instances(_ shape: MatrixShape, _ precision: Precision) -> [Instance] {
+        var generator = SeededGenerator(seed: 7, stream: "\(family.family.name) \(shape) \(precision)")
+        // A specimen that cannot be made is found by `everyFamilyHasInstances`.
+        let matrices = (try? make(shape, precision, &generator)) ?? []
+        return matrices.enumerated().map { index, matrix in
+            Instance(name: "\(family.family.name) \(shape) \(precision) #\(index)", precision: precision, matrix: matrix)
+        }
+    }
+
+    private static func commonDivisors(_ first: Int, _ second: Int) -> [Int] {
+        [1, 2, 3, 4, 5, 7, 8].filter { first % $0 == 0 && second % $0 == 0 }
+    }
+}
+
+/// One matrix under test.
+struct Instance: Sendable, CustomTestStringConvertible {
+    let name: String
+    let precision: Precision
+    let matrix: any StructuredMatrix
+    var testDescription: String { name }
+
+    func random(rows: Int, columns: Int, seed: UInt64 = 1) -> Matrix {
+        var generator = SeededGenerator(seed: seed, stream: name)
+        return .random(rows: rows, columns: columns, using: &generator)
+    }
+}
+
+extension Factor {
+    static func random(_ shape: [Int], _ precision: Precision, _ generator: inout SeededGenerator) -> Factor {
+        Factor((0..<shape.reduce(1, *)).map { _ in Float(generator.nextNormal()) }, shape: shape, precision: precision)
+    }
+}
+
+extension DenseMatrix<Float> {
+    /// X self^T in double precision by the definition, and the same with absolute values: what rounding scales with.
+    func reference(_ x: Matrix) -> (product: DoubleMatrix, magnitude: DoubleMatrix) {
+        var product = DoubleMatrix(rows: x.rows, columns: rows)
+        var magnitude = product
+        for row in 0..<x.rows {
+            for output in 0..<rows {
+                for input in 0..<columns {
+                    let term = Double(x[row, input]) * Double(self[output, input])
+                    product[row, output] += term
+                    magnitude[row, output] += abs(term)
+                }
+            }
+        }
+        return (product, magnitude)
+    }
+
+    /// Largest difference to a reference, relative to the size of what was summed.
+    func largestError(_ reference: (product: DoubleMatrix, magnitude: DoubleMatrix)) -> Double {
+        var worst = 0.0
+        let floor = (reference.magnitude.squaredNorm / Double(Swift.max(1, reference.magnitude.count))).squareRoot()
+        for index in elements.indices {
+            let difference = abs(Double(elements[index]) - reference.product.elements[index])
+            // Not max(): a NaN has to show.
+            let error = difference / (reference.magnitude.elements[index] + floor + 1e-30)
+            if !(error <= worst) { worst = error }
+        }
+        return worst
+    }
+
+    var bits: [UInt32] { elements.map(\.bitPattern) }
+}
