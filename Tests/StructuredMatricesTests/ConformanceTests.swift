@@ -145,13 +145,19 @@ import Testing
         }
     }
 
+    /// Batches cut into pieces: rows from both ends of every piece, so that the reference stays cheap.
     @Test(arguments: Specimen.large)
     func largeProductsAreTheDenseProduct(_ instance: Instance) throws {
+        func picked(_ matrix: Matrix) -> Matrix {
+            let rows = [0, 63, 64, 127, 128, 149]
+            return Matrix(rows: rows.count, columns: matrix.columns) { matrix[rows[$0], $1] }
+        }
         let dense = instance.matrix.dense()
         let x = instance.random(rows: 150, columns: dense.columns)
-        #expect(try instance.matrix.multiply(x).largestError(dense.reference(x)) < 2e-5)
+        #expect(picked(try instance.matrix.multiply(x)).largestError(dense.reference(picked(x))) < 2e-5)
         let y = instance.random(rows: 150, columns: dense.rows)
-        #expect(try instance.matrix.multiplyTransposed(y).largestError(dense.transposed().reference(y)) < 2e-5)
+        let back = picked(try instance.matrix.multiplyTransposed(y))
+        #expect(back.largestError(dense.transposed().reference(picked(y))) < 2e-5)
     }
 
     @Test(arguments: Specimen.all.flatMap { $0.instances(MatrixShape(rows: 12, columns: 12), .f32).prefix(1) })

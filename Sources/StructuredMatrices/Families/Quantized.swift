@@ -73,25 +73,30 @@ public struct Quantized: StructuredMatrix {
     }
 
     public func apply(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
-        withRows { decode in
-            let panels = shape.rows.dividedRoundingUp(by: Self.panel)
+        let panels = shape.rows.dividedRoundingUp(by: Self.panel)
+        let context = DenseProduct.isShared(batch: input.rows, weights: shape.count) ? context : .serial
+        withPacked { packed in
             context.parallelFor(panels) { panel in
                 let rows = panel * Self.panel..<min(shape.rows, (panel + 1) * Self.panel)
-                withScratch(rows: rows.count, columns: shape.columns) { w in
-                    for row in rows { decode(row, w.row(row - rows.lowerBound)) }
-                    DenseProduct.apply(input, w.readable, into: output.columns(rows), context: .serial)
+                if input.rows <= DenseProduct.largestKernelBatch {
+                    packed.multiply(input, rows: rows, into: output.columns(rows))
+                } else {
+                    withScratch(rows: rows.count, columns: shape.columns) { w in
+                        packed.decode(rows, into: w)
+                        DenseProduct.apply(input, w.readable, into: output.columns(rows), context: .serial)
+                    }
                 }
             }
         }
     }
 
     public func applyTransposed(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
-        withRows { decode in
+        withPacked { packed in
             withScratch(rows: min(shape.rows, Self.panel), columns: shape.columns) { scratch in
                 for start in stride(from: 0, to: shape.rows, by: Self.panel) {
                     let rows = start..<min(shape.rows, start + Self.panel)
                     let w = scratch.rows(0..<rows.count)
-                    for row in rows { decode(row, w.row(row - start)) }
+                    packed.decode(rows, into: w)
                     DenseProduct.applyTransposed(
                         input.columns(rows), w.readable, into: output, accumulating: start > 0, context: context)
                 }
@@ -104,27 +109,25 @@ public struct Quantized: StructuredMatrix {
     public func gather(rows: [Int]) -> Matrix {
         var result = Matrix(rows: rows.count, columns: shape.columns)
         result.withMutableView { result in
-            withRows { decode in
-                for (index, row) in rows.enumerated() { decode(row, result.row(index)) }
+            withPacked { packed in
+                for (index, row) in rows.enumerated() {
+                    packed.decode(row..<row + 1, into: result.rows(index..<index + 1))
+                }
             }
         }
         return result
     }
 
-    /// Lends a function that writes one row of W.
-    private func withRows(_ body: (_ decode: @Sendable (Int, UnsafeMutablePointer<Float>) -> Void) -> Void) {
-        guard shape.count > 0 else { return body { _, _ in } }
+    /// Lends the codes and scales to the kernels. Does nothing for a matrix without weights.
+    private func withPacked(_ body: (PackedRows) -> Void) {
         codes.withBytes { codes in
             scales.withUnsafeBufferPointer { scales in
-                // Both hold at least one element here; shared read-only by the threads of one call.
-                nonisolated(unsafe) let codes = codes.assumingMemoryBound(to: UInt8.self).baseAddress.unsafelyUnwrapped
-                nonisolated(unsafe) let scales = scales.baseAddress.unsafelyUnwrapped
-                let dequantizeRow = tessera_kernels_best().pointee.dequantizeRow
-                let (bits, rowBytes, groups) = (bits, rowBytes, groups)
-                body { row, target in
-                    dequantizeRow(
-                        codes + row * rowBytes, bits, scales + row * groups, groupSize, target, shape.columns)
-                }
+                guard let codes = codes.assumingMemoryBound(to: UInt8.self).baseAddress, let scales = scales.baseAddress
+                else { return }
+                body(
+                    PackedRows(
+                        codes: codes, bits: bits, rowBytes: rowBytes, scales: scales, groups: groups,
+                        groupSize: groupSize, columns: shape.columns))
             }
         }
     }
@@ -160,6 +163,35 @@ public struct Quantized: StructuredMatrix {
             (0..<bytes.count / 2).map {
                 UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self))
             }
+        }
+    }
+}
+
+/// Borrowed rows of packed codes, read only: safe to share among the threads of one call.
+private struct PackedRows: @unchecked Sendable {
+    let codes: UnsafePointer<UInt8>
+    let bits: Int
+    let rowBytes: Int
+    let scales: UnsafePointer<UInt16>
+    let groups: Int
+    let groupSize: Int
+    let columns: Int
+
+    /// The given rows of W.
+    func decode(_ rows: Range<Int>, into w: MutableMatrixView) {
+        for row in rows {
+            DenseProduct.kernels.dequantizeRow(
+                codes + row * rowBytes, bits, scales + row * groups, groupSize, w.row(row - rows.lowerBound), columns)
+        }
+    }
+
+    /// Y = X W^T for the given rows of W, decoding as it goes.
+    func multiply(_ x: MatrixView, rows: Range<Int>, into y: MutableMatrixView) {
+        withScratch(rows: 16, columns: columns) { scratch in
+            DenseProduct.kernels.quantizedProduct(
+                x.base, x.rowStride, codes + rows.lowerBound * rowBytes, bits, rowBytes,
+                scales + rows.lowerBound * groups, groups, groupSize, y.base, y.rowStride, x.rows, rows.count, columns,
+                false, scratch.base)
         }
     }
 }
