@@ -5,6 +5,7 @@
 #include "portable_internal.h"
 
 #include "products_template.h"
+#include "diagonals_template.h"
 #include "vectors_template.h"
 #include "activations_template.h"
 #include "storage_template.h"
@@ -13,6 +14,7 @@ const tessera_kernels TABLE = {
     .name = NAME,
     .product = product,
     .productTransposed = productTransposed,
+    .diagonalProduct = diagonalProduct,
     .dot = dot,
     .addScaled = addScaled,
     .multiplyElements = multiplyElements,

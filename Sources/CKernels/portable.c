@@ -4,6 +4,7 @@ const tessera_kernels tessera_table_portable = {
     .name = "portable",
     .product = tessera_portable_product,
     .productTransposed = tessera_portable_productTransposed,
+    .diagonalProduct = tessera_portable_diagonalProduct,
     .dot = tessera_portable_dot,
     .addScaled = tessera_portable_addScaled,
     .multiplyElements = tessera_portable_multiplyElements,

@@ -12,6 +12,9 @@ void tessera_portable_product(
 void tessera_portable_productTransposed(
     const float *x, intptr_t xStride, const float *w, intptr_t wStride, float *y, intptr_t yStride,
     intptr_t batch, intptr_t out, intptr_t in, bool accumulate);
+void tessera_portable_diagonalProduct(
+    const float *x, intptr_t xStride, const float *s, intptr_t sStride, float *y, intptr_t yStride, intptr_t batch,
+    intptr_t pieces, intptr_t width);
 float tessera_portable_dot(const float *a, const float *b, intptr_t n);
 void tessera_portable_addScaled(float *y, const float *x, float alpha, intptr_t n);
 void tessera_portable_multiplyElements(const float *a, const float *b, float *y, intptr_t n);

@@ -45,6 +45,12 @@ typedef struct tessera_kernels {
         const float *x, intptr_t xStride, const float *w, intptr_t wStride, float *y, intptr_t yStride,
         intptr_t batch, intptr_t out, intptr_t in, bool accumulate);
 
+    /// Y = X [diag(s_0); diag(s_1); ...]: y_c = sum over p of s_p,c * x_{p * width + c}, added in the order of p from 0.
+    /// X [batch x pieces * width], Y [batch x width], s_p at s + p * sStride.
+    void (*diagonalProduct)(
+        const float *x, intptr_t xStride, const float *s, intptr_t sStride, float *y, intptr_t yStride, intptr_t batch,
+        intptr_t pieces, intptr_t width);
+
     // MARK: Vectors
 
     /// The inner product of two vectors of n elements, with the operations of `product` at batch 1.

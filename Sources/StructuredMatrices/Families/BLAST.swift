@@ -60,9 +60,7 @@ public struct BLAST: DifferentiableMatrix {
                         withScratch(rows: 2 * batch.count, columns: blocks * rank) { scratch in
                             let (z, mixed) = (scratch.rows(0..<batch.count), scratch.rows(batch.count..<2 * batch.count))
                             DenseProduct.applyBlocksTransposed(input, from, count: blocks, into: z, context: context)
-                            context.parallelFor(blocks) { block in
-                                mix(z.readable, s, block, transposed, into: mixed.sideBySide(block, columns: rank))
-                            }
+                            mix(z.readable, s, transposed, into: mixed, context: context)
                             DenseProduct.applyBlocks(mixed.readable, to, count: blocks, into: output, context: context)
                         }
                     }
@@ -71,30 +69,24 @@ public struct BLAST: DifferentiableMatrix {
         }
     }
 
-    /// Output block `block` of the middle step: batch x r from batch x (b r).
-    private func mix(_ z: MatrixView, _ s: MatrixView, _ block: Int, _ transposed: Bool, into target: MutableMatrixView) {
-        typealias Lanes = SIMD16<Float>
+    /// The middle step, batch x (b r) to batch x (b r).
+    private func mix(
+        _ z: MatrixView, _ s: MatrixView, _ transposed: Bool, into target: MutableMatrixView, context: ExecutionContext
+    ) {
         let (blocks, rank) = (blocks, rank)
-        let diagonals = s.base + (transposed ? block : block * blocks) * rank
-        let diagonalStride = transposed ? blocks * rank : rank
-        let wide = rank / Lanes.scalarCount * Lanes.scalarCount
-        for row in 0..<z.rows {
-            let (source, target) = (z.row(row), target.row(row))
-            for component in stride(from: 0, to: wide, by: Lanes.scalarCount) {
-                var sum = Lanes.zero
-                for other in 0..<blocks {
-                    sum +=
-                        UnsafeRawPointer(diagonals + other * diagonalStride + component).loadUnaligned(as: Lanes.self)
-                        * UnsafeRawPointer(source + other * rank + component).loadUnaligned(as: Lanes.self)
-                }
-                UnsafeMutableRawPointer(target + component).storeBytes(of: sum, as: Lanes.self)
-            }
-            for component in wide..<rank {
-                var sum: Float = 0
-                for other in 0..<blocks {
-                    sum += diagonals[other * diagonalStride + component] * source[other * rank + component]
-                }
-                target[component] = sum
+        // Eight rows of z stay in the first-level cache while all the diagonals pass by; a smaller batch
+        // is cut by output blocks instead. The kernel's bits do not depend on how it is cut.
+        let rowPiece = 8
+        let (rowPieces, blockPieces) =
+            z.rows > rowPiece ? ((z.rows + rowPiece - 1) / rowPiece, 1) : (1, blocks)
+        context.parallelFor(rowPieces * blockPieces) { piece in
+            let rows = rowPieces == 1 ? 0..<z.rows : piece * rowPiece..<min(z.rows, (piece + 1) * rowPiece)
+            let outputs = blockPieces == 1 ? 0..<blocks : piece..<piece + 1
+            for output in outputs {
+                DenseProduct.kernels.diagonalProduct(
+                    z.row(rows.lowerBound), z.rowStride, s.base + (transposed ? output : output * blocks) * rank,
+                    transposed ? blocks * rank : rank, target.row(rows.lowerBound) + output * rank, target.rowStride,
+                    rows.count, blocks, rank)
             }
         }
     }
