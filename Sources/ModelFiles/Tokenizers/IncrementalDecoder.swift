@@ -16,6 +16,8 @@ public struct IncrementalDecoder: Sendable {
     ///
     /// Cost: decoding a few ids.
     public mutating func append(_ id: Int) -> String {
+        // Tokens without text must not become the ones that the next blank depends on.
+        if (skipSpecialTokens && tokenizer.isSpecial(id)) || tokenizer.token(id) == nil { return "" }
         pending.append(id)
         return newText(final: false)
     }

@@ -13,8 +13,14 @@ public final class Tokenizer: Sendable {
     /// The first looks at the text as given, the second at its normalized parts.
     private let rawMatcher: AddedTokenMatcher
     private let normalizedMatcher: AddedTokenMatcher
-    private let addedTokenByID: [Int: AddedToken]
+    private let shownTokens: [Int: ShownToken]
     private let addedIDByContent: [[UInt8]: Int]
+
+    /// What an added token decodes to.
+    private struct ShownToken {
+        let content: [UInt8]
+        let special: Bool
+    }
 
     init(
         model: TokenModel, normalizer: Normalizer?, preTokenizer: PreTokenizer?, postProcessor: PostProcessor,
@@ -26,19 +32,28 @@ public final class Tokenizer: Sendable {
         self.postProcessor = postProcessor
         self.decoder = decoder
         self.addedTokens = addedTokens
+        // A token that is found in normalized text also decodes to it, and counts as special when that is a special token's text.
+        let specialContents = Set(addedTokens.filter(\.special).map(\.content))
+        func pattern(_ token: AddedToken) -> [UInt8] {
+            token.normalized ? normalizer?.apply(to: token.content) ?? token.content : token.content
+        }
         var rawMatcher = AddedTokenMatcher()
         var normalizedMatcher = AddedTokenMatcher()
         // Special tokens win over ordinary ones of the same content.
         for token in addedTokens.filter(\.special) + addedTokens.filter({ !$0.special }) {
             if token.normalized {
-                normalizedMatcher.insert(token, pattern: normalizer?.apply(to: token.content) ?? token.content)
+                normalizedMatcher.insert(token, pattern: pattern(token))
             } else {
                 rawMatcher.insert(token, pattern: token.content)
             }
         }
         self.rawMatcher = rawMatcher
         self.normalizedMatcher = normalizedMatcher
-        addedTokenByID = Dictionary(addedTokens.map { ($0.id, $0) }) { $1 }
+        shownTokens = Dictionary(
+            addedTokens.map { token in
+                let content = pattern(token)
+                return (token.id, ShownToken(content: content, special: specialContents.contains(content)))
+            }, uniquingKeysWith: { $1 })
         addedIDByContent = Dictionary(addedTokens.map { ($0.content, $0.id) }) { $1 }
     }
 
@@ -65,7 +80,7 @@ public final class Tokenizer: Sendable {
         var tokens: [[UInt8]] = []
         tokens.reserveCapacity(ids.count)
         for id in ids {
-            if let added = addedTokenByID[id] {
+            if let added = shownTokens[id] {
                 if !(skipSpecialTokens && added.special) { tokens.append(added.content) }
             } else if let token = model.vocabulary.token(id) {
                 tokens.append(Array(token))
@@ -77,7 +92,7 @@ public final class Tokenizer: Sendable {
 
     /// How many different tokens there are, added ones included. An id can be larger where the file leaves gaps.
     public var vocabularySize: Int {
-        model.vocabulary.count + addedTokenByID.keys.count { model.vocabulary.token($0) == nil }
+        model.vocabulary.count + shownTokens.keys.count { model.vocabulary.token($0) == nil }
     }
 
     /// The id of the token with exactly these bytes, as the file spells it (`##ing`, `Ġthe`).
@@ -86,14 +101,14 @@ public final class Tokenizer: Sendable {
         return addedIDByContent[bytes] ?? model.vocabulary.id(of: bytes)
     }
 
-    /// The token with that id, as the file spells it.
+    /// The token with that id, as the file spells it; an added token that is matched after normalization, as that leaves it.
     public func token(_ id: Int) -> String? {
-        if let added = addedTokenByID[id] { return String(decoding: added.content, as: UTF8.self) }
+        if let added = shownTokens[id] { return String(decoding: added.content, as: UTF8.self) }
         return model.vocabulary.token(id).map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// Whether that id is a special token: one that `decode` leaves out unless told otherwise.
-    public func isSpecial(_ id: Int) -> Bool { addedTokenByID[id]?.special ?? false }
+    public func isSpecial(_ id: Int) -> Bool { shownTokens[id]?.special ?? false }
 
     private func contentIDs(of text: String) -> [Int] {
         let bytes = Array(text.utf8)
