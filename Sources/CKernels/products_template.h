@@ -11,18 +11,21 @@
 #endif
 
 enum {
-    TILE_ROWS = PRODUCT_ROWS > 8 ? PRODUCT_ROWS : 8,
-    BLOCK = 1024,          // columns between two lane sums: a panel of PRODUCT_ROWS rows stays in the first-level cache
+    TILE_ROWS = 8,         // rows side by side at batch 1, and the most of any tile
+    TILE_BATCH = 6,        // the most rows of x in any tile
+    TILE_SUMS = 24,        // the most accumulators of any tile
+    BLOCK = 1024,          // columns between two lane sums: a panel of TILE_ROWS rows stays in the first-level cache
     BATCH_BLOCK = 96,      // rows of x whose block stays in the second-level cache
     AHEAD = 64,            // floats prefetched ahead in every row at batch 1
+    THIN = 2,              // the largest batch at which a transposed product prefetches
 };
 
 /// Y[batch x valid] (+)= X[batch x length] W[valid x length]^T for valid <= rows. The constants unroll everything.
 INLINE void product_tile(
     const int rows, const int batch, const bool prefetch, const float *x, intptr_t xStride, const float *w,
     intptr_t wStride, float *y, intptr_t yStride, intptr_t valid, intptr_t length, bool accumulate) {
-    V sums[TILE_ROWS * PRODUCT_BATCH], values[PRODUCT_BATCH];
-    const float *wRows[TILE_ROWS], *xRows[PRODUCT_BATCH];
+    V sums[TILE_SUMS], values[TILE_BATCH];
+    const float *wRows[TILE_ROWS], *xRows[TILE_BATCH];
     // Rows beyond the matrix repeat its last one; their sums are not stored.
     UNROLL for (int r = 0; r < rows; r++) wRows[r] = w + (r < valid ? r : valid - 1) * wStride;
     UNROLL for (int b = 0; b < batch; b++) xRows[b] = x + b * xStride;
@@ -60,23 +63,20 @@ INLINE void product_tile(
     }
 }
 
-/// One panel of rows of W against `batch` rows of x.
-TARGET static void product_panel(
-    const float *x, intptr_t xStride, const float *w, intptr_t wStride, float *y, intptr_t yStride, intptr_t batch,
-    intptr_t valid, intptr_t length, bool accumulate) {
+/// One panel of `rows` rows of W against all rows of x, at most `most` of them at a time.
+INLINE void product_panel(
+    const int rows, const int most, const float *x, intptr_t xStride, const float *w, intptr_t wStride, float *y,
+    intptr_t yStride, intptr_t batch, intptr_t valid, intptr_t length, bool accumulate) {
     for (intptr_t b = 0; b < batch;) {
-        intptr_t left = batch - b, take = left < PRODUCT_BATCH ? left : PRODUCT_BATCH;
+        intptr_t left = batch - b, take = left < most ? left : most;
         // Two middling tiles are faster than a full one and a thin one.
-        if (left > PRODUCT_BATCH && left < 2 * PRODUCT_BATCH) take = (left + 1) / 2;
-        const float *rows = x + b * xStride;
-        float *target = y + b * yStride;
+        if (left > most && left < 2 * most) take = (left + 1) / 2;
+        const float *xs = x + b * xStride;
+        float *ys = y + b * yStride;
         switch (take) {
 #define TILE(B) \
     case B: \
-        if (B <= PRODUCT_BATCH) \
-            product_tile( \
-                PRODUCT_ROWS, B <= PRODUCT_BATCH ? B : 1, false, rows, xStride, w, wStride, target, yStride, valid, \
-                length, accumulate); \
+        if (B <= most) product_tile(rows, B, false, xs, xStride, w, wStride, ys, yStride, valid, length, accumulate); \
         break;
             TILE(1)
             TILE(2)
@@ -90,26 +90,31 @@ TARGET static void product_panel(
     }
 }
 
+/// Panels of 8 x 3 reuse a loaded row of x most, which pays once x no longer fits the first-level cache; 4 x 6 loads least.
 TARGET static void product(
     const float *x, intptr_t xStride, const float *w, intptr_t wStride, float *y, intptr_t yStride,
     intptr_t batch, intptr_t out, intptr_t in, bool accumulate) {
     for (intptr_t top = 0; top < batch; top += BATCH_BLOCK) {
-        intptr_t height = batch - top < BATCH_BLOCK ? batch - top : BATCH_BLOCK;
-        const float *rows = x + top * xStride;
+        const intptr_t height = batch - top < BATCH_BLOCK ? batch - top : BATCH_BLOCK;
+        const bool tall = height == 1 || height >= TALL_FROM;
+        const intptr_t step = tall ? TILE_ROWS : 4;
         float *target = y + top * yStride;
         intptr_t k = 0;
         do {
-            intptr_t length = in - k < BLOCK ? in - k : BLOCK, step = batch == 1 ? TILE_ROWS : PRODUCT_ROWS;
-            bool add = accumulate || k > 0;
+            const intptr_t length = in - k < BLOCK ? in - k : BLOCK;
+            const float *xs = x + top * xStride + k;
+            const bool add = accumulate || k > 0;
             for (intptr_t o = 0; o < out; o += step) {
-                const float *panel = w + o * wStride + k;
-                intptr_t valid = out - o < step ? out - o : step;
-                if (batch == 1)
-                    product_tile(
-                        TILE_ROWS, 1, true, rows + k, xStride, panel, wStride, target + o, yStride, valid, length, add);
+                const float *ws = w + o * wStride + k;
+                const intptr_t valid = out - o < step ? out - o : step;
+                if (height == 1)
+                    product_tile(TILE_ROWS, 1, true, xs, xStride, ws, wStride, target + o, yStride, valid, length, add);
+                else if (tall)
+                    product_panel(
+                        TILE_ROWS, 3, xs, xStride, ws, wStride, target + o, yStride, height, valid, length, add);
                 else
                     product_panel(
-                        rows + k, xStride, panel, wStride, target + o, yStride, height, valid, length, add);
+                        4, WIDE_BATCH, xs, xStride, ws, wStride, target + o, yStride, height, valid, length, add);
             }
             k += length;
         } while (k < in);
@@ -135,7 +140,7 @@ TARGET static float dot(const float *a, const float *b, intptr_t n) {
 INLINE void transposed_tile(
     const int vectors, const int batch, const float *x, intptr_t xStride, const float *w, intptr_t wStride, float *y,
     intptr_t yStride, intptr_t out, intptr_t last, bool accumulate) {
-    V sums[TRANSPOSED_VECTORS * 2 * TRANSPOSED_BATCH], weights[TRANSPOSED_VECTORS * 2];
+    V sums[TRANSPOSED_VECTORS * TRANSPOSED_BATCH], weights[TRANSPOSED_VECTORS];
     const bool whole = vectors > 1;
     UNROLL for (int b = 0; b < batch; b++)
         UNROLL for (int v = 0; v < vectors; v++) {
@@ -145,6 +150,9 @@ INLINE void transposed_tile(
     for (intptr_t o = 0; o < out; o++, w += wStride) {
         UNROLL for (int v = 0; v < vectors; v++)
             weights[v] = whole || last == LANES ? v_load(w + v * LANES) : v_load_part(w, last);
+        // A thin batch reads few short pieces of many rows, which the processor does not foresee.
+        if (batch <= THIN)
+            UNROLL for (int v = 0; v < vectors; v++) __builtin_prefetch(w + v * LANES + 2 * TRANSPOSED_VECTORS * LANES);
         UNROLL for (int b = 0; b < batch; b++) {
             V value = v_set(x[b * xStride + o]);
             UNROLL for (int v = 0; v < vectors; v++)
@@ -190,7 +198,7 @@ INLINE void transposed_strip(
 TARGET static void productTransposed(
     const float *x, intptr_t xStride, const float *w, intptr_t wStride, float *y, intptr_t yStride,
     intptr_t batch, intptr_t out, intptr_t in, bool accumulate) {
-    const intptr_t height = batch == 1 ? 16 : 64, width = TRANSPOSED_VECTORS * LANES;
+    const intptr_t height = batch <= THIN ? 8 * batch : 128, width = TRANSPOSED_VECTORS * LANES;
     intptr_t o = 0;
     do {
         intptr_t rows = out - o < height ? out - o : height, i = 0;

@@ -10,7 +10,7 @@
 typedef __m256 V;
 enum {
     LANES = 8,
-    PRODUCT_ROWS = 4, PRODUCT_BATCH = 3,       // 12 accumulators of 16 registers
+    TALL_FROM = 1 << 30, WIDE_BATCH = 3,       // product tiles: 12 accumulators of 16 registers
     TRANSPOSED_VECTORS = 2, TRANSPOSED_BATCH = 6,
 };
 

@@ -10,7 +10,7 @@
 typedef __m512 V;
 enum {
     LANES = 16,
-    PRODUCT_ROWS = 8, PRODUCT_BATCH = 3,       // 24 accumulators of 32 registers
+    TALL_FROM = 24, WIDE_BATCH = 6,            // product tiles: 24 accumulators of 32 registers
     TRANSPOSED_VECTORS = 4, TRANSPOSED_BATCH = 6,
 };
 

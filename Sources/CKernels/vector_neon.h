@@ -11,7 +11,7 @@
 typedef float32x4_t V;
 enum {
     LANES = 4,
-    PRODUCT_ROWS = 8, PRODUCT_BATCH = 3,       // 24 accumulators of 32 registers
+    TALL_FROM = 24, WIDE_BATCH = 6,            // product tiles: 24 accumulators of 32 registers
     TRANSPOSED_VECTORS = 4, TRANSPOSED_BATCH = 6,
 };
 

@@ -22,7 +22,7 @@ import Testing
     func productInPieces(variant: Variant, input: Int) {
         let kernels = variant.kernels
         var values = SeededValues(seed: 3)
-        let batch = 19, out = 43
+        let batch = 29, out = 43
         let x = values.floats(batch * input), w = values.floats(out * input), start = values.floats(batch * out)
         for accumulate in [false, true] {
             var whole = start
@@ -53,10 +53,14 @@ import Testing
     func dotIsOneElementOfTheProduct(variant: Variant, input: Int) {
         let kernels = variant.kernels
         var values = SeededValues(seed: 4)
-        let x = values.floats(input), w = values.floats(input)
-        var y: Float = 0
-        kernels.product(x, input, w, input, &y, 1, 1, 1, input, false)
-        #expect(kernels.dot(x, w, input) == y)
+        for length in [input, 2 * input, 3 * input + 1] {
+            for _ in 0..<20 {
+                let x = values.floats(length), w = values.floats(length)
+                var y: Float = 0
+                kernels.product(x, length, w, length, &y, 1, 1, 1, length, false)
+                #expect(kernels.dot(x, w, length) == y)
+            }
+        }
     }
 
     /// Here the inner dimension may be cut as well.
@@ -64,7 +68,7 @@ import Testing
     func transposedProductInPieces(variant: Variant, out: Int) {
         let kernels = variant.kernels
         var values = SeededValues(seed: 5)
-        let batch = 19, input = 83
+        let batch = 19, input = 211
         let x = values.floats(batch * out), w = values.floats(out * input), start = values.floats(batch * input)
         for accumulate in [false, true] {
             var whole = start
