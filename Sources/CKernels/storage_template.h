@@ -27,7 +27,7 @@ INLINE void dequantize(
     const int bits, const uint8_t *codes, const uint16_t *scales, intptr_t groupSize, float *y, intptr_t columns) {
     const int zero = 1 << (bits - 1);
     for (intptr_t start = 0, group = 0; start < columns; start += groupSize, group++) {
-        const float scale = tessera_portable_from_half(scales[group]);
+        const float scale = from_half(scales[group]);
         const V factor = v_set(scale);
         intptr_t end = columns - start < groupSize ? columns : start + groupSize, j = start;
         // A group of any size may begin inside a byte; whole steps begin at the next code that does not.

@@ -77,6 +77,7 @@ INLINE float v_largest(V a) {
     return _mm_cvtss_f32(_mm_max_ps(s, _mm_permute_ps(s, 0xb1)));
 }
 
+INLINE float from_half(uint16_t h) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h))); }
 INLINE V v_from_half(const uint16_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
 INLINE void v_to_half(uint16_t *p, V a) {
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));

@@ -64,6 +64,7 @@ INLINE Four four_add(Four a, Four b) { return _mm_add_ps(a, b); }
 
 INLINE float v_largest(V a) { return _mm512_reduce_max_ps(a); }
 
+INLINE float from_half(uint16_t h) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h))); }
 INLINE V v_from_half(const uint16_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
 INLINE void v_to_half(uint16_t *p, V a) {
     _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));

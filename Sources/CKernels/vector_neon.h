@@ -71,6 +71,7 @@ INLINE Four four_add(Four a, Four b) { return vaddq_f32(a, b); }
 
 INLINE float v_largest(V a) { return vmaxvq_f32(a); }
 
+INLINE float from_half(uint16_t h) { return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h))), 0); }
 INLINE V v_from_half(const uint16_t *p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
 INLINE void v_to_half(uint16_t *p, V a) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(a))); }
 INLINE V v_from_bfloat(const uint16_t *p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
