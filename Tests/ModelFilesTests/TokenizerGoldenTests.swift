@@ -5,7 +5,7 @@ import Testing
 @Suite struct TokenizerGoldenTests {
     static let names = [
         "wordpiece", "wordpiece-cased", "wordpiece-accents", "wordpiece-uncleaned", "tiny-llama", "llama3", "llama3-merges",
-        "llama3-digits", "characters", "characters-unknown", "characters-fused", "bytes-nfc", "bytes-nfd", "bytes-nfkc", "bytes-nfkd",
+        "llama3-digits", "llama3-individual", "llama3-numbers", "characters", "characters-unknown", "characters-fused", "bytes-nfc", "bytes-nfd", "bytes-nfkc", "bytes-nfkd",
         "bytes-lowercase", "bytes-stripaccents", "bytes-strip", "bytes-added", "bytes-added-prefix",
     ]
 

@@ -9,6 +9,9 @@ extension PreTokenizer {
             self = .byteLevel(
                 addPrefixSpace: try section.bool("add_prefix_space"), splits: try section.bool("use_regex", default: true))
         case "Split": self = .split(try SplitPattern(section))
+        case "Digits":
+            try section.allowOnly(["type", "individual_digits"])
+            self = .digits(individual: try section.bool("individual_digits"))
         case "Sequence":
             try section.allowOnly(["type", "pretokenizers"])
             var steps: [PreTokenizer] = []

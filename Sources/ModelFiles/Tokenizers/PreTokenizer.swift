@@ -15,6 +15,8 @@ indirect enum PreTokenizer: Sendable {
     case bert
     /// By one of the known patterns.
     case split(SplitPattern)
+    /// Around numbers, or around each digit of them.
+    case digits(individual: Bool)
     /// Each byte becomes a printable character, after a blank in front where asked for and none is there.
     case byteLevel(addPrefixSpace: Bool, splits: Bool)
     case sequence([PreTokenizer])
@@ -24,13 +26,14 @@ indirect enum PreTokenizer: Sendable {
         switch self {
         case .byteLevel: 1
         case .sequence(let steps): steps.reduce(0) { $0 + $1.byteLevelSteps }
-        case .bert, .split: 0
+        case .bert, .split, .digits: 0
         }
     }
 
     func apply(to text: inout TextPieces) {
         switch self {
         case .bert: text.ranges = text.ranges.flatMap { Self.bertPieces(of: text.bytes, $0) }
+        case .digits(let individual): text.ranges = text.ranges.flatMap { Self.digitPieces(of: text.bytes, $0, individual: individual) }
         case .split(let pattern): Self.split(&text, by: pattern)
         case .byteLevel(let addPrefixSpace, let splits):
             if addPrefixSpace { Self.addPrefixSpaces(&text) }
@@ -49,6 +52,22 @@ indirect enum PreTokenizer: Sendable {
             if start < offset { pieces.append(start..<offset) }
             start = offset + UTF8.width(scalar)
             if !isSpace { pieces.append(offset..<start) }
+        }
+        if start < range.upperBound { pieces.append(start..<range.upperBound) }
+        return pieces
+    }
+
+    private static func digitPieces(of bytes: [UInt8], _ range: Range<Int>, individual: Bool) -> [Range<Int>] {
+        var pieces: [Range<Int>] = []
+        var start = range.lowerBound
+        var startIsNumber = false
+        for (scalar, offset) in UTF8Scalars(bytes[range]) {
+            let isNumber = scalar.isStandardNumber
+            if offset > start, isNumber != startIsNumber || (isNumber && individual) {
+                pieces.append(start..<offset)
+                start = offset
+            }
+            startIsNumber = isNumber
         }
         if start < range.upperBound { pieces.append(start..<range.upperBound) }
         return pieces
