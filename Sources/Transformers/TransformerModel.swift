@@ -1,4 +1,3 @@
-import ModelFiles
 import StructuredMatrices
 import Tensors
 
@@ -27,7 +26,7 @@ public struct MatrixSite: Sendable, Hashable {
 }
 
 /// Sees the inputs of the linear layers while a model runs: the name of the input (`MatrixSite.input`) and
-/// the activations, tokens x features. Called in the order of the layers, from one thread for one forward pass.
+/// the activations, tokens x features, valid during the call. Called in the order of the layers, on the calling thread.
 public typealias ActivationObserver = (_ input: String, _ activations: MatrixView) -> Void
 
 /// A model whose matrices can be looked at and replaced by structured ones.
@@ -41,8 +40,36 @@ public protocol TransformerModel: Sendable {
     var sites: [MatrixSite] { get }
 
     /// The matrix at a site. Setting trusts the shape.
+    /// - Precondition: the name is that of one of `sites`.
     subscript(site name: String) -> any StructuredMatrix { get set }
 
-    /// Runs the model over token sequences and shows every linear input to the observer; the outputs are dropped.
-    func observe(_ sequences: [[Int]], context: ExecutionContext, observer: ActivationObserver)
+    /// Tokens the vocabulary holds.
+    var vocabularySize: Int { get }
+
+    /// Tokens a sequence may have.
+    var maximumPositions: Int { get }
+
+    /// Tokens a text is cut to, at most `maximumPositions`.
+    var maximumTokens: Int { get }
+
+    /// Runs the model over token sequences and shows every linear input to the observer, batch of sequences after batch,
+    /// in the order given; the outputs are dropped.
+    /// - Throws: `TransformersError.tokenOutOfRange`, `.sequenceTooLong`, `.emptySequence`, before the first call.
+    func observe(_ sequences: [[Int]], context: ExecutionContext, observer: ActivationObserver) throws
+}
+
+extension TransformerModel {
+    public var maximumTokens: Int { maximumPositions }
+}
+
+/// Where a site's matrix lies in a model: one list of these gives both `sites` and the site subscript.
+struct SiteLocation<Model: TransformerModel>: Sendable {
+    let name: String
+    let role: MatrixSite.Role
+    let input: String?
+    let path: WritableKeyPath<Model, any StructuredMatrix> & Sendable
+
+    func site(in model: Model) -> MatrixSite {
+        MatrixSite(name: name, shape: model[keyPath: path].shape, role: role, input: input)
+    }
 }

@@ -52,7 +52,7 @@ public struct Calibration: Sendable {
                 end += 1
             }
             var seen: [[DoubleMatrix]] = Array(repeating: [], count: names.count)
-            model.observe(Array(sequences[start..<end]), context: context) { name, activations in
+            try model.observe(Array(sequences[start..<end]), context: context) { name, activations in
                 guard let slot = index[name] else { return }
                 seen[slot].append(copied(activations))
             }

@@ -1,0 +1,40 @@
+import ModelFiles
+
+/// A model that can be built from a Hugging Face folder.
+public protocol LoadableModel: TransformerModel {
+    /// - Throws: `ModelFileError`, `TransformersError`, `StructuredMatrixError`, each naming the file and what is wrong in it.
+    static func load(folder: String, configuration: ModelConfiguration, tensors: ModelTensors) throws -> Self
+}
+
+/// Every architecture there is, each registered here once.
+public enum Architectures {
+    public static let all: [any LoadableModel.Type] = [
+        BertEncoder.self,
+        LlamaModel.self,
+    ]
+
+    public static var names: [String] { all.map { $0.architecture } }
+
+    /// The architecture that `config.json` asks for.
+    /// - Throws: `TransformersError.unknownArchitecture`; `ModelFileError` when `model_type` is missing or no string.
+    public static func type(for configuration: ModelConfiguration) throws -> any LoadableModel.Type {
+        let name = try configuration.modelType
+        guard let type = all.first(where: { $0.architecture == name }) else {
+            throw TransformersError.unknownArchitecture(file: configuration.file, got: name, known: names)
+        }
+        return type
+    }
+}
+
+extension BertEncoder: LoadableModel {
+    public static func load(folder: String, configuration: ModelConfiguration, tensors: ModelTensors) throws -> BertEncoder {
+        try BertEncoder(
+            configuration: BertConfiguration(configuration), head: SentenceHead(folder: folder), tensors: tensors)
+    }
+}
+
+extension LlamaModel: LoadableModel {
+    public static func load(folder: String, configuration: ModelConfiguration, tensors: ModelTensors) throws -> LlamaModel {
+        try LlamaModel(configuration: LlamaConfiguration(configuration), tensors: tensors)
+    }
+}

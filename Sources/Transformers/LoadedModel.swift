@@ -1,0 +1,94 @@
+import Foundation
+import ModelFiles
+import Tensors
+
+/// A model folder in memory: the model with its configuration, checkpoint and tokenizer.
+public struct LoadedModel: Sendable {
+    public let folder: String
+    public let configuration: ModelConfiguration
+    public let checkpoint: Checkpoint
+    public let tokenizer: Tokenizer
+    /// May be replaced, or have its matrices replaced; the rest then serves the new one.
+    public var model: any TransformerModel
+    /// Tokens that end a text, from `generation_config.json` or `config.json`; empty for encoders that have none.
+    public let stopTokens: Set<Int>
+    /// Tensors of the checkpoint that the model has no use for.
+    public let unusedTensors: [String]
+
+    /// Reads a Hugging Face folder, ordinary or compressed.
+    ///
+    /// Weights are converted to `Float` in memory: 4 bytes a number, whatever is stored.
+    /// - Throws: `ModelFileError`, `TokenizerError`, `TransformersError`, `StructuredMatrixError`, one line each, naming file
+    ///   and tensor or key.
+    public static func load(_ folder: String) throws -> LoadedModel {
+        let path = { (name: String) in URL(fileURLWithPath: folder).appendingPathComponent(name).path }
+        let configuration = try ModelConfiguration(file: path("config.json"))
+        let architecture = try Architectures.type(for: configuration)
+        let checkpoint = try Checkpoint(folder: folder)
+        let tensors = ModelTensors(checkpoint, structures: try configuration.structuredEntries() ?? [])
+        let model = try architecture.load(folder: folder, configuration: configuration, tensors: tensors)
+        if let matrix = tensors.unusedStructures.first {
+            throw TransformersError.unknownMatrix(file: configuration.file, matrix: matrix)
+        }
+        let generation = path("generation_config.json")
+        var stopTokens = try configuration.integers("eos_token_id")
+        if FileManager.default.fileExists(atPath: generation) {
+            stopTokens += try ModelConfiguration(file: generation).integers("eos_token_id")
+        }
+        return LoadedModel(
+            folder: folder, configuration: configuration, checkpoint: checkpoint,
+            tokenizer: try Tokenizer.load(from: URL(fileURLWithPath: folder)), model: model,
+            stopTokens: Set(stopTokens), unusedTensors: tensors.unused)
+    }
+
+    /// The model as an encoder.
+    /// - Throws: `TransformersError.wrongKind`.
+    public var encoder: any EncoderModel {
+        get throws {
+            guard let encoder = model as? any EncoderModel else { throw wrongKind(expected: "an encoder") }
+            return encoder
+        }
+    }
+
+    /// The model as a causal language model.
+    /// - Throws: `TransformersError.wrongKind`.
+    public var causal: any CausalModel {
+        get throws {
+            guard let causal = model as? any CausalModel else { throw wrongKind(expected: "a causal language model") }
+            return causal
+        }
+    }
+
+    private func wrongKind(expected: String) -> TransformersError {
+        .wrongKind(folder: folder, expected: expected, got: "'\(type(of: model).architecture)'")
+    }
+
+    /// The tokens of a text, cut to what the model takes.
+    public func tokens(_ text: String) -> [Int] {
+        tokenizer.encode(text, maximumLength: model.maximumTokens)
+    }
+
+    /// The embedding of each text, texts x dimension.
+    /// - Throws: `TransformersError.wrongKind` for a causal model; what `EncoderModel.embed` throws.
+    public func embed(_ texts: [String], context: ExecutionContext = ExecutionContext()) throws -> Matrix {
+        let encoder = try encoder
+        let sequences = try context.parallelMap(texts.count) { tokens(texts[$0]) }
+        return try encoder.embed(sequences, context: context)
+    }
+
+    /// Continues a text; `onText` is shown what is new as soon as it is complete characters, and ends the text by `false`.
+    /// - Throws: `TransformersError.wrongKind` for an encoder; what `CausalModel.generate` throws.
+    public func generate(
+        _ prompt: String, options: GenerationOptions, context: ExecutionContext = ExecutionContext(),
+        onText: (String) -> Bool = { _ in true }
+    ) throws -> Generation {
+        var options = options
+        options.stopTokens.formUnion(stopTokens)
+        var decoder = IncrementalDecoder(tokenizer)
+        let result = try causal.generate(tokenizer.encode(prompt), options: options, context: context) { token in
+            onText(decoder.append(token))
+        }
+        _ = onText(decoder.finish())
+        return result
+    }
+}
