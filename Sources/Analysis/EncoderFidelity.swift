@@ -28,7 +28,7 @@ public struct EncoderFidelity: Sendable, Codable, Equatable {
         guard embeddings.isFinite, reference.isFinite else { throw AnalysisError.notFinite(what: "embeddings") }
         guard embeddings.columns == reference.columns else {
             throw AnalysisError.shapeMismatch(
-                what: "embeddings", expected: "\(reference.columns) numbers", got: "\(embeddings.columns)")
+                what: "embeddings", expected: "\(reference.columns) numbers", got: "\(embeddings.columns) numbers")
         }
         let (ours, theirs) = (normalizedRows(embeddings), normalizedRows(reference))
         let count = min(max(1, neighbours), ours.rows - 1)
