@@ -34,7 +34,7 @@ extension ModelFileError: CustomStringConvertible {
         case .missingTensor(let file, let tensor): "\(fit(file)): no tensor \(quotedForMessage(tensor))"
         case .notAModelFolder(let folder, let reason): "\(fit(folder)): not a model folder: \(reason)"
         case .linkLeavesFolder(let file, let target):
-            "\(fit(file)): symbolic link to \(quotedForMessage(target)), outside the folder"
+            "\(fit(file)): symbolic link to \(fit(target)), outside the folder"
         case .tooManyFiles(let folder, let limit): "\(fit(folder)): more than \(limit) files"
         case .missingKey(let file, let key): "\(fit(file)): \(quotedForMessage(key)) is missing"
         case .wrongValue(let file, let key, let expected, let got):

@@ -46,7 +46,9 @@ public struct ModelConfiguration: Sendable, Equatable {
 
     /// The value of a key; nil when it is absent or null.
     public func value(_ key: String) -> JSONValue? {
-        root[key].flatMap { $0.isNull ? nil : $0 }
+        // Not a conditional with nil: as a JSONValue, nil is null.
+        guard let value = root[key], !value.isNull else { return nil }
+        return value
     }
 
     /// Whether a key is there and not null.

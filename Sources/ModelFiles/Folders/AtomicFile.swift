@@ -62,23 +62,3 @@ public struct AtomicFile: ~Copyable {
         try write(Array(text.utf8), to: path)
     }
 }
-
-/// A name beside `path` that nothing has, in the same file system so that it can be renamed to it.
-func temporarySibling(of path: String) -> String {
-    var path = path
-    while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-    let slash = path.lastIndex(of: "/")
-    let folder = slash.map { path[...$0] } ?? ""
-    // Cut so that the decorated name stays within 255 bytes whatever the original's length.
-    let name = String(decoding: path[(slash.map { path.index(after: $0) } ?? path.startIndex)...].utf8.prefix(160), as: UTF8.self)
-    return "\(folder).\(name).partial-\(getpid())-\(String(UInt64.random(in: .min ... .max), radix: 36))"
-}
-
-/// Makes a rename durable. File systems that cannot flush a folder are left alone: the rename has happened either way.
-func flushFolder(of path: String) {
-    let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-    let descriptor = open(folder, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return }
-    _ = fsync(descriptor)
-    close(descriptor)
-}
