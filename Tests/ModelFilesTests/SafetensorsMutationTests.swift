@@ -79,7 +79,7 @@ import ModelFiles
         let folder = try TemporaryFolder()
         var (opened, refused) = (0, 0)
         for (index, bytes) in files.enumerated() {
-            let file = try folder.write(bytes, to: "\(index)")
+            let file = try folder.write(bytes, to: "model.safetensors")
             do {
                 let reader = try SafetensorsReader(file: file)
                 var sum = 0

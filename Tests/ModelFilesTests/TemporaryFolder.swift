@@ -16,7 +16,9 @@ final class TemporaryFolder {
     @discardableResult
     func write(_ bytes: [UInt8], to name: String) throws -> String {
         let url = URL(fileURLWithPath: path).appendingPathComponent(name)
-        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        if name.contains("/") {
+            try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        }
         try Data(bytes).write(to: url)
         return url.path
     }
