@@ -151,7 +151,7 @@ final class PageReader: NSObject, XMLParserDelegate {
         #expect(!lines.contains { $0.hasSuffix(" ") })
         // Lines break between words and after dots and underscores, so words stay whole and can be counted.
         func count(_ word: String) -> Int { report.text.components(separatedBy: word).count - 1 }
-        #expect(["very", "component", "weight", "because", "that", "end"].map(count) == [8, 8, 1, 6, 6, 1])
+        #expect(["long", "component", "because", "that", "end"].map(count) == [8, 8, 6, 6, 1])
     }
 
     @Test(arguments: [
