@@ -4,6 +4,8 @@ public enum Fitters {
         TruncatedSVDFitter(),
         RandomizedSVDFitter(),
         ActivationSVDFitter(),
+        MonarchFitter(),
+        BLASTFitter(),
         QuantizedFitter(),
     ]
 

@@ -19,7 +19,7 @@ public struct BLASTFitter: Fitter {
     /// A sweep that lowers the error by less than this share of it is the last.
     public var tolerance: Double
 
-    public init(blocks: Int? = nil, sweeps: Int = 60, tolerance: Double = 1e-4) {
+    public init(blocks: Int? = nil, sweeps: Int = 40, tolerance: Double = 1e-4) {
         self.blocks = blocks
         self.sweeps = sweeps
         self.tolerance = tolerance
@@ -64,39 +64,18 @@ public struct BLASTFitter: Fitter {
         var scattered = lowRank
         for index in scattered.s.elements.indices { scattered.s.elements[index] += Self.noise * generator.nextNormal() }
         let sweeper = try BLASTSweeper(weight, objective: objective, blocks: blocks, rank: rank)
-        let (factors, trace) = try sweep(sweeper, from: scattered, context: context)
+        let descent = ExtrapolatedDescent(sweeps: sweeps, tolerance: tolerance)
+        let (factors, trace) = try descent.run(
+            from: scattered, context: context,
+            report: { context.progress(FitProgress(sweep: $0 + 1, limit: sweeps, relativeError: $1)) },
+            sweep: {
+                let error = sweeper.sweep(&$0)
+                $0.rebalance()
+                return error
+            },
+            extrapolate: { $0.extrapolated(from: $1, step: $2) })
         guard let last = trace.last, last < lowRankError else { return try finished(lowRank, [lowRankError]) }
         return try finished(factors, trace)
-    }
-
-    private func sweep(
-        _ sweeper: BLASTSweeper, from start: BLASTFactors, context: FitContext
-    ) throws -> (BLASTFactors, trace: [Double]) {
-        var accepted = start
-        var candidate = start
-        var trace: [Double] = []
-        var step = 0.5
-        for sweep in 1...sweeps {
-            try context.checkCancellation()
-            let error = sweeper.sweep(&candidate)
-            candidate.rebalance()
-            let previous = trace.last ?? .infinity
-            // A NaN is a rise as well.
-            if error < previous {
-                let extrapolated = sweep == 1 ? candidate : candidate.extrapolated(from: accepted, step: step)
-                accepted = candidate
-                candidate = extrapolated
-                step = min(1, 1.1 * step)
-                trace.append(error)
-            } else {
-                candidate = accepted
-                step /= 2
-                trace.append(previous)
-            }
-            context.progress(FitProgress(sweep: sweep, limit: sweeps, relativeError: trace[trace.count - 1]))
-            if error <= previous, previous.isFinite, previous - error < tolerance * previous { break }
-        }
-        return (accepted, trace)
     }
 }
 
