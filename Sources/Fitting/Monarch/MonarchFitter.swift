@@ -20,9 +20,9 @@ public struct MonarchFitter: Fitter {
         case better
     }
 
-    /// k; nil takes the largest divisor of the columns up to 4 that the budget allows.
+    /// k; nil tries several counts (see `layouts`) for a few sweeps and goes on with the best.
     public var inputBlocks: Int?
-    /// j; nil takes the largest divisor of the rows up to 4 that the budget allows.
+    /// j; nil likewise.
     public var outputGroups: Int?
     public var grouping: Grouping
     /// Sweeps at most, under activations; 0 keeps the block-whitened SVDs.
@@ -41,7 +41,7 @@ public struct MonarchFitter: Fitter {
         self.tolerance = tolerance
     }
 
-    /// Cost: k j block SVDs; under activations at most `sweeps` sweeps of about 4 j n^2 r operations.
+    /// Cost for each layout tried: k j block SVDs; under activations at most `sweeps` sweeps of about 4 j n^2 r operations.
     /// - Throws: `FittingError` (`.indivisible` when the counts do not divide), `LinearAlgebraError`.
     public func fit(
         _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
@@ -52,14 +52,31 @@ public struct MonarchFitter: Fitter {
                 fitter: Self.method.name, option: "sweeps", expected: "0 or more", got: sweeps)
         }
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
-        let (blocks, groups, rank) = try Monarch.size(
+        let layouts = try Monarch.layouts(
             within: size, shape: shape, inputBlocks: inputBlocks, outputGroups: outputGroups,
             precision: context.precision, matrix: context.name)
-        let problem = try Problem(weight, objective, blocks: blocks, groups: groups, rank: rank)
-        func fit(strided: Bool) throws -> Fit<Monarch> {
-            let (matrix, trace) = try self.fit(problem, strided: strided, context: context)
-            return try Fit(measuring: matrix, for: weight, objective: objective, context: context, trace: trace.isEmpty ? nil : trace)
+        let wide = weight.converted(to: Double.self)
+        let weighted = objective.gram.map { wide.multiplied(by: $0.matrix) } ?? wide
+        let squaredNorm = objective.squaredNorm(of: wide)
+        func fit(_ layout: MonarchLayout, strided: Bool, sweeps: Int) throws -> Fit<Monarch> {
+            let problem = try Problem(
+                weight: wide, weightedWeight: weighted, squaredNorm: squaredNorm, layout, gram: objective.gram)
+            let (matrix, trace) = try self.fit(problem, strided: strided, sweeps: sweeps, context: context)
+            return try Fit(
+                measuring: matrix, for: weight, objective: objective, context: context,
+                trace: trace.isEmpty ? nil : trace)
         }
+
+        var layout = layouts[0]
+        if layouts.count > 1 {
+            let trials = try layouts.map {
+                try fit($0, strided: grouping == .strided, sweeps: min(sweeps, Self.trialSweeps)).relativeError
+            }
+            for (index, error) in trials.enumerated() where error < (trials.prefix(index).min() ?? .infinity) {
+                layout = layouts[index]
+            }
+        }
+        func fit(strided: Bool) throws -> Fit<Monarch> { try fit(layout, strided: strided, sweeps: sweeps) }
         switch grouping {
         case .strided: return try fit(strided: true)
         case .contiguous: return try fit(strided: false)
@@ -69,6 +86,9 @@ public struct MonarchFitter: Fitter {
         }
     }
 
+    /// Sweeps after which block counts are compared.
+    private static let trialSweeps = 3
+
     private struct Problem {
         let weight: DoubleMatrix
         let weightedWeight: DoubleMatrix
@@ -77,15 +97,17 @@ public struct MonarchFitter: Fitter {
         let projection: MonarchProjection
         let sweeper: MonarchSweeper?
 
-        init(_ weight: Matrix, _ objective: Objective, blocks: Int, groups: Int, rank: Int) throws {
-            let wide = weight.converted(to: Double.self)
-            self.weight = wide
-            weightedWeight = objective.gram.map { wide.multiplied(by: $0.matrix) } ?? wide
-            squaredNorm = objective.squaredNorm(of: wide)
-            (self.blocks, self.groups, self.rank) = (blocks, groups, rank)
-            projection = try MonarchProjection(objective.gram, blocks: blocks)
-            sweeper = try objective.gram.map {
-                try MonarchSweeper($0, groupRows: weight.rows / groups, blocks: blocks, rank: rank)
+        init(
+            weight: DoubleMatrix, weightedWeight: DoubleMatrix, squaredNorm: Double, _ layout: MonarchLayout, gram: Gram?
+        ) throws {
+            self.weight = weight
+            self.weightedWeight = weightedWeight
+            self.squaredNorm = squaredNorm
+            (blocks, groups, rank) = (layout.inputBlocks, layout.outputGroups, layout.rank)
+            projection = try MonarchProjection(gram, blocks: layout.inputBlocks)
+            sweeper = try gram.map {
+                try MonarchSweeper(
+                    $0, groupRows: weight.rows / layout.outputGroups, blocks: layout.inputBlocks, rank: layout.rank)
             }
         }
 
@@ -98,7 +120,9 @@ public struct MonarchFitter: Fitter {
         }
     }
 
-    private func fit(_ problem: Problem, strided: Bool, context: FitContext) throws -> (Monarch, trace: [Double]) {
+    private func fit(
+        _ problem: Problem, strided: Bool, sweeps: Int, context: FitContext
+    ) throws -> (Monarch, trace: [Double]) {
         let (blocks, groups, rank) = (problem.blocks, problem.groups, problem.rank)
         let (groupRows, blockColumns) = (problem.weight.rows / groups, problem.weight.columns / blocks)
         var right = [Double](repeating: 0, count: blocks * groups * rank * blockColumns)
@@ -145,39 +169,5 @@ public struct MonarchFitter: Fitter {
         return (0..<length).map { sweep in
             groups.reduce(0) { $0 + ($1.indices.contains(sweep) ? $1[sweep] : $1.last ?? 0) } / squaredNorm
         }
-    }
-}
-
-extension Monarch {
-    package static func cost(
-        shape: MatrixShape, inputBlocks: Int, outputGroups: Int, rank: Int, precision: Precision
-    ) -> Cost {
-        .factors(rank * (outputGroups * shape.columns + inputBlocks * shape.rows), precision: precision)
-    }
-
-    /// Block counts and the largest rank (at most that of a dense block) within a budget.
-    /// - Throws: `FittingError.indivisible`, `.budgetBelowMinimum`.
-    package static func size(
-        within size: SizeBudget, shape: MatrixShape, inputBlocks: Int?, outputGroups: Int?, precision: Precision,
-        matrix: String
-    ) throws -> (inputBlocks: Int, outputGroups: Int, rank: Int) {
-        for (count, extent) in [(inputBlocks, shape.columns), (outputGroups, shape.rows)] {
-            if let count, count < 1 || extent % count != 0 {
-                throw FittingError.indivisible(matrix: matrix, family: family.name, shape: shape, blocks: count)
-            }
-        }
-        // From 4 down until rank 1 fits; 1 is a low-rank matrix.
-        var (blocks, groups) = (1, 1)
-        for limit in stride(from: 4, through: 1, by: -1) {
-            func divisor(_ extent: Int) -> Int { (1...limit).last { extent % $0 == 0 } ?? 1 }
-            (blocks, groups) = (inputBlocks ?? divisor(shape.columns), outputGroups ?? divisor(shape.rows))
-            let smallest = cost(
-                shape: shape, inputBlocks: blocks, outputGroups: groups, rank: 1, precision: precision)
-            if size.allows(smallest, shape: shape) { break }
-        }
-        let rank = try size.largest(
-            in: 1...max(1, min(shape.rows / groups, shape.columns / blocks)), family: family, shape: shape, matrix: matrix
-        ) { cost(shape: shape, inputBlocks: blocks, outputGroups: groups, rank: $0, precision: precision) }
-        return (blocks, groups, rank)
     }
 }
