@@ -4,6 +4,7 @@ import Foundation
 ///
 /// The bytes never change after initialisation, so sharing between threads is safe.
 public final class TensorStorage: @unchecked Sendable {
+    /// Valid as long as this object lives: hold it (`withExtendedLifetime`) while reading.
     public let bytes: UnsafeRawBufferPointer
     private let release: @Sendable () -> Void
 

@@ -29,7 +29,8 @@ public struct Fingerprint: Sendable, Hashable {
     /// Adds a file's bytes, mapped rather than read.
     /// - Throws: `TensorError.fileNotReadable`.
     public mutating func add(fileAt path: String) throws {
-        add(try TensorStorage(mapping: path).bytes)
+        let file = try TensorStorage(mapping: path)
+        withExtendedLifetime(file) { add(file.bytes) }
     }
 
     private mutating func mix(_ word: UInt64) {

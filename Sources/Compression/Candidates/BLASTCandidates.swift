@@ -1,0 +1,39 @@
+import Fitting
+import StructuredMatrices
+import Tensors
+import Transformers
+
+/// BLAST on a grid of sizes from 15 % to 80 % of the dense one.
+public struct BLASTCandidates: CandidateSource {
+    /// Block counts tried, where they divide the shape.
+    private static let blockCounts = [8]
+
+    public init() {}
+
+    public var family: Family { BLAST.family }
+    public var isSlow: Bool { true }
+
+    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
+
+    public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
+        Self.blockCounts.filter { site.shape.rows % $0 == 0 && site.shape.columns % $0 == 0 }.flatMap { blocks in
+            stride(from: 150, through: 800, by: 50).compactMap { thousandths -> Candidate? in
+                let perRank = site.shape.rows + site.shape.columns + blocks * blocks
+                let rank = site.shape.count * thousandths / 1000 / perRank
+                return rank < 1 ? nil : Candidate(family: family.name, options: ["blocks": blocks, "rank": rank])
+            }
+        }
+    }
+
+    public func cost(of candidate: Candidate, shape: MatrixShape, precision: Precision) -> Cost {
+        let blocks = candidate["blocks"]
+        let count = candidate["rank"] * (shape.rows + shape.columns + blocks * blocks)
+        return Cost(parameters: count, storedBytes: count * precision.elementType.byteCount, multiplyAdds: count)
+    }
+
+    public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
+        let size = cost(of: candidate, shape: context.site.shape, precision: context.fit.precision)
+        return try BLASTFitter(blocks: candidate["blocks"]).fitAny(
+            context.weight, objective: context.objective, size: .parameters(size.parameters), context: context.fit)
+    }
+}

@@ -1,0 +1,126 @@
+import Fitting
+import ModelFiles
+import StructuredMatrices
+import Tensors
+import Transformers
+
+/// One way to keep a matrix: a family and the sizes that fix its cost.
+public struct Candidate: Sendable, Hashable {
+    public let family: String
+    /// The source's own integers: rank, bits, group size, block counts, size in thousandths.
+    public let options: [String: Int]
+
+    public init(family: String, options: [String: Int] = [:]) {
+        self.family = family
+        self.options = options
+    }
+
+    /// "low-rank rank=96": the name in journals, plans and reports.
+    public var label: String {
+        ([family] + options.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }).joined(separator: " ")
+    }
+
+    subscript(option: String) -> Int { options[option] ?? 0 }
+}
+
+/// A candidate with what it costs and how far from the weight it is.
+public struct AssessedCandidate: Sendable, Equatable {
+    public let candidate: Candidate
+    public let cost: Cost
+    /// Squared error relative to the weight's own size under the objective, in [0, 1] but for rounding.
+    public let relativeError: Double
+
+    public init(candidate: Candidate, cost: Cost, relativeError: Double) {
+        self.candidate = candidate
+        self.cost = cost
+        self.relativeError = relativeError
+    }
+
+    /// As a journal record.
+    var json: JSONValue {
+        [
+            "cost": [.integer(Int64(cost.parameters)), .integer(Int64(cost.storedBytes)), .integer(Int64(cost.multiplyAdds))],
+            "error": .number(relativeError),
+        ]
+    }
+
+    init?(_ candidate: Candidate, json: JSONValue?) {
+        guard let json, let numbers = json["cost"]?.arrayValue?.compactMap(\.intValue), numbers.count == 3,
+            let error = json["error"]?.doubleValue
+        else { return nil }
+        self.init(
+            candidate: candidate,
+            cost: Cost(parameters: numbers[0], storedBytes: numbers[1], multiplyAdds: numbers[2]), relativeError: error)
+    }
+}
+
+/// What a fit needs to know of its place.
+public struct CandidateContext: Sendable {
+    public let site: MatrixSite
+    public let weight: Matrix
+    public let objective: Objective
+    public let fit: FitContext
+
+    public init(site: MatrixSite, weight: Matrix, objective: Objective, fit: FitContext) {
+        self.site = site
+        self.weight = weight
+        self.objective = objective
+        self.fit = fit
+    }
+}
+
+/// Where a family's candidates come from. One for each family that compression may choose.
+public protocol CandidateSource: Sendable {
+    var family: Family { get }
+
+    /// Whether the family can lower the quantity at all (quantization saves bytes, not multiply-adds).
+    func serves(_ quantity: Budget.Quantity) -> Bool
+
+    /// Slow fits are made only near the sizes that a first allocation with the quick families chose.
+    var isSlow: Bool { get }
+
+    /// The grid of candidates for a site, in order of size; empty where the family cannot represent the shape.
+    func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate]
+
+    /// What a candidate will cost, without fitting it; exact.
+    func cost(of candidate: Candidate, shape: MatrixShape, precision: Precision) -> Cost
+
+    /// Fits one candidate.
+    func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit
+
+    /// Fits several candidates of one matrix; sources that share work between sizes override it.
+    func assess(_ candidates: [Candidate], _ context: CandidateContext) throws -> [AssessedCandidate]
+}
+
+extension CandidateSource {
+    public var isSlow: Bool { false }
+
+    public func assess(_ candidates: [Candidate], _ context: CandidateContext) throws -> [AssessedCandidate] {
+        try candidates.map { candidate in
+            let fit = try fit(candidate, context)
+            return AssessedCandidate(candidate: candidate, cost: fit.matrix.cost, relativeError: fit.relativeError)
+        }
+    }
+}
+
+/// Every source there is; `--families` chooses among them by family name.
+public enum CandidateSources {
+    public static let all: [any CandidateSource] = [
+        DenseCandidates(),
+        QuantizedCandidates(),
+        LowRankCandidates(),
+        MonarchCandidates(),
+        BLASTCandidates(),
+    ]
+
+    public static var names: [String] { all.map { $0.family.name } }
+
+    /// The sources of the named families, "dense" always among them; all of them for an empty list.
+    /// - Throws: `CompressionError.unknownFamily`.
+    public static func named(_ names: [String]) throws -> [any CandidateSource] {
+        for name in names where !self.names.contains(name) {
+            throw CompressionError.unknownFamily(name: name, known: self.names)
+        }
+        return all.filter { names.isEmpty || names.contains($0.family.name) || $0.family.name == Dense.family.name }
+    }
+}

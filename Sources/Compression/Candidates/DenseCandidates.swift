@@ -1,0 +1,28 @@
+import Fitting
+import StructuredMatrices
+import Tensors
+import Transformers
+
+/// The matrix as it is, in the run's precision: what every other candidate competes with.
+public struct DenseCandidates: CandidateSource {
+    public init() {}
+
+    public var family: Family { Dense.family }
+
+    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
+
+    public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
+        [Candidate(family: family.name)]
+    }
+
+    public func cost(of candidate: Candidate, shape: MatrixShape, precision: Precision) -> Cost {
+        Cost(
+            parameters: shape.count, storedBytes: shape.count * precision.elementType.byteCount, multiplyAdds: shape.count)
+    }
+
+    public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
+        let matrix = Dense(context.weight, precision: context.fit.precision)
+        let error = try context.objective.error(of: matrix.dense(), for: context.weight, name: context.site.name)
+        return AnyFit(matrix: matrix, relativeError: error, trace: [error])
+    }
+}

@@ -1,0 +1,49 @@
+import Fitting
+import StructuredMatrices
+import Tensors
+import Transformers
+
+/// Low-rank at a grid of ranks, all from one decomposition of the (whitened) weight.
+public struct LowRankCandidates: CandidateSource {
+    public init() {}
+
+    public var family: Family { LowRank.family }
+
+    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
+
+    public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
+        let perRank = site.shape.rows + site.shape.columns
+        let dense = site.shape.count
+        // Sixty-fourths of the dense size, ranks rounded to the vector width where there is room for it.
+        var ranks: [Int] = []
+        for part in 4...62 {
+            var rank = dense * part / (64 * perRank)
+            if rank >= 32 { rank -= rank % 4 }
+            if rank >= 1, rank * perRank < dense, ranks.last != rank { ranks.append(rank) }
+        }
+        return ranks.map { Candidate(family: family.name, options: ["rank": $0]) }
+    }
+
+    public func cost(of candidate: Candidate, shape: MatrixShape, precision: Precision) -> Cost {
+        let count = candidate["rank"] * (shape.rows + shape.columns)
+        return Cost(parameters: count, storedBytes: count * precision.elementType.byteCount, multiplyAdds: count)
+    }
+
+    public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
+        let factorisation = try LowRankFactorisation(context.weight, objective: context.objective, context: context.fit)
+        let matrix = factorisation.matrix(rank: candidate["rank"], precision: context.fit.precision)
+        let error = try context.objective.error(of: matrix.dense(), for: context.weight, name: context.site.name)
+        return AnyFit(matrix: matrix, relativeError: error, trace: [error])
+    }
+
+    /// The error of every rank is a tail sum of the spectrum (Eckart and Young), so no factor is formed here; what
+    /// rounding to the stored precision adds is measured when the chosen rank is fitted.
+    public func assess(_ candidates: [Candidate], _ context: CandidateContext) throws -> [AssessedCandidate] {
+        let factorisation = try LowRankFactorisation(context.weight, objective: context.objective, context: context.fit)
+        return candidates.map {
+            AssessedCandidate(
+                candidate: $0, cost: cost(of: $0, shape: context.site.shape, precision: context.fit.precision),
+                relativeError: factorisation.relativeError(rank: $0["rank"]))
+        }
+    }
+}

@@ -1,0 +1,33 @@
+import Fitting
+import StructuredMatrices
+import Tensors
+import Transformers
+
+/// Group-wise integers of 2, 3, 4 and 8 bits in groups of 32, 64 and 128.
+public struct QuantizedCandidates: CandidateSource {
+    public init() {}
+
+    public var family: Family { Quantized.family }
+
+    /// Integers still multiply once for each weight.
+    public func serves(_ quantity: Budget.Quantity) -> Bool { quantity == .bytes }
+
+    public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
+        Quantized.supportedBits.flatMap { bits in
+            [128, 64, 32].map { Candidate(family: family.name, options: ["bits": bits, "groupSize": $0]) }
+        }
+    }
+
+    public func cost(of candidate: Candidate, shape: MatrixShape, precision: Precision) -> Cost {
+        let (bits, groupSize) = (candidate["bits"], max(1, candidate["groupSize"]))
+        let scales = shape.rows * ((shape.columns + groupSize - 1) / groupSize)
+        return Cost(
+            parameters: shape.count + scales, storedBytes: shape.rows * ((shape.columns * bits + 7) / 8) + 2 * scales,
+            multiplyAdds: shape.count)
+    }
+
+    public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
+        try QuantizedFitter(bits: candidate["bits"], groupSize: candidate["groupSize"]).fitAny(
+            context.weight, objective: context.objective, size: .fraction(1), context: context.fit)
+    }
+}

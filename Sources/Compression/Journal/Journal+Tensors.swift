@@ -1,0 +1,77 @@
+import Foundation
+import LinearAlgebra
+import ModelFiles
+import StructuredMatrices
+import Tensors
+
+/// Values too large for a line of JSON, each a safetensors file written whole and renamed.
+extension Journal {
+    private func file(_ key: String) -> URL {
+        var name = Fingerprint()
+        name.add(key)
+        return folder.appending(path: "tensors/\(name.text).safetensors")
+    }
+
+    /// Keeps a fitted matrix, bit for bit.
+    func store(_ matrix: any StructuredMatrix, key: String) throws {
+        try SafetensorsWriter.write(
+            matrix.tensors.map { ("matrix.\($0.name)", $0.tensor) }, to: file(key).path,
+            metadata: [("key", key)] + matrix.attributes.values.sorted { $0.key < $1.key }.map { ($0.key, String($0.value)) })
+    }
+
+    /// The fitted matrix of that key; nil when it was not kept.
+    func matrix(key: String, family: String, shape: MatrixShape) throws -> (any StructuredMatrix)? {
+        let file = file(key)
+        guard FileManager.default.fileExists(atPath: file.path) else { return nil }
+        let reader = try SafetensorsReader(file: file.path)
+        guard reader.metadata.contains(where: { $0.key == "key" && $0.value == key }) else {
+            throw CompressionError.journalUnreadable(file: file.path, reason: "holds another matrix than '\(key)'")
+        }
+        let attributes = Dictionary(
+            reader.metadata.compactMap { entry in Int(entry.value).map { (entry.key, $0) } },
+            uniquingKeysWith: { first, _ in first })
+        let lookup = TensorLookup(file: file.path, matrix: "matrix") { name in
+            reader.contains(name) ? try reader.tensor(named: name) : nil
+        }
+        return try Families.type(named: family, matrix: key).init(
+            shape: shape, tensors: lookup, attributes: FamilyAttributes(attributes, matrix: key))
+    }
+
+    private static let calibrationKey = "calibration"
+
+    /// Keeps the moments of the calibration.
+    func store(_ calibration: Calibration) throws {
+        let tensors = try calibration.moments.sorted { $0.key < $1.key }.map { name, moment in
+            (
+                name: name,
+                tensor: try Tensor(
+                    elementType: .f64, shape: [moment.rows, moment.columns],
+                    // Every processor this runs on is little-endian, as the file format is.
+                    bytes: moment.elements.withUnsafeBytes { Array($0) })
+            )
+        }
+        try SafetensorsWriter.write(
+            tensors, to: file(Self.calibrationKey).path, metadata: [("tokens", String(calibration.tokens))])
+    }
+
+    /// The moments kept by an earlier run; nil when there are none.
+    func calibration() throws -> Calibration? {
+        let file = file(Self.calibrationKey)
+        guard FileManager.default.fileExists(atPath: file.path) else { return nil }
+        let reader = try SafetensorsReader(file: file.path)
+        var moments: [String: DoubleMatrix] = [:]
+        for name in reader.tensorNames {
+            let tensor = try reader.tensor(named: name)
+            guard tensor.elementType == .f64, tensor.shape.count == 2 else {
+                throw CompressionError.journalUnreadable(file: file.path, reason: "'\(name)' is not a matrix of F64")
+            }
+            moments[name] = tensor.withBytes { bytes in
+                var moment = DoubleMatrix(rows: tensor.shape[0], columns: tensor.shape[1])
+                moment.elements.withUnsafeMutableBytes { $0.copyMemory(from: bytes) }
+                return moment
+            }
+        }
+        let tokens = reader.metadata.first { $0.key == "tokens" }.flatMap { Int($0.value) } ?? 0
+        return Calibration(moments: moments, tokens: tokens)
+    }
+}

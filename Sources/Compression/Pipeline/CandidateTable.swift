@@ -1,0 +1,195 @@
+import Fitting
+import Foundation
+import LinearAlgebra
+import ModelFiles
+import StructuredMatrices
+import Synchronization
+import Tensors
+import Transformers
+
+/// All candidates assessed so far for every selected matrix, filled on demand and recorded in the journal.
+final class CandidateTable: Sendable {
+    let sites: [MatrixSite]
+    let recipe: Recipe
+    private let model: any TransformerModel
+    private let grams: [String: Gram]
+    private let journal: Journal
+    private let context: ExecutionContext
+    private let assessed: Mutex<[String: [AssessedCandidate]]>
+    /// Fits of the allocations under comparison: they mostly agree, and are few.
+    private let fitted: Mutex<[String: AnyFit]>
+
+    init(
+        sites: [MatrixSite], recipe: Recipe, model: any TransformerModel, grams: [String: Gram], journal: Journal,
+        context: ExecutionContext
+    ) {
+        self.sites = sites
+        self.recipe = recipe
+        self.model = model
+        self.grams = grams
+        self.journal = journal
+        self.context = context
+        assessed = Mutex([:])
+        fitted = Mutex([:])
+    }
+
+    /// The candidates of a site in order of the budget's quantity.
+    func candidates(of site: MatrixSite) -> [AssessedCandidate] {
+        assessed.withLock { $0[site.name] ?? [] }
+    }
+
+    /// Assesses the given candidates of every site that are not in the table yet, in parallel over (site, source).
+    func assess(
+        _ wanted: [(site: MatrixSite, source: any CandidateSource, candidates: [Candidate])],
+        progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void
+    ) throws {
+        // Quick sources share a decomposition between the sizes of one matrix; slow ones are one task for each size.
+        var tasks: [(site: MatrixSite, source: any CandidateSource, candidates: [Candidate])] = []
+        for (site, source, candidates) in wanted {
+            let known = Set(self.candidates(of: site).map(\.candidate))
+            let missing = candidates.filter { !known.contains($0) }
+            if source.isSlow { tasks += missing.map { (site, source, [$0]) } } else if !missing.isEmpty {
+                tasks.append((site, source, missing))
+            }
+        }
+        // Largest first, so that the threads end together.
+        tasks.sort { $0.site.shape.count > $1.site.shape.count }
+        let finished = Mutex(0)
+        let ordered = tasks
+        let results = try context.parallelMap(ordered.count) { index in
+            let task = ordered[index]
+            let found = try self.assessOne(task.site, task.source, task.candidates)
+            let done = finished.withLock { count in
+                count += 1
+                return count
+            }
+            progress(done, ordered.count)
+            return found
+        }
+        assessed.withLock { table in
+            for (task, found) in zip(ordered, results) { table[task.site.name, default: []] += found }
+            for site in sites {
+                // One order whatever order the work was done in.
+                table[site.name]?.sort { ($0.quantity(recipe.budget), $0.candidate.label) < ($1.quantity(recipe.budget), $1.candidate.label) }
+            }
+        }
+    }
+
+    private func assessOne(
+        _ site: MatrixSite, _ source: any CandidateSource, _ candidates: [Candidate]
+    ) throws -> [AssessedCandidate] {
+        var found = candidates.map { AssessedCandidate($0, json: journal[key(site, $0)]) }
+        let missing = candidates.indices.filter { found[$0] == nil }
+        guard !missing.isEmpty else { return found.compactMap { $0 } }
+        let place = try candidateContext(site)
+        if source.isSlow {
+            for index in missing {
+                let fit = try source.fit(candidates[index], place)
+                try journal.store(fit.matrix, key: key(site, candidates[index]))
+                found[index] = AssessedCandidate(
+                    candidate: candidates[index], cost: fit.matrix.cost, relativeError: fit.relativeError)
+            }
+        } else {
+            for (index, result) in zip(missing, try source.assess(missing.map { candidates[$0] }, place)) {
+                found[index] = result
+            }
+        }
+        for index in missing {
+            if let result = found[index] { try journal.record(key(site, candidates[index]), result.json) }
+        }
+        return found.compactMap { $0 }
+    }
+
+    /// The fitted matrices of a choice for every site, in order: from the journal where a slow fit left them there.
+    func fits(
+        _ choices: [Candidate], progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    ) throws -> [AnyFit] {
+        let finished = Mutex(0)
+        return try context.parallelMap(sites.count) { index in
+            let fit = try self.fit(self.sites[index], choices[index])
+            let done = finished.withLock { count in
+                count += 1
+                return count
+            }
+            progress(done, self.sites.count)
+            return fit
+        }
+    }
+
+    func fit(_ site: MatrixSite, _ candidate: Candidate) throws -> AnyFit {
+        let key = key(site, candidate)
+        if let known = fitted.withLock({ $0[key] }) { return known }
+        let fit = try makeFit(site, candidate, key)
+        fitted.withLock { $0[key] = fit }
+        return fit
+    }
+
+    private func makeFit(_ site: MatrixSite, _ candidate: Candidate, _ key: String) throws -> AnyFit {
+        let place = try candidateContext(site)
+        if let matrix = try journal.matrix(key: key, family: candidate.family, shape: site.shape) {
+            let error = try place.objective.error(of: matrix.dense(), for: place.weight, name: site.name)
+            return AnyFit(matrix: matrix, relativeError: error, trace: [error])
+        }
+        guard let source = CandidateSources.all.first(where: { $0.family.name == candidate.family }) else {
+            throw CompressionError.unknownFamily(name: candidate.family, known: CandidateSources.names)
+        }
+        let fit = try source.fit(candidate, place)
+        if source.isSlow { try journal.store(fit.matrix, key: key) }
+        return fit
+    }
+
+    /// Singular values of every weight under its objective, relative to the largest: at most 64, evenly spaced.
+    /// Tables of many rows are left out: their decomposition would cost more than the compression.
+    func spectra(progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void) throws -> [[Double]] {
+        let finished = Mutex(0)
+        return try context.parallelMap(sites.count) { index in
+            let site = self.sites[index]
+            var values = self.journal["spectrum/\(site.name)"]?.arrayValue?.compactMap(\.doubleValue)
+            if values == nil, site.shape.rows <= Self.spectrumRows {
+                let place = try self.candidateContext(site)
+                let all = try LowRankFactorisation(place.weight, objective: place.objective, context: place.fit).singularValues
+                let step = max(1, (all.count + 63) / 64)
+                let largest = all.first.map { $0 > 0 ? $0 : 1 } ?? 1
+                let found = stride(from: 0, to: all.count, by: step).map { all[$0] / largest }
+                try self.journal.record("spectrum/\(site.name)", .array(found.map { .number($0) }))
+                values = found
+            }
+            let done = finished.withLock { count in
+                count += 1
+                return count
+            }
+            progress(done, self.sites.count)
+            return values ?? []
+        }
+    }
+
+    static let spectrumRows = 8192
+
+    private func key(_ site: MatrixSite, _ candidate: Candidate) -> String { "fit/\(site.name)/\(candidate.label)" }
+
+    func candidateContext(_ site: MatrixSite) throws -> CandidateContext {
+        let weight = model[site: site.name].dense()
+        guard weight.isFinite else { throw CompressionError.notFinite(matrix: site.name, what: "the weight") }
+        return CandidateContext(
+            site: site, weight: weight, objective: objective(of: site),
+            fit: FitContext(name: site.name, seed: recipe.seed, precision: recipe.precision))
+    }
+
+    /// Linear layers are weighted by their inputs; tables are looked up row by row, so every entry counts alike.
+    func objective(of site: MatrixSite) -> Objective {
+        guard recipe.objective == .activations, site.role == .linear, let input = site.input, let gram = grams[input] else {
+            return .frobenius
+        }
+        return .activations(gram)
+    }
+}
+
+extension AssessedCandidate {
+    /// What the budget counts.
+    func quantity(_ budget: Budget) -> Int {
+        switch budget.quantity {
+        case .bytes: cost.storedBytes
+        case .multiplyAdds: cost.multiplyAdds
+        }
+    }
+}

@@ -1,0 +1,243 @@
+import Fitting
+import ModelFiles
+import StructuredMatrices
+import Tensors
+import Transformers
+
+/// Where a long compression stands.
+public struct CompressionProgress: Sendable {
+    /// "calibrating", "measuring sensitivity", "fitting low-rank" ...
+    public let stage: String
+    public let done: Int
+    public let total: Int
+
+    public init(stage: String, done: Int, total: Int) {
+        self.stage = stage
+        self.done = done
+        self.total = total
+    }
+}
+
+/// The pipeline from a model and a recipe to a plan and fitted matrices:
+/// calibrate, measure sensitivities, assess quick candidates, allocate, assess slow candidates near the sizes chosen,
+/// allocate again, and keep the best of several allocations by the model's measured output.
+public struct Compressor: Sendable {
+    public let recipe: Recipe
+    public let model: any TransformerModel
+    /// Token sequences the moments are accumulated over.
+    public let calibration: [[Int]]
+    /// Token sequences that sensitivities and quality are measured on.
+    public let heldOut: [[Int]]
+    /// What the budget allows: bytes or multiply-adds over the selected matrices.
+    public let limit: Int
+    public let selected: [MatrixSite]
+    public let context: ExecutionContext
+    public let progress: @Sendable (CompressionProgress) -> Void
+
+    public init(
+        recipe: Recipe, model: any TransformerModel, calibration: [[Int]], heldOut: [[Int]], limit: Int,
+        selected: [MatrixSite], context: ExecutionContext, progress: @escaping @Sendable (CompressionProgress) -> Void
+    ) {
+        self.recipe = recipe
+        self.model = model
+        self.calibration = calibration
+        self.heldOut = heldOut
+        self.limit = limit
+        self.selected = selected
+        self.context = context
+        self.progress = progress
+    }
+
+    /// What the pipeline found, before anything is written.
+    public struct Result: Sendable {
+        public let entries: [Plan.Entry]
+        public let fits: [AnyFit]
+        public let notes: [String]
+        /// All assessed candidates of each selected matrix.
+        public let candidates: [[AssessedCandidate]]
+        /// Singular values of each selected matrix under its objective, relative to the largest.
+        public let spectra: [[Double]]
+        /// The model with the fitted matrices in place.
+        public let model: any TransformerModel
+    }
+
+    /// Chooses a candidate for every selected matrix and fits it.
+    /// - Throws: `CompressionError`, `FittingError`, `TransformersError`.
+    public func run(journal: Journal) throws -> Result {
+        let sources = try CandidateSources.named(recipe.families).filter { $0.serves(recipe.budget.quantity) }
+        let table = try makeTable(journal)
+        let distance = try OutputDistance(original: model, sequences: heldOut, context: context)
+        let sensitivities = try Sensitivity.measure(
+            table, model: model, distance: distance, journal: journal, context: context,
+            progress: report("measuring sensitivity"))
+
+        let grid = Dictionary(
+            sources.flatMap { source in
+                selected.map { site in
+                    (
+                        GridKey(family: source.family.name, site: site.name),
+                        source.candidates(for: site, quantity: recipe.budget.quantity, precision: recipe.precision)
+                    )
+                }
+            }, uniquingKeysWith: { first, _ in first })
+        try table.assess(
+            sources.filter { !$0.isSlow }.flatMap { source in
+                selected.map { ($0, source, grid[GridKey(family: source.family.name, site: $0.name)] ?? []) }
+            }, progress: report("fitting quick families"))
+
+        let slow = sources.filter(\.isSlow)
+        var allocation = try allocate(table, sensitivities)
+        if !slow.isEmpty {
+            // The second round catches matrices whose size moved once the slow families were in the table.
+            for round in 1...2 {
+                let wanted = slow.flatMap { source in
+                    selected.indices.map { index in
+                        (
+                            selected[index], source,
+                            nearest(
+                                grid[GridKey(family: source.family.name, site: selected[index].name)] ?? [], source,
+                                to: table.candidates(of: selected[index])[allocation.choices[index]], selected[index])
+                        )
+                    }
+                }
+                try table.assess(wanted, progress: report("fitting \(slow.map(\.family.name).joined(separator: ", ")), round \(round)"))
+                allocation = try allocate(table, sensitivities)
+            }
+        }
+        return try choose(table, sensitivities, distance)
+    }
+
+    /// Fits exactly what a plan says.
+    /// - Throws: as `run`.
+    public func run(plan: Plan, journal: Journal) throws -> Result {
+        let table = try makeTable(journal)
+        let byName = Dictionary(plan.entries.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let planned = selected.compactMap { byName[$0.name] }
+        let fits = try table.fits(planned.map(\.choice.candidate), progress: report("fitting the plan"))
+        return try result(
+            table, fits, choices: planned.map(\.choice), sensitivities: planned.map(\.sensitivity),
+            notes: plan.notes)
+    }
+
+    private struct GridKey: Hashable {
+        let family: String
+        let site: String
+    }
+
+    private func report(_ stage: String) -> @Sendable (Int, Int) -> Void {
+        let progress = progress
+        return { progress(CompressionProgress(stage: stage, done: $0, total: $1)) }
+    }
+
+    private func makeTable(_ journal: Journal) throws -> CandidateTable {
+        var grams: [String: Gram] = [:]
+        if recipe.objective == .activations {
+            let moments: Calibration
+            if let stored = try journal.calibration() {
+                moments = stored
+            } else {
+                moments = try Calibration.collect(
+                    model, sites: selected.filter { $0.role == .linear }, sequences: calibration, context: context,
+                    progress: report("calibrating"))
+                try journal.store(moments)
+            }
+            for (name, moment) in moments.moments { grams[name] = try Gram(moment) }
+        }
+        return CandidateTable(
+            sites: selected, recipe: recipe, model: model, grams: grams, journal: journal, context: context)
+    }
+
+    private func allocate(_ table: CandidateTable, _ weights: [Double]) throws -> Allocation {
+        let choices = zip(selected, weights).map { site, weight in
+            table.candidates(of: site).map {
+                AllocationChoice(cost: $0.quantity(recipe.budget), damage: weight * $0.relativeError)
+            }
+        }
+        return try Allocator().solve(choices, budget: limit, quantity: recipe.budget.quantity.rawValue)
+    }
+
+    /// The candidates of a slow source whose size is next to the chosen one, below and above.
+    private func nearest(
+        _ grid: [Candidate], _ source: any CandidateSource, to chosen: AssessedCandidate, _ site: MatrixSite
+    ) -> [Candidate] {
+        // A matrix kept dense has no use for a structured form of nearly its size.
+        guard chosen.candidate.family != Dense.family.name else { return [] }
+        func size(_ candidate: Candidate) -> Int {
+            AssessedCandidate(
+                candidate: candidate,
+                cost: source.cost(of: candidate, shape: site.shape, precision: recipe.precision), relativeError: 0
+            ).quantity(recipe.budget)
+        }
+        let target = chosen.quantity(recipe.budget)
+        var wanted: [Candidate] = []
+        for group in Dictionary(grouping: grid, by: { $0["blocks"] }).sorted(by: { $0.key < $1.key }) {
+            let sorted = group.value.sorted { size($0) < size($1) }
+            if let below = sorted.last(where: { size($0) <= target }) { wanted.append(below) }
+            if let above = sorted.first(where: { size($0) > target }) { wanted.append(above) }
+        }
+        return wanted
+    }
+
+    /// Several ways to weigh the matrices against each other give several allocations; the one whose model is closest
+    /// to the original on the held-out sequences is kept.
+    private func choose(
+        _ table: CandidateTable, _ sensitivities: [Double], _ distance: OutputDistance
+    ) throws -> Result {
+        struct Trial {
+            let name: String
+            let choices: [AssessedCandidate]
+            let fits: [AnyFit]
+            let distance: Double
+            let gap: Double
+        }
+        var best: Trial?
+        var notes: [String] = []
+        var seen: Set<[Int]> = []
+        let weighings: [(name: String, exponent: Double)] = [
+            ("measured sensitivity", 1), ("square root of measured sensitivity", 0.5), ("equal weights", 0),
+        ]
+        for (name, exponent) in weighings {
+            // Weights keep their geometric mean, so that zero sensitivities stay zero and others only draw together.
+            let weights = sensitivities.map { exponent == 0 ? 1 : ($0 <= 0 ? 0 : $0.raised(to: exponent)) }
+            let allocation = try allocate(table, weights)
+            guard seen.insert(allocation.choices).inserted else { continue }
+            let choices = zip(selected, allocation.choices).map { table.candidates(of: $0)[$1] }
+            let fits = try table.fits(choices.map(\.candidate), progress: report("fitting: \(name)"))
+            let measured = try distance(replaced(fits), context: context)
+            let gap = allocation.lowerBound > 0 ? allocation.damage / allocation.lowerBound - 1 : 0
+            notes.append("\(name): output distance \(measured.shortened) on held-out text")
+            if measured < best?.distance ?? .infinity {
+                best = Trial(name: name, choices: choices, fits: fits, distance: measured, gap: gap)
+            }
+        }
+        guard let best else {
+            throw CompressionError.notFinite(matrix: "the compressed model", what: "every allocation's output")
+        }
+        notes.append("kept: \(best.name), at most \((100 * best.gap).shortened) % above the optimum of its table")
+        return try result(table, best.fits, choices: best.choices, sensitivities: sensitivities, notes: notes)
+    }
+
+    private func replaced(_ fits: [AnyFit]) -> any TransformerModel {
+        var changed = model
+        for (site, fit) in zip(selected, fits) { changed[site: site.name] = fit.matrix }
+        return changed
+    }
+
+    private func result(
+        _ table: CandidateTable, _ fits: [AnyFit], choices: [AssessedCandidate], sensitivities: [Double], notes: [String]
+    ) throws -> Result {
+        var entries: [Plan.Entry] = []
+        for index in selected.indices {
+            entries.append(
+                Plan.Entry(
+                    name: selected[index].name, shape: selected[index].shape,
+                    choice: AssessedCandidate(
+                        candidate: choices[index].candidate, cost: fits[index].matrix.cost,
+                        relativeError: fits[index].relativeError),
+                    sensitivity: sensitivities[index]))
+        }
+        return Result(
+            entries: entries, fits: fits, notes: notes, candidates: selected.map { table.candidates(of: $0) },
+            spectra: try table.spectra(progress: report("spectra")), model: replaced(fits))
+    }
+}

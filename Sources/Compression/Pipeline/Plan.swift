@@ -1,0 +1,139 @@
+import Foundation
+import ModelFiles
+import StructuredMatrices
+import Transformers
+
+/// The allocator's answer: for every matrix that takes part, the candidate to keep it as. A readable file.
+public struct Plan: Sendable, Equatable {
+    public struct Entry: Sendable, Equatable {
+        public var name: String
+        public var shape: MatrixShape
+        public var choice: AssessedCandidate
+        /// Estimated harm to the output per unit of relative error.
+        public var sensitivity: Double
+
+        public init(name: String, shape: MatrixShape, choice: AssessedCandidate, sensitivity: Double) {
+            self.name = name
+            self.shape = shape
+            self.choice = choice
+            self.sensitivity = sensitivity
+        }
+    }
+
+    public var recipe: [(name: String, value: String)]
+    public var entries: [Entry]
+    /// Matrices left as they are, and why.
+    public var left: [(name: String, reason: String)]
+    public var notes: [String]
+
+    public init(
+        recipe: [(name: String, value: String)], entries: [Entry], left: [(name: String, reason: String)], notes: [String]
+    ) {
+        self.recipe = recipe
+        self.entries = entries
+        self.left = left
+        self.notes = notes
+    }
+
+    public static func == (left: Plan, right: Plan) -> Bool { left.json == right.json }
+
+    static let formatVersion = 1
+
+    public var json: JSONValue {
+        var recipe = JSONObject()
+        for (name, value) in self.recipe { recipe[name] = .string(value) }
+        return [
+            "tessera_plan": .integer(Int64(Self.formatVersion)),
+            "recipe": .object(recipe),
+            "notes": .array(notes.map { .string($0) }),
+            "matrices": .array(entries.map(\.json)),
+            "left": .array(left.map { ["name": .string($0.name), "reason": .string($0.reason)] }),
+        ]
+    }
+
+    /// Reads a plan file.
+    /// - Throws: `CompressionError.planUnreadable`, `ModelFileError`.
+    public init(file: URL) throws {
+        let json = try JSONValue.read(file: file.path)
+        func refuse(_ reason: String) -> CompressionError { .planUnreadable(file: file.path, reason: reason) }
+        guard let version = json["tessera_plan"]?.intValue else { throw refuse("'tessera_plan' is missing") }
+        guard version == Self.formatVersion else {
+            throw refuse("expected format version \(Self.formatVersion), got \(version)")
+        }
+        guard let matrices = json["matrices"]?.arrayValue else { throw refuse("'matrices' is not an array") }
+        let entries = try matrices.enumerated().map { index, entry in
+            guard let entry = Entry(json: entry) else {
+                throw refuse("matrix \(index) needs name, shape, family, options of positive integers, cost and error")
+            }
+            return entry
+        }
+        guard Set(entries.map(\.name)).count == entries.count else { throw refuse("a matrix is named twice") }
+        self.init(
+            recipe: json["recipe"]?.objectValue?.compactMap { member in
+                member.value.stringValue.map { (member.key, $0) }
+            } ?? [],
+            entries: entries,
+            left: json["left"]?.arrayValue?.compactMap {
+                guard let name = $0["name"]?.stringValue, let reason = $0["reason"]?.stringValue else { return nil }
+                return (name, reason)
+            } ?? [],
+            notes: json["notes"]?.arrayValue?.compactMap(\.stringValue) ?? [])
+    }
+
+    /// Checks that every entry is a site of the model with this shape, and its family known.
+    /// - Throws: `CompressionError.planMismatch`.
+    public func check(against sites: [MatrixSite], file: String) throws {
+        let byName = Dictionary(sites.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        for entry in entries {
+            guard let site = byName[entry.name] else {
+                throw CompressionError.planMismatch(file: file, reason: "the model has no matrix '\(entry.name)'")
+            }
+            guard site.shape == entry.shape else {
+                throw CompressionError.planMismatch(
+                    file: file, reason: "'\(entry.name)': expected shape \(site.shape), got \(entry.shape)")
+            }
+            guard CandidateSources.names.contains(entry.choice.candidate.family) else {
+                throw CompressionError.planMismatch(
+                    file: file, reason: "'\(entry.name)': unknown family '\(entry.choice.candidate.family)'")
+            }
+        }
+    }
+}
+
+extension Plan.Entry {
+    var json: JSONValue {
+        var options = JSONObject()
+        for (name, value) in choice.candidate.options.sorted(by: { $0.key < $1.key }) { options[name] = .integer(Int64(value)) }
+        return [
+            "name": .string(name),
+            "shape": [.integer(Int64(shape.rows)), .integer(Int64(shape.columns))],
+            "family": .string(choice.candidate.family),
+            "options": .object(options),
+            "parameters": .integer(Int64(choice.cost.parameters)),
+            "bytes": .integer(Int64(choice.cost.storedBytes)),
+            "multiply_adds": .integer(Int64(choice.cost.multiplyAdds)),
+            "relative_error": .number(choice.relativeError),
+            "sensitivity": .number(sensitivity),
+        ]
+    }
+
+    init?(json: JSONValue) {
+        guard let name = json["name"]?.stringValue, let family = json["family"]?.stringValue,
+            let shape = json["shape"]?.arrayValue?.compactMap(\.intValue), shape.count == 2, shape.allSatisfy({ $0 > 0 }),
+            let options = json["options"]?.objectValue, let parameters = json["parameters"]?.intValue,
+            let bytes = json["bytes"]?.intValue, let multiplyAdds = json["multiply_adds"]?.intValue,
+            let error = json["relative_error"]?.doubleValue
+        else { return nil }
+        var integers: [String: Int] = [:]
+        for (key, value) in options {
+            guard let integer = value.intValue, (0...Int(Int32.max)).contains(integer) else { return nil }
+            integers[key] = integer
+        }
+        self.init(
+            name: name, shape: MatrixShape(rows: shape[0], columns: shape[1]),
+            choice: AssessedCandidate(
+                candidate: Candidate(family: family, options: integers),
+                cost: Cost(parameters: parameters, storedBytes: bytes, multiplyAdds: multiplyAdds), relativeError: error),
+            sensitivity: json["sensitivity"]?.doubleValue ?? 0)
+    }
+}

@@ -1,0 +1,160 @@
+import ArgumentParser
+import Compression
+import Fitting
+import Foundation
+import ModelFiles
+import Tensors
+
+struct CompressCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "compress",
+        abstract: "Compresses a model's matrices under one budget and writes a model folder with a report.",
+        discussion: """
+            For every matrix, candidates of each family and size are fitted, the harm of each to the model's output is \
+            estimated, and the mix with the least harm within the budget is kept. Work is journaled beside the output: a \
+            run that was stopped continues when it is started again, and ends with the same bytes.
+
+            Sizes: 50% of bytes means everything stored for the compressed matrices over the same matrices in f16; with \
+            --scope all, the whole file over all its numbers in f16.
+
+            Examples:
+              tessera compress minilm --macs 50% --calibration sentences.txt -o minilm-half
+              tessera compress minilm --size 25% --scope all --calibration self -o minilm-quarter
+              tessera compress llama --size 30% --families quantized,low-rank --calibration self -o small --plan-only
+            """)
+
+    @Argument(help: "The model folder.")
+    var model: String
+
+    @Option(help: ArgumentHelp("Budget in bytes: a share such as 50% of the f16 bytes.", valueName: "share"))
+    var size: String?
+
+    @Option(help: ArgumentHelp("Budget in multiply-adds: a share of the dense ones.", valueName: "share"))
+    var macs: String?
+
+    @Option(help: ArgumentHelp("Calibration text: a file (encoders: one sentence a line), or 'self'.", valueName: "file|self"))
+    var calibration: String?
+
+    @Option(name: [.short, .long], help: ArgumentHelp("The folder to write.", valueName: "folder"))
+    var output: String?
+
+    @Option(help: ArgumentHelp(
+        "Families to choose among, separated by commas: \(CandidateSources.names.joined(separator: ", ")).",
+        valueName: "names"))
+    var families: String?
+
+    @Option(help: ArgumentHelp("What counts as close: activations or frobenius.", valueName: "objective"))
+    var objective: String = Objective.Kind.activations.rawValue
+
+    @Option(help: ArgumentHelp("Which matrices: linear (the layers) or all (embedding tables too).", valueName: "scope"))
+    var scope: String = MatrixSelection.Scope.linear.rawValue
+
+    @Option(help: ArgumentHelp("Only matrices whose name matches (* and ?); may be repeated.", valueName: "pattern"))
+    var only: [String] = []
+
+    @Option(help: ArgumentHelp("Not the matrices whose name matches; may be repeated.", valueName: "pattern"))
+    var except: [String] = []
+
+    @Option(help: ArgumentHelp("How factors are stored: f16, bf16 or f32.", valueName: "precision"))
+    var precision: String = Precision.f16.rawValue
+
+    @Option(help: "Seed of every random choice.")
+    var seed: UInt64 = 0
+
+    @Flag(help: "Stop at the plan: print it (or write it to --output, a file) instead of compressing.")
+    var planOnly = false
+
+    @Option(help: ArgumentHelp("Follow a plan file instead of choosing.", valueName: "file"))
+    var plan: String?
+
+    @Flag(help: "Check the model, coverage, memory and disk, and do nothing else.")
+    var dryRun = false
+
+    @Flag(help: "Replace an output folder that exists.")
+    var force = false
+
+    @OptionGroup var common: CommonOptions
+
+    func validate() throws {
+        guard plan == nil || (size == nil && macs == nil) else { return }
+        if size != nil, macs != nil { throw ValidationError("--size and --macs exclude each other") }
+        if size == nil, macs == nil, plan == nil { throw ValidationError("a budget is needed: --size 50% or --macs 50%") }
+        if output == nil, !planOnly, !dryRun { throw ValidationError("--output is needed") }
+    }
+
+    func run() throws {
+        let display = ProgressDisplay(quiet: common.quiet)
+        var job = CompressionJob(
+            model: model, output: outputPath, recipe: try recipe(), calibration: source, planFile: plan,
+            context: common.context, progress: { display($0) })
+        job.replacesOutput = force
+        if dryRun { return try printForecast(job.forecast()) }
+        if planOnly {
+            let plan = try job.plan()
+            _ = display.finish()
+            let text = try plan.json.serialized(pretty: true) + [UInt8(ascii: "\n")]
+            guard let output else { return FileHandle.standardOutput.write(Data(text)) }
+            return try AtomicFile.write(text, to: output)
+        }
+        let report = try job.run()
+        let timings = display.finish()
+        try writeTimings(timings)
+        if common.json {
+            print(try report.json.text(pretty: true))
+        } else {
+            print(report.text)
+            print("report: \(outputPath)/report.html")
+        }
+    }
+
+    /// Without trailing slashes, so that siblings can be named after it. A plan on its own journals beside the model.
+    private var outputPath: String {
+        var path = planOnly ? "\(model).plan" : output ?? "\(model).compressed"
+        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+        return path
+    }
+
+    private var source: CompressionJob.CalibrationSource? {
+        calibration.map { $0 == "self" ? .own : .file($0) }
+    }
+
+    private func recipe() throws -> Recipe {
+        func choice<Value: RawRepresentable & CaseIterable>(
+            _ text: String, _ option: String
+        ) throws -> Value where Value.RawValue == String {
+            guard let value = Value(rawValue: text) else {
+                let known = Value.allCases.map(\.rawValue).joined(separator: ", ")
+                throw CommandError.conflictingOptions("--\(option): expected one of \(known), got '\(text)'")
+            }
+            return value
+        }
+        let budget = try macs.map { try Budget($0, quantity: .multiplyAdds) }
+            ?? Budget(size ?? "100%", quantity: .bytes)
+        return Recipe(
+            budget: budget,
+            selection: MatrixSelection(scope: try choice(scope, "scope"), only: only, except: except),
+            families: families.map { $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } } ?? [],
+            objective: try choice(objective, "objective"), precision: try choice(precision, "precision"), seed: seed)
+    }
+
+    private func printForecast(_ forecast: CompressionJob.Forecast) throws {
+        for site in forecast.selected { print("compress  \(site.name)  \(site.shape)  \(site.role.rawValue)") }
+        for (site, reason) in forecast.left { print("leave     \(site.name)  \(site.shape)  \(reason)") }
+        print("budget    \(forecast.limit) of \(forecast.whole)")
+        print("memory    about \(forecast.memory >> 20) MiB of \(ProcessInfo.processInfo.physicalMemory >> 20) MiB")
+        print("disk      about \(forecast.disk >> 20) MiB while it runs")
+    }
+
+    /// Times differ from run to run, so they lie beside the folder, whose bytes do not.
+    private func writeTimings(_ timings: [(stage: String, seconds: Double)]) throws {
+        let stages = timings.map { stage, seconds -> JSONValue in
+            ["stage": .string(stage), "seconds": .number((seconds * 1000).rounded() / 1000)]
+        }
+        let json: JSONValue = ["threads": .integer(Int64(common.context.threads)), "stages": .array(stages)]
+        try AtomicFile.write(json.serialized(pretty: true) + [UInt8(ascii: "\n")], to: outputPath + ".timings.json")
+        if !common.quiet {
+            let total = timings.reduce(0) { $0 + $1.seconds }
+            standardError(String(format: "done in %.1f s\n", total))
+        }
+    }
+}

@@ -1,0 +1,87 @@
+import Analysis
+import ArgumentParser
+import Compression
+import Fitting
+import Foundation
+import LinearAlgebra
+import ModelFiles
+import StructuredMatrices
+import Tensors
+import Transformers
+
+/// The one place where an error becomes a line on standard error and an exit status (sysexits.h).
+enum ErrorRendering {
+    static func run(_ root: any ParsableCommand.Type) {
+        do {
+            var command = try root.parseAsRoot()
+            try command.run()
+        } catch {
+            let code = root.exitCode(for: error)
+            if code == .success {
+                print(root.fullMessage(for: error))
+                exit(EXIT_SUCCESS)
+            }
+            standardError("error: \(line(for: error, root: root))\n")
+            exit(status(for: error, code))
+        }
+    }
+
+    /// The error as one line.
+    static func line(for error: any Error, root: any ParsableCommand.Type) -> String {
+        let text: String
+        if isOurs(error) {
+            text = "\(error)"
+        } else if let problem = error as? CocoaError {
+            let path = problem.userInfo[NSFilePathErrorKey] as? String ?? "file"
+            text = "\(path): \(problem.localizedDescription)"
+        } else {
+            text = root.message(for: error)
+        }
+        return text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+            .filter { !$0.isEmpty }.joined(separator: " ")
+    }
+
+    private static func isOurs(_ error: any Error) -> Bool {
+        switch error {
+        case is CompressionError, is FittingError, is LinearAlgebraError, is ModelFileError, is StructuredMatrixError,
+            is TensorError, is TransformersError, is TokenizerError, is JSONError, is AnalysisError, is CommandError:
+            true
+        default:
+            false
+        }
+    }
+
+    private static func status(for error: any Error, _ code: ExitCode) -> Int32 {
+        switch error {
+        case is CommandError: EX_USAGE
+        case CompressionError.invalidBudget, CompressionError.unknownFamily, CompressionError.patternMatchesNothing: EX_USAGE
+        case CompressionError.journalInUse: EX_TEMPFAIL
+        case TensorError.fileNotReadable: EX_NOINPUT
+        case is LinearAlgebraError: EX_SOFTWARE
+        case is CocoaError: EX_IOERR
+        default: isOurs(error) ? EX_DATAERR : (code == .validationFailure ? EX_USAGE : code.rawValue)
+        }
+    }
+}
+
+/// What a command can find wrong with its arguments once they are parsed.
+enum CommandError: Error, CustomStringConvertible {
+    case wrongKind(command: String, model: String, expected: String, got: String)
+    case outputExists(path: String)
+    case conflictingOptions(String)
+
+    var description: String {
+        switch self {
+        case .wrongKind(let command, let model, let expected, let got):
+            "\(model): \(command) needs \(expected), got \(got)"
+        case .outputExists(let path):
+            "\(path): exists and is not empty (--force replaces it)"
+        case .conflictingOptions(let what):
+            what
+        }
+    }
+}
+
+func standardError(_ text: String) {
+    FileHandle.standardError.write(Data(text.utf8))
+}
