@@ -32,7 +32,9 @@ func isDirectory(_ path: String) -> Bool {
 /// The text of the C library's last error, before anything else can change it.
 func systemErrorText() -> String { String(cString: strerror(errno)) }
 
-func joinPath(_ folder: String, _ name: String) -> String { folder.hasSuffix("/") ? folder + name : folder + "/" + name }
+func joinPath(_ folder: String, _ name: String) -> String {
+    folder.hasSuffix("/") ? folder + name : folder + "/" + name
+}
 
 extension JSONValue {
     /// Parses a JSON file.

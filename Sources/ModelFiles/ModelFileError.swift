@@ -27,7 +27,8 @@ extension ModelFileError: CustomStringConvertible {
         case .notReadable(let file, let reason): "\(fit(file)): cannot be read: \(reason)"
         case .notWritable(let file, let reason): "\(fit(file)): cannot be written: \(reason)"
         case .notARegularFile(let file): "\(fit(file)): not a regular file"
-        case .tooLarge(let file, let byteCount, let limit): "\(fit(file)): \(byteCount) bytes, at most \(limit) are allowed"
+        case .tooLarge(let file, let byteCount, let limit):
+            "\(fit(file)): \(byteCount) bytes, at most \(limit) are allowed"
         case .notJSON(let file, let error): "\(fit(file)): \(error)"
         case .safetensors(let file, let problem): "\(fit(file)): \(problem)"
         case .shardIndex(let file, let problem): "\(fit(file)): \(problem)"
@@ -50,11 +51,15 @@ extension ModelFileError: CustomStringConvertible {
 
 /// A path made fit for a one-line message: line ends and control characters escaped, nothing cut.
 private func fit(_ path: String) -> String {
-    guard path.unicodeScalars.contains(where: { $0.properties.generalCategory == .control || $0 == "\u{2028}" || $0 == "\u{2029}" })
+    guard
+        path.unicodeScalars.contains(where: {
+            $0.properties.generalCategory == .control || $0 == "\u{2028}" || $0 == "\u{2029}"
+        })
     else { return path }
     return path.unicodeScalars.map { scalar in
         switch scalar.properties.generalCategory {
-        case .control, .lineSeparator, .paragraphSeparator: "\\u{" + String(scalar.value, radix: 16, uppercase: true) + "}"
+        case .control, .lineSeparator, .paragraphSeparator:
+            "\\u{" + String(scalar.value, radix: 16, uppercase: true) + "}"
         default: String(scalar)
         }
     }.joined()

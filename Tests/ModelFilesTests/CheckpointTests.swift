@@ -1,17 +1,18 @@
+import ModelFiles
 import Tensors
 import Testing
-
-import ModelFiles
 
 @Suite struct CheckpointTests {
     /// Two shards: "a" and "b" in the first, "c" in the second.
     private func sharded(index: String? = nil) throws -> TemporaryFolder {
         let folder = try TemporaryFolder()
         try SafetensorsWriter.write(
-            [("a", try Tensor([1], shape: [1])), ("b", try Tensor([2, 3], shape: [2, 1]))], to: folder.file("x-1.safetensors"))
+            [("a", try Tensor([1], shape: [1])), ("b", try Tensor([2, 3], shape: [2, 1]))],
+            to: folder.file("x-1.safetensors"))
         try SafetensorsWriter.write([("c", try Tensor([4], shape: []))], to: folder.file("x-2.safetensors"))
         let map = #"{"a":"x-1.safetensors","b":"x-1.safetensors","c":"x-2.safetensors"}"#
-        try folder.write(index ?? #"{"metadata":{"total_size":16},"weight_map":\#(map)}"#, to: Checkpoint.indexFileName)
+        try folder.write(
+            index ?? #"{"metadata":{"total_size":16},"weight_map":\#(map)}"#, to: Checkpoint.indexFileName)
         return folder
     }
 
@@ -28,14 +29,18 @@ import ModelFiles
         #expect(checkpoint.tensorByteCount == 16)
         let sizes = try ["x-1.safetensors", "x-2.safetensors"].map { try folder.bytes($0).count }
         #expect(checkpoint.fileByteCount == sizes.reduce(0, +))
-        #expect(throws: ModelFileError.missingTensor(file: checkpoint.file, tensor: "d")) { try checkpoint.tensor(named: "d") }
+        #expect(throws: ModelFileError.missingTensor(file: checkpoint.file, tensor: "d")) {
+            try checkpoint.tensor(named: "d")
+        }
     }
 
     @Test func opensASingleFileFirst() throws {
         let folder = try sharded()
-        try SafetensorsWriter.write([("z", try Tensor([9], shape: [1]))], to: folder.file("model.safetensors"))
+        try SafetensorsWriter.write(
+            [("z", try Tensor([9], shape: [1]))], to: folder.file("model.safetensors"))
         let checkpoint = try Checkpoint(folder: folder.path)
-        #expect(checkpoint.tensorNames == ["z"] && checkpoint.file(of: "z") == folder.file("model.safetensors"))
+        #expect(
+            checkpoint.tensorNames == ["z"] && checkpoint.file(of: "z") == folder.file("model.safetensors"))
         #expect(try Checkpoint(file: folder.file("x-2.safetensors")).tensorNames == ["c"])
     }
 
@@ -44,7 +49,8 @@ import ModelFiles
         let error = #expect(throws: ModelFileError.self) { try Checkpoint(folder: folder.path) }
         #expect(
             error?.description
-                == "\(folder.path): not a model folder: model.safetensors or model.safetensors.index.json is missing")
+                == "\(folder.path): not a model folder: model.safetensors or model.safetensors.index.json is missing"
+        )
     }
 
     @Test(arguments: [
@@ -60,11 +66,13 @@ import ModelFiles
             #"shard "x-3.safetensors" is missing"#
         ),
         (
-            #"{"weight_map":{"d":"x-2.safetensors"}}"#, .tensorNotInShard(tensor: "d", shard: "x-2.safetensors"),
+            #"{"weight_map":{"d":"x-2.safetensors"}}"#,
+            .tensorNotInShard(tensor: "d", shard: "x-2.safetensors"),
             #"tensor "d" is not in shard "x-2.safetensors""#
         ),
         (
-            #"{"weight_map":{"a":"x-1.safetensors"}}"#, .tensorNotInMap(tensor: "b", shard: "x-1.safetensors"),
+            #"{"weight_map":{"a":"x-1.safetensors"}}"#,
+            .tensorNotInMap(tensor: "b", shard: "x-1.safetensors"),
             #"shard "x-1.safetensors" holds tensor "b", which weight_map does not place there"#
         ),
     ])
@@ -77,7 +85,8 @@ import ModelFiles
     }
 
     @Test(arguments: [
-        "../x-1.safetensors", "/etc/x.safetensors", "sub/x.safetensors", "..", "", ".x.safetensors", "x-1.bin",
+        "../x-1.safetensors", "/etc/x.safetensors", "sub/x.safetensors", "..", "", ".x.safetensors",
+        "x-1.bin",
         "a\\\\b.safetensors", "x\\u0000.safetensors", "x\\n.safetensors",
     ])
     func refusesAPathAsShard(shard: String) throws {
@@ -94,13 +103,16 @@ import ModelFiles
     @Test func namesADamagedShard() throws {
         let folder = try sharded()
         try folder.write("short", to: "x-2.safetensors")
-        let expected = ModelFileError.safetensors(file: folder.file("x-2.safetensors"), .tooShort(byteCount: 5))
+        let expected = ModelFileError.safetensors(
+            file: folder.file("x-2.safetensors"), .tooShort(byteCount: 5))
         #expect(throws: expected) { try Checkpoint(folder: folder.path) }
     }
 
     @Test func namesABrokenIndex() throws {
         let folder = try sharded(index: "{")
         let file = folder.file(Checkpoint.indexFileName)
-        #expect(throws: ModelFileError.notJSON(file: file, .unexpectedEnd(offset: 1))) { try Checkpoint(folder: folder.path) }
+        #expect(throws: ModelFileError.notJSON(file: file, .unexpectedEnd(offset: 1))) {
+            try Checkpoint(folder: folder.path)
+        }
     }
 }

@@ -1,6 +1,5 @@
-import Testing
-
 import ModelFiles
+import Testing
 
 @Suite struct ModelConfigurationTests {
     private func configuration(_ text: String) throws -> ModelConfiguration {
@@ -18,22 +17,30 @@ import ModelFiles
 
     @Test func readsTypedValues() throws {
         let settings = try configuration(
-            #"{"model_type":"bert","n":384,"eps":1e-12,"theta":10000,"tie":true,"none":null,"ids":[1,2],"id":3,"rope":{"f":2.0}}"#)
+            #"{"model_type":"bert","n":384,"eps":1e-12,"theta":10000,"tie":true,"none":null,"ids":[1,2],"id":3,"rope":{"f":2.0}}"#
+        )
         #expect(try settings.modelType == "bert")
         #expect(try settings.integer("n", in: 1...400) == 384)
         #expect(try settings.double("eps") == 1e-12)
         #expect(try settings.double("theta") == 10000)
         #expect(try settings.bool("tie"))
         #expect(try settings.integer("none", default: 7) == 7 && settings.string("x", default: "y") == "y")
-        #expect(try settings.integers("ids") == [1, 2] && settings.integers("id") == [3] && settings.integers("none") == [])
+        #expect(
+            try settings.integers("ids") == [1, 2] && settings.integers("id") == [3]
+                && settings.integers("none") == [])
         #expect(try settings.section("rope")?.double("f") == 2 && settings.section("none") == nil)
         #expect(settings.contains("n") && !settings.contains("none"))
     }
 
     @Test func errorsNameFileAndKey() throws {
-        let settings = try configuration(#"{"n":384,"f":1.5,"s":"x\ny","rope":{"k":-1},"none":null,"l":[1,"a"],"big":1e300}"#)
-        #expect(message { () throws(ModelFileError) in try settings.integer("x") } == #"m/config.json: "x" is missing"#)
-        #expect(message { () throws(ModelFileError) in try settings.integer("none") } == #"m/config.json: "none" is missing"#)
+        let settings = try configuration(
+            #"{"n":384,"f":1.5,"s":"x\ny","rope":{"k":-1},"none":null,"l":[1,"a"],"big":1e300}"#)
+        #expect(
+            message { () throws(ModelFileError) in try settings.integer("x") }
+                == #"m/config.json: "x" is missing"#)
+        #expect(
+            message { () throws(ModelFileError) in try settings.integer("none") }
+                == #"m/config.json: "none" is missing"#)
         #expect(
             message { () throws(ModelFileError) in try settings.integer("n", in: 1...100) }
                 == #"m/config.json: "n": expected a whole number from 1 to 100, got 384"#)
@@ -58,7 +65,9 @@ import ModelFiles
         #expect(
             message { () throws(ModelFileError) in try settings.section("rope")?.integer("k") }
                 == #"m/config.json: "rope.k": expected a whole number of at least 0, got -1"#)
-        #expect(message { () throws(ModelFileError) in try settings.modelType } == #"m/config.json: "model_type" is missing"#)
+        #expect(
+            message { () throws(ModelFileError) in try settings.modelType }
+                == #"m/config.json: "model_type" is missing"#)
     }
 
     @Test func unknownKeysAreWrittenBackInOrder() throws {
@@ -84,7 +93,9 @@ import ModelFiles
     @Test func refusesWhatIsNoObject() throws {
         let folder = try TemporaryFolder()
         let file = try folder.write("[1]", to: "config.json")
-        #expect(throws: ModelFileError.wrongValue(file: file, key: "", expected: "an object", got: "an array")) {
+        #expect(
+            throws: ModelFileError.wrongValue(file: file, key: "", expected: "an object", got: "an array")
+        ) {
             try ModelConfiguration(file: file)
         }
     }
@@ -93,7 +104,11 @@ import ModelFiles
         var settings = try configuration(#"{"model_type":"bert","later":1}"#)
         #expect(try settings.structuredEntries() == nil && !settings.isCompressed)
         let entries = [
-            ("encoder.layer.1.weight", StructuredEntry(family: "monarch", rows: 12, columns: 8, attributes: ["rank": 2, "blocks": 4])),
+            (
+                "encoder.layer.1.weight",
+                StructuredEntry(
+                    family: "monarch", rows: 12, columns: 8, attributes: ["rank": 2, "blocks": 4])
+            ),
             ("encoder.layer.0.weight", StructuredEntry(family: "low-rank", rows: 3, columns: 5)),
         ]
         settings.setStructuredEntries(entries)
@@ -103,7 +118,8 @@ import ModelFiles
         let written = try JSONValue.object(settings.root).text()
         #expect(
             written
-                == #"{"model_type":"bert","later":1,"tessera":{"format_version":1,"matrices":{"encoder.layer.1.weight":{"family":"monarch","shape":[12,8],"attributes":{"blocks":4,"rank":2}},"encoder.layer.0.weight":{"family":"low-rank","shape":[3,5],"attributes":{}}}}}"#)
+                == #"{"model_type":"bert","later":1,"tessera":{"format_version":1,"matrices":{"encoder.layer.1.weight":{"family":"monarch","shape":[12,8],"attributes":{"blocks":4,"rank":2}},"encoder.layer.0.weight":{"family":"low-rank","shape":[3,5],"attributes":{}}}}}"#
+        )
         settings.setStructuredEntries([])
         #expect(settings.root.keys == ["model_type", "later"])
     }
@@ -111,10 +127,19 @@ import ModelFiles
     @Test(arguments: [
         ("1", #""tessera": expected an object, got 1"#),
         ("{}", #""tessera.format_version" is missing"#),
-        (#"{"format_version":2,"matrices":5}"#, "tessera format version 2; this program reads up to version 1"),
-        (#"{"format_version":0}"#, #""tessera.format_version": expected a whole number of at least 1, got 0"#),
+        (
+            #"{"format_version":2,"matrices":5}"#,
+            "tessera format version 2; this program reads up to version 1"
+        ),
+        (
+            #"{"format_version":0}"#,
+            #""tessera.format_version": expected a whole number of at least 1, got 0"#
+        ),
         (#"{"format_version":1}"#, #""tessera.matrices" is missing"#),
-        (#"{"format_version":1,"matrices":{"a":[]}}"#, #""tessera.matrices.a": expected an object, got an array"#),
+        (
+            #"{"format_version":1,"matrices":{"a":[]}}"#,
+            #""tessera.matrices.a": expected an object, got an array"#
+        ),
         (#"{"format_version":1,"matrices":{"a":{"family":"x"}}}"#, #""tessera.matrices.a.shape" is missing"#),
         (
             #"{"format_version":1,"matrices":{"a":{"family":"x","shape":[1,2,3]}}}"#,
@@ -128,7 +153,10 @@ import ModelFiles
             #"{"format_version":1,"matrices":{"a":{"family":"x","shape":[4294967296,2]}}}"#,
             #""tessera.matrices.a.shape": expected whole numbers from 1 to 2147483647, got 4294967296"#
         ),
-        (#"{"format_version":1,"matrices":{"a":{"shape":[1,2]}}}"#, #""tessera.matrices.a.family" is missing"#),
+        (
+            #"{"format_version":1,"matrices":{"a":{"shape":[1,2]}}}"#,
+            #""tessera.matrices.a.family" is missing"#
+        ),
         (
             #"{"format_version":1,"matrices":{"a":{"family":"x","shape":[1,2],"attributes":{"rank":-1}}}}"#,
             #""tessera.matrices.a.attributes.rank": expected a whole number from 0 to 2147483647, got -1"#
@@ -140,13 +168,16 @@ import ModelFiles
     ])
     func refusesASection(section: String, expected: String) throws {
         let settings = try configuration(#"{"tessera":\#(section)}"#)
-        #expect(message { () throws(ModelFileError) in try settings.structuredEntries() } == "m/config.json: " + expected)
+        #expect(
+            message { () throws(ModelFileError) in try settings.structuredEntries() } == "m/config.json: "
+                + expected)
     }
 
     @Test func refusesTooManyAttributes() throws {
         let attributes = (0..<65).map { #""a\#($0)":1"# }.joined(separator: ",")
         let settings = try configuration(
-            #"{"tessera":{"format_version":1,"matrices":{"m":{"family":"x","shape":[1,1],"attributes":{\#(attributes)}}}}}"#)
+            #"{"tessera":{"format_version":1,"matrices":{"m":{"family":"x","shape":[1,1],"attributes":{\#(attributes)}}}}}"#
+        )
         #expect(
             message { () throws(ModelFileError) in try settings.structuredEntries() }
                 == #"m/config.json: "tessera.matrices.m.attributes": expected at most 64 members, got 65"#)

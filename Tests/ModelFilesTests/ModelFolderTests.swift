@@ -1,7 +1,6 @@
 import Foundation
-import Testing
-
 import ModelFiles
+import Testing
 
 @Suite struct ModelFolderTests {
     private func model(_ extra: [String: String] = [:]) throws -> TemporaryFolder {
@@ -41,11 +40,15 @@ import ModelFiles
         #expect(message(folder.file("x")) == "\(folder.file("x")): not a model folder: no such folder")
         #expect(message(folder.path) == "\(folder.path): not a model folder: config.json is missing")
         try folder.write("{}", to: "config.json")
-        #expect(message(folder.file("config.json")) == "\(folder.file("config.json")): not a model folder: it is a file")
-        let weights = "\(folder.path): not a model folder: model.safetensors or model.safetensors.index.json is missing"
+        #expect(
+            message(folder.file("config.json"))
+                == "\(folder.file("config.json")): not a model folder: it is a file")
+        let weights =
+            "\(folder.path): not a model folder: model.safetensors or model.safetensors.index.json is missing"
         #expect(message(folder.path) == weights)
         try folder.write("", to: "pytorch_model.bin")
-        #expect(message(folder.path) == weights + " (pytorch_model.bin is not read; convert it to safetensors)")
+        #expect(
+            message(folder.path) == weights + " (pytorch_model.bin is not read; convert it to safetensors)")
         try folder.write("", to: "config.json")
         #expect(message(folder.path) == "\(folder.file("config.json")): JSON ends too early at byte 0")
     }
@@ -54,57 +57,83 @@ import ModelFiles
         let folder = try model([
             "modules.json": Self.modules,
             "sentence_bert_config.json": #"{"max_seq_length":256,"do_lower_case":false}"#,
-            "1_Pooling/config.json": #"{"word_embedding_dimension":384,"pooling_mode_cls_token":false,"pooling_mode_mean_tokens":true}"#,
+            "1_Pooling/config.json":
+                #"{"word_embedding_dimension":384,"pooling_mode_cls_token":false,"pooling_mode_mean_tokens":true}"#,
         ])
         let layout = try ModelFolder(path: folder.path).sentenceEmbeddingLayout()
-        #expect(layout == SentenceEmbeddingLayout(pooling: .mean, normalizes: true, maximumSequenceLength: 256))
+        #expect(
+            layout == SentenceEmbeddingLayout(pooling: .mean, normalizes: true, maximumSequenceLength: 256))
     }
 
     @Test(arguments: [
         (#"{"pooling_mode_cls_token":true}"#, SentenceEmbeddingLayout.Pooling.cls),
-        (#"{"pooling_mode_max_tokens":true,"pooling_mode_mean_tokens":false}"#, .max), (#"{"pooling_mode":"mean"}"#, .mean),
+        (#"{"pooling_mode_max_tokens":true,"pooling_mode_mean_tokens":false}"#, .max),
+        (#"{"pooling_mode":"mean"}"#, .mean),
     ])
     func readsEveryPooling(settings: String, pooling: SentenceEmbeddingLayout.Pooling) throws {
         let modules = Self.modules.components(separatedBy: ",\n").prefix(2).joined(separator: ",") + "]"
         let folder = try model(["modules.json": modules, "1_Pooling/config.json": settings])
         let layout = try ModelFolder(path: folder.path).sentenceEmbeddingLayout()
-        #expect(layout == SentenceEmbeddingLayout(pooling: pooling, normalizes: false, maximumSequenceLength: nil))
+        #expect(
+            layout == SentenceEmbeddingLayout(pooling: pooling, normalizes: false, maximumSequenceLength: nil)
+        )
     }
 
     @Test(arguments: [
-        ("1_Pooling\"", "../x\"", #"modules.json: "1.path": expected the plain name of a folder, got "../x""#),
-        ("1_Pooling\"", "/etc\"", #"modules.json: "1.path": expected the plain name of a folder, got "/etc""#),
+        (
+            "1_Pooling\"", "../x\"",
+            #"modules.json: "1.path": expected the plain name of a folder, got "../x""#
+        ),
+        (
+            "1_Pooling\"", "/etc\"",
+            #"modules.json: "1.path": expected the plain name of a folder, got "/etc""#
+        ),
         ("1_Pooling\"", "\"", #"modules.json: "1.path": expected the plain name of a folder, got """#),
         (
             "models.Normalize", "models.Dense",
             #"modules.json: "2.type": expected the modules Transformer, Pooling, Normalize in that order, got "sentence_transformers.models.Dense""#
         ),
-        ("\"path\":\"\"", "\"path\":\"0_T\"", #"modules.json: "0.path": expected the model folder itself (""), got "0_T""#),
+        (
+            "\"path\":\"\"", "\"path\":\"0_T\"",
+            #"modules.json: "0.path": expected the model folder itself (""), got "0_T""#
+        ),
     ])
     func refusesModules(place: String, replacement: String, message: String) throws {
         let folder = try model([
-            "modules.json": Self.modules.replacing(place, with: replacement), "1_Pooling/config.json": #"{"pooling_mode":"cls"}"#,
+            "modules.json": Self.modules.replacing(place, with: replacement),
+            "1_Pooling/config.json": #"{"pooling_mode":"cls"}"#,
         ])
-        let error = #expect(throws: ModelFileError.self) { try ModelFolder(path: folder.path).sentenceEmbeddingLayout() }
+        let error = #expect(throws: ModelFileError.self) {
+            try ModelFolder(path: folder.path).sentenceEmbeddingLayout()
+        }
         #expect(error?.description == folder.file(message))
     }
 
     @Test(arguments: [
-        (#"{"pooling_mode_cls_token":true,"pooling_mode_mean_tokens":true}"#, #""pooling_mode_cls_token and pooling_mode_mean_tokens""#),
+        (
+            #"{"pooling_mode_cls_token":true,"pooling_mode_mean_tokens":true}"#,
+            #""pooling_mode_cls_token and pooling_mode_mean_tokens""#
+        ),
         (#"{"pooling_mode_lasttoken":true}"#, #""pooling_mode_lasttoken""#), ("{}", "none"),
     ])
     func refusesAPooling(settings: String, got: String) throws {
         let folder = try model(["modules.json": Self.modules, "1_Pooling/config.json": settings])
-        let error = #expect(throws: ModelFileError.self) { try ModelFolder(path: folder.path).sentenceEmbeddingLayout() }
+        let error = #expect(throws: ModelFileError.self) {
+            try ModelFolder(path: folder.path).sentenceEmbeddingLayout()
+        }
         #expect(
             error?.description
-                == folder.file(#"1_Pooling/config.json: "pooling_mode": expected one of mean, cls and max, got \#(got)"#))
+                == folder.file(
+                    #"1_Pooling/config.json: "pooling_mode": expected one of mean, cls and max, got \#(got)"#)
+        )
     }
 
     @Test func listsAndCopiesAuxiliaryFiles() throws {
         let folder = try model([
-            "tokenizer.json": "T", "vocab.txt": "V", "README.md": "R", "1_Pooling/config.json": "{}", "report.json": "r",
-            "pytorch_model.bin": "w", "model.safetensors.index.json": "{}", "onnx/model.onnx": "w", ".gitattributes": "g",
+            "tokenizer.json": "T", "vocab.txt": "V", "README.md": "R", "1_Pooling/config.json": "{}",
+            "report.json": "r",
+            "pytorch_model.bin": "w", "model.safetensors.index.json": "{}", "onnx/model.onnx": "w",
+            ".gitattributes": "g",
             "pytorch_model.bin.index.json": "{}", "LICENSE": "L",
         ])
         let source = try ModelFolder(path: folder.path)
@@ -127,14 +156,17 @@ import ModelFiles
         try manager.createSymbolicLink(atPath: folder.file("inside.txt"), withDestinationPath: "vocab.txt")
         let source = try ModelFolder(path: folder.path)
         #expect(try source.auxiliaryFiles().map(\.name) == ["inside.txt", "vocab.txt"])
-        try manager.createSymbolicLink(atPath: folder.file("merges.txt"), withDestinationPath: outside.file("secret.txt"))
+        try manager.createSymbolicLink(
+            atPath: folder.file("merges.txt"), withDestinationPath: outside.file("secret.txt"))
         let error = #expect(throws: ModelFileError.self) { try source.auxiliaryFiles() }
         guard case .linkLeavesFolder(folder.file("merges.txt"), let target) = error else {
             Issue.record("\(String(describing: error))")
             return
         }
         #expect(target.hasSuffix("/secret.txt"))
-        #expect(error?.description == "\(folder.file("merges.txt")): symbolic link to \(target), outside the folder")
+        #expect(
+            error?.description
+                == "\(folder.file("merges.txt")): symbolic link to \(target), outside the folder")
     }
 
     @Test func followsLinksIntoTheBlobsOfACache() throws {
@@ -160,8 +192,11 @@ import ModelFiles
         // Sparse: takes no space on the disk.
         let handle = try #require(FileHandle(forWritingAtPath: folder.file("notes.txt")))
         try handle.truncate(atOffset: 268_435_457)
-        let error = #expect(throws: ModelFileError.self) { try ModelFolder(path: folder.path).auxiliaryFiles() }
-        #expect(error == .tooLarge(file: folder.file("notes.txt"), byteCount: 268_435_457, limit: 268_435_456))
+        let error = #expect(throws: ModelFileError.self) {
+            try ModelFolder(path: folder.path).auxiliaryFiles()
+        }
+        #expect(
+            error == .tooLarge(file: folder.file("notes.txt"), byteCount: 268_435_457, limit: 268_435_456))
     }
 
     @Test(.enabled(if: MiniLM.path != nil, "all-MiniLM-L6-v2 is not here: set TESSERA_MINILM"))
@@ -169,17 +204,22 @@ import ModelFiles
         let folder = try ModelFolder(path: try #require(MiniLM.path))
         #expect(try folder.configuration.integer("hidden_size") == 384)
         let checkpoint = try folder.checkpoint()
-        #expect(try checkpoint.tensor(named: "encoder.layer.0.attention.self.query.weight").shape == [384, 384])
+        #expect(
+            try checkpoint.tensor(named: "encoder.layer.0.attention.self.query.weight").shape == [384, 384])
         let layout = try folder.sentenceEmbeddingLayout()
-        #expect(layout == SentenceEmbeddingLayout(pooling: .mean, normalizes: true, maximumSequenceLength: 256))
+        #expect(
+            layout == SentenceEmbeddingLayout(pooling: .mean, normalizes: true, maximumSequenceLength: 256))
         #expect(try folder.auxiliaryFiles().contains { $0.name == "tokenizer.json" })
     }
 }
 
 enum MiniLM {
     static let path: String? = {
-        let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        let path = ProcessInfo.processInfo.environment["TESSERA_MINILM"] ?? package.appendingPathComponent(".demo/minilm").path
+        let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let path =
+            ProcessInfo.processInfo.environment["TESSERA_MINILM"]
+            ?? package.appendingPathComponent(".demo/minilm").path
         return FileManager.default.fileExists(atPath: path + "/config.json") ? path : nil
     }()
 }

@@ -1,7 +1,6 @@
 import Foundation
-import Testing
-
 import ModelFiles
+import Testing
 
 @Suite struct OutputFolderTests {
     private struct Stop: Error {}
@@ -78,17 +77,23 @@ import ModelFiles
     @Test func refusesAFileAndAMissingParent() throws {
         let place = try TemporaryFolder()
         try place.write("x", to: "file")
-        #expect(throws: ModelFileError.notWritable(file: place.file("file"), reason: "exists and is not a folder")) {
+        #expect(
+            throws: ModelFileError.notWritable(file: place.file("file"), reason: "exists and is not a folder")
+        ) {
             try OutputFolder(destination: place.file("file"), replacing: true)
         }
-        #expect(throws: ModelFileError.notWritable(file: place.file("no/out"), reason: "No such file or directory")) {
+        #expect(
+            throws: ModelFileError.notWritable(
+                file: place.file("no/out"), reason: "No such file or directory")
+        ) {
             try OutputFolder(destination: place.file("no/out"))
         }
     }
 
     @Test func writesThroughALink() throws {
         let place = try TemporaryFolder()
-        try FileManager.default.createDirectory(atPath: place.file("real"), withIntermediateDirectories: false)
+        try FileManager.default.createDirectory(
+            atPath: place.file("real"), withIntermediateDirectories: false)
         try FileManager.default.createSymbolicLink(atPath: place.file("link"), withDestinationPath: "real")
         let output = try OutputFolder(destination: place.file("link"))
         try AtomicFile.write("x", to: output.file("a"))
@@ -119,7 +124,11 @@ import ModelFiles
         try place.write("another's", to: ".other.partial-123/a")
         let first = try OutputFolder(destination: place.file("out"))
         let second = try OutputFolder(destination: place.file("out"))
-        #expect(try Set(place.names()) == [".other.partial-123", (first.path as NSString).lastPathComponent, (second.path as NSString).lastPathComponent])
+        #expect(
+            try Set(place.names()) == [
+                ".other.partial-123", (first.path as NSString).lastPathComponent,
+                (second.path as NSString).lastPathComponent,
+            ])
         try AtomicFile.write("1", to: first.file("a"))
         try AtomicFile.write("2", to: second.file("a"))
         try second.commit()

@@ -1,8 +1,7 @@
 import Foundation
+import ModelFiles
 import Tensors
 import Testing
-
-import ModelFiles
 
 @Suite struct SafetensorsMalformedTests {
     struct Case: Sendable, CustomTestStringConvertible {
@@ -27,7 +26,8 @@ import ModelFiles
             _ problem: SafetensorsProblem, _ message: String
         ) {
             self.init(
-                #"{"t":{"dtype":\#(dtype),"shape":\#(shape),"data_offsets":\#(offsets)}}"#, data: data, problem, message)
+                #"{"t":{"dtype":\#(dtype),"shape":\#(shape),"data_offsets":\#(offsets)}}"#, data: data,
+                problem, message)
         }
     }
 
@@ -48,19 +48,28 @@ import ModelFiles
             safetensors([0x7B, 0x22, 0xFF, 0x22, 0x3A, 0x7D]), .headerNotUTF8(offset: 2),
             "the safetensors header is not valid UTF-8 at byte 2"),
         .init(
-            " {}", .headerNotAnObject(firstByte: 0x20), "the safetensors header must start with '{', found byte 0x20"),
-        .init("[1]", .headerNotAnObject(firstByte: 0x5B), "the safetensors header must start with '{', found byte 0x5B"),
-        .init("\n", .headerNotAnObject(firstByte: 10), "the safetensors header must start with '{', found byte 0x0A"),
+            " {}", .headerNotAnObject(firstByte: 0x20),
+            "the safetensors header must start with '{', found byte 0x20"),
         .init(
-            #"{"t""#, .headerNotJSON(.unexpectedEnd(offset: 4)), "safetensors header: JSON ends too early at byte 4"),
+            "[1]", .headerNotAnObject(firstByte: 0x5B),
+            "the safetensors header must start with '{', found byte 0x5B"),
+        .init(
+            "\n", .headerNotAnObject(firstByte: 10),
+            "the safetensors header must start with '{', found byte 0x0A"),
+        .init(
+            #"{"t""#, .headerNotJSON(.unexpectedEnd(offset: 4)),
+            "safetensors header: JSON ends too early at byte 4"),
         .init(
             "{} x", .headerNotJSON(.trailingBytes(offset: 3)),
             "safetensors header: bytes after the end of the JSON value at byte 3"),
         .init(
-            "{\"t\":" + String(repeating: "[", count: 100_000), .headerNotJSON(.tooDeep(limit: 8, offset: 12)),
+            "{\"t\":" + String(repeating: "[", count: 100_000),
+            .headerNotJSON(.tooDeep(limit: 8, offset: 12)),
             "safetensors header: JSON nested deeper than 8 at byte 12"),
         .init(#"{"t":1,"t":2}"#, .duplicateName("t"), #"tensor "t" occurs twice"#),
-        .init(#"{"__metadata__":[]}"#, .metadataNotAnObject(got: "an array"), "__metadata__: expected an object, got an array"),
+        .init(
+            #"{"__metadata__":[]}"#, .metadataNotAnObject(got: "an array"),
+            "__metadata__: expected an object, got an array"),
         .init(
             #"{"__metadata__":{"k":1}}"#, .metadataValueNotAString(key: "k", got: "an integer"),
             #"__metadata__ "k": expected a string, got an integer"#),
@@ -68,12 +77,15 @@ import ModelFiles
     ]
 
     static let entries: [Case] = [
-        .init(#"{"t":null}"#, .entryNotAnObject(tensor: "t", got: "null"), #"tensor "t": expected an object, got null"#),
+        .init(
+            #"{"t":null}"#, .entryNotAnObject(tensor: "t", got: "null"),
+            #"tensor "t": expected an object, got null"#),
         .init(
             #"{"t":{"shape":[],"data_offsets":[0,4]}}"#, data: 4, .missingField(tensor: "t", field: "dtype"),
             #"tensor "t": dtype is missing"#),
         .init(
-            #"{"t":{"dtype":"F32","data_offsets":[0,4]}}"#, data: 4, .missingField(tensor: "t", field: "shape"),
+            #"{"t":{"dtype":"F32","data_offsets":[0,4]}}"#, data: 4,
+            .missingField(tensor: "t", field: "shape"),
             #"tensor "t": shape is missing"#),
         .init(
             #"{"t":{"dtype":"F32","shape":[]}}"#, data: 4, .missingField(tensor: "t", field: "data_offsets"),
@@ -82,20 +94,27 @@ import ModelFiles
             dtype: "32", .dtypeNotAString(tensor: "t", got: "an integer"),
             #"tensor "t": dtype: expected a string, got an integer"#),
         .init(dtype: #""F4""#, .unknownDtype(tensor: "t", dtype: "F4"), #"tensor "t": unknown dtype "F4""#),
-        .init(dtype: #""f32""#, .unknownDtype(tensor: "t", dtype: "f32"), #"tensor "t": unknown dtype "f32""#),
-        .init(shape: "2", .shapeNotAnArray(tensor: "t", got: "an integer"), #"tensor "t": shape: expected an array, got an integer"#),
+        .init(
+            dtype: #""f32""#, .unknownDtype(tensor: "t", dtype: "f32"), #"tensor "t": unknown dtype "f32""#),
+        .init(
+            shape: "2", .shapeNotAnArray(tensor: "t", got: "an integer"),
+            #"tensor "t": shape: expected an array, got an integer"#),
         .init(
             shape: "[1,-2]", .invalidDimension(tensor: "t", axis: 1, got: "-2"),
             #"tensor "t": shape: dimension 1: expected a whole number from 0 to 9223372036854775807, got -2"#),
         .init(
             shape: "[2.0]", .invalidDimension(tensor: "t", axis: 0, got: "2.0"),
-            #"tensor "t": shape: dimension 0: expected a whole number from 0 to 9223372036854775807, got 2.0"#),
+            #"tensor "t": shape: dimension 0: expected a whole number from 0 to 9223372036854775807, got 2.0"#
+        ),
         .init(
-            shape: "[18446744073709551616]", .invalidDimension(tensor: "t", axis: 0, got: "1.8446744073709552e+19"),
-            #"tensor "t": shape: dimension 0: expected a whole number from 0 to 9223372036854775807, got 1.8446744073709552e+19"#),
+            shape: "[18446744073709551616]",
+            .invalidDimension(tensor: "t", axis: 0, got: "1.8446744073709552e+19"),
+            #"tensor "t": shape: dimension 0: expected a whole number from 0 to 9223372036854775807, got 1.8446744073709552e+19"#
+        ),
         .init(
             shape: #"["2"]"#, .invalidDimension(tensor: "t", axis: 0, got: #""2""#),
-            #"tensor "t": shape: dimension 0: expected a whole number from 0 to 9223372036854775807, got "2""#),
+            #"tensor "t": shape: dimension 0: expected a whole number from 0 to 9223372036854775807, got "2""#
+        ),
         .init(
             shape: "[4294967296,4294967296]",
             .shapeOverflow(tensor: "t", elementType: .f32, shape: [4_294_967_296, 4_294_967_296]),
@@ -107,9 +126,14 @@ import ModelFiles
         .init(
             shape: "[9223372036854775807,9223372036854775807,9,9,9,9,9,9,9]",
             .shapeOverflow(tensor: "t", elementType: .f32, shape: [.max, .max, 9, 9, 9, 9, 9, 9, 9]),
-            #"tensor "t": shape [9223372036854775807, 9223372036854775807, 9, 9, 9, 9, 9, 9, … 9 dimensions] of F32 has more bytes than can be addressed"#),
-        .init(offsets: "[0]", .offsetsNotAPair(tensor: "t"), #"tensor "t": data_offsets: expected an array of two numbers"#),
-        .init(offsets: "8", .offsetsNotAPair(tensor: "t"), #"tensor "t": data_offsets: expected an array of two numbers"#),
+            #"tensor "t": shape [9223372036854775807, 9223372036854775807, 9, 9, 9, 9, 9, 9, … 9 dimensions] of F32 has more bytes than can be addressed"#
+        ),
+        .init(
+            offsets: "[0]", .offsetsNotAPair(tensor: "t"),
+            #"tensor "t": data_offsets: expected an array of two numbers"#),
+        .init(
+            offsets: "8", .offsetsNotAPair(tensor: "t"),
+            #"tensor "t": data_offsets: expected an array of two numbers"#),
         .init(
             offsets: "[-1,7]", .invalidOffset(tensor: "t", got: "-1"),
             #"tensor "t": data_offsets: expected whole numbers from 0 to 9223372036854775807, got -1"#),
@@ -117,7 +141,8 @@ import ModelFiles
             offsets: "[0,8.5]", .invalidOffset(tensor: "t", got: "8.5"),
             #"tensor "t": data_offsets: expected whole numbers from 0 to 9223372036854775807, got 8.5"#),
         .init(
-            offsets: "[8,0]", .offsetsReversed(tensor: "t", begin: 8, end: 0), #"tensor "t": data_offsets reversed: 8 to 0"#),
+            offsets: "[8,0]", .offsetsReversed(tensor: "t", begin: 8, end: 0),
+            #"tensor "t": data_offsets reversed: 8 to 0"#),
         .init(
             data: 7, .offsetsPastEnd(tensor: "t", end: 8, dataByteCount: 7),
             #"tensor "t": ends at byte 8 of the data, which has 7 (file cut short?)"#),
@@ -125,7 +150,8 @@ import ModelFiles
             offsets: "[0,9223372036854775807]", .offsetsPastEnd(tensor: "t", end: .max, dataByteCount: 8),
             #"tensor "t": ends at byte 9223372036854775807 of the data, which has 8 (file cut short?)"#),
         .init(
-            shape: "[3]", .byteCountMismatch(tensor: "t", elementType: .f32, shape: [3], expected: 12, got: 8),
+            shape: "[3]",
+            .byteCountMismatch(tensor: "t", elementType: .f32, shape: [3], expected: 12, got: 8),
             #"tensor "t": shape [3] of F32 takes 12 bytes, data_offsets give 8"#),
         .init(
             offsets: "[1,9]", data: 9, .hole(tensor: "t", begin: 1, previousEnd: 0),
@@ -168,11 +194,17 @@ import ModelFiles
 
     @Test func refusesWhatIsNoFile() throws {
         let folder = try TemporaryFolder()
-        #expect(throws: ModelFileError.notReadable(file: folder.file("a"), reason: "No such file or directory")) {
+        #expect(
+            throws: ModelFileError.notReadable(file: folder.file("a"), reason: "No such file or directory")
+        ) {
             try SafetensorsReader(file: folder.file("a"))
         }
-        #expect(throws: ModelFileError.notARegularFile(file: folder.path)) { try SafetensorsReader(file: folder.path) }
-        #expect(throws: ModelFileError.notARegularFile(file: "/dev/zero")) { try SafetensorsReader(file: "/dev/zero") }
+        #expect(throws: ModelFileError.notARegularFile(file: folder.path)) {
+            try SafetensorsReader(file: folder.path)
+        }
+        #expect(throws: ModelFileError.notARegularFile(file: "/dev/zero")) {
+            try SafetensorsReader(file: "/dev/zero")
+        }
     }
 
     @Test func aMissingTensorIsNamed() throws {

@@ -1,7 +1,6 @@
+import ModelFiles
 import Tensors
 import Testing
-
-import ModelFiles
 
 /// Damaged files either open as valid ones, every tensor readable, or give one line that names the file.
 @Suite struct SafetensorsMutationTests {
@@ -26,7 +25,10 @@ import ModelFiles
         var mutants: [[UInt8]] = []
         for position in 0..<8 + Self.header.utf8.count {
             let random = UInt8(truncatingIfNeeded: generator.next())
-            for byte in [random, Self.valid[position] ^ 1, 0xFF, UInt8(ascii: "\""), UInt8(ascii: "9"), UInt8(ascii: "-")]
+            for byte in [
+                random, Self.valid[position] ^ 1, 0xFF, UInt8(ascii: "\""), UInt8(ascii: "9"),
+                UInt8(ascii: "-"),
+            ]
             where byte != Self.valid[position] {
                 var mutant = Self.valid
                 mutant[position] = byte
@@ -53,20 +55,25 @@ import ModelFiles
 
     @Test func hostileNumbersEverywhere() throws {
         let numbers = [
-            "-1", "0", "1", "33", "4294967296", "4611686018427387904", "9223372036854775807", "9223372036854775808",
-            "18446744073709551615", "18446744073709551616", "1e3", "1e300", "1e999", "0.5", "-0", "null", "\"2\"", "[]",
+            "-1", "0", "1", "33", "4294967296", "4611686018427387904", "9223372036854775807",
+            "9223372036854775808",
+            "18446744073709551615", "18446744073709551616", "1e3", "1e300", "1e999", "0.5", "-0", "null",
+            "\"2\"", "[]",
             "99999999999999999999999999999999999999999999",
         ]
         var mutants: [[UInt8]] = []
         for place in ["2,3", "[4]", "0,24", "24,32", "32,32", "[0]"] {
             for number in numbers {
                 let inner = place.hasPrefix("[") ? "[\(number)]" : nil
-                let replacements = inner.map { [$0] } ?? {
-                    let parts = place.split(separator: ",")
-                    return ["\(number),\(parts[1])", "\(parts[0]),\(number)", "\(number),\(number)"]
-                }()
+                let replacements =
+                    inner.map { [$0] }
+                    ?? {
+                        let parts = place.split(separator: ",")
+                        return ["\(number),\(parts[1])", "\(parts[0]),\(number)", "\(number),\(number)"]
+                    }()
                 for replacement in replacements {
-                    mutants.append(safetensors(Self.header.replacing(place, with: replacement), data: Self.data))
+                    mutants.append(
+                        safetensors(Self.header.replacing(place, with: replacement), data: Self.data))
                 }
             }
         }
@@ -93,7 +100,9 @@ import ModelFiles
                 opened += 1
             } catch {
                 #expect(error.description.hasPrefix("\(file): "), "file \(index)")
-                let lineCount = error.description.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).count
+                let lineCount = error.description.split(
+                    omittingEmptySubsequences: false, whereSeparator: \.isNewline
+                ).count
                 #expect(lineCount == 1, "file \(index): \(error)")
                 #expect(error.description.utf8.count < file.utf8.count + 400, "file \(index)")
                 refused += 1

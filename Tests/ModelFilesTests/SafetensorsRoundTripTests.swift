@@ -1,8 +1,7 @@
 import Foundation
+import ModelFiles
 import Tensors
 import Testing
-
-import ModelFiles
 
 @Suite struct SafetensorsRoundTripTests {
     static let reference = Bundle.module.bundlePath + "/Resources/safetensors/reference.safetensors"
@@ -12,7 +11,8 @@ import ModelFiles
         let reader = try SafetensorsReader(file: Self.reference)
         #expect(reader.entries.count == 18)
         #expect(reader.metadata.map(\.key) == ["format"] && reader.metadata.map(\.value) == ["pt"])
-        #expect(try reader.tensor(named: "layer.0.weight").matrix().elements == [-0.5, -0.25, 0, 0.25, 0.5, 0.75])
+        #expect(
+            try reader.tensor(named: "layer.0.weight").matrix().elements == [-0.5, -0.25, 0, 0.25, 0.5, 0.75])
         #expect(try reader.tensor(named: "layer.0.weight").shape == [2, 3])
         #expect(try reader.tensor(named: "layer.0.bias").floats() == [0.5, -1.25, 65504])
         #expect(try reader.tensor(named: "halves").floats() == [1, -2])
@@ -33,7 +33,9 @@ import ModelFiles
         let reader = try SafetensorsReader(file: Self.reference)
         let tensors = try reader.tensorNames.reversed().map { ($0, try reader.tensor(named: $0)) }
         try SafetensorsWriter.write(tensors, to: folder.file("copy.safetensors"))
-        #expect(try folder.bytes("copy.safetensors") == Array(Data(contentsOf: URL(fileURLWithPath: Self.reference))))
+        #expect(
+            try folder.bytes("copy.safetensors")
+                == Array(Data(contentsOf: URL(fileURLWithPath: Self.reference))))
         #expect(try folder.names() == ["copy.safetensors"])
     }
 
@@ -52,7 +54,8 @@ import ModelFiles
         let writer = try SafetensorsWriter(
             file: folder.file("a"),
             tensors: [
-                .init(name: "z", elementType: .u8, shape: [3]), .init(name: "a", elementType: .f32, shape: [1]),
+                .init(name: "z", elementType: .u8, shape: [3]),
+                .init(name: "a", elementType: .f32, shape: [1]),
                 .init(name: "none", elementType: .f64, shape: [0]),
             ],
             metadata: [], order: .asGiven)
@@ -66,7 +69,8 @@ import ModelFiles
         let reader = try SafetensorsReader(file: folder.file("a"))
         #expect(reader.tensorNames == ["z", "a", "none"])
         #expect(reader.fileByteCount == writer.fileByteCount)
-        #expect(try reader.tensor(named: "a").floats() == [2.5], "misaligned by three bytes, read all the same")
+        #expect(
+            try reader.tensor(named: "a").floats() == [2.5], "misaligned by three bytes, read all the same")
         #expect(try folder.bytes("a").first.map { $0 % 8 } == 0)
     }
 
@@ -81,10 +85,13 @@ import ModelFiles
         let folder = try TemporaryFolder()
         try folder.write("old", to: "a")
         let file = folder.file("a")
-        let writer = try SafetensorsWriter(file: file, tensors: [.init(name: "t", elementType: .f32, shape: [2])])
+        let writer = try SafetensorsWriter(
+            file: file, tensors: [.init(name: "t", elementType: .f32, shape: [2])])
         let expected = ModelFileError.safetensors(
             file: file, .tensorMismatch(tensor: "t", expected: "F32 [2]", got: "F16 [2]"))
-        #expect(throws: expected) { try writer.write { _ in try Tensor([1, 2], shape: [2], elementType: .f16) } }
+        #expect(throws: expected) {
+            try writer.write { _ in try Tensor([1, 2], shape: [2], elementType: .f16) }
+        }
         #expect(try folder.bytes("a") == Array("old".utf8))
         #expect(try folder.names() == ["a"])
     }
@@ -101,9 +108,12 @@ import ModelFiles
         }
         #expect(problem([declare("a", [1]), declare("a", [2])]) == .duplicateName("a"))
         #expect(problem([declare("__metadata__", [1])]) == .reservedName("__metadata__"))
-        #expect(problem([declare("a", [Int.max, 2])]) == .shapeOverflow(tensor: "a", elementType: .f32, shape: [.max, 2]))
+        #expect(
+            problem([declare("a", [Int.max, 2])])
+                == .shapeOverflow(tensor: "a", elementType: .f32, shape: [.max, 2]))
         #expect(problem([declare("a", [1 << 60]), declare("b", [1 << 60])]) == .dataTooLarge)
-        let missing = ModelFileError.notWritable(file: "/nowhere/at/all/x", reason: "No such file or directory")
+        let missing = ModelFileError.notWritable(
+            file: "/nowhere/at/all/x", reason: "No such file or directory")
         #expect(throws: missing) { try SafetensorsWriter.write([], to: "/nowhere/at/all/x") }
     }
 }

@@ -5,7 +5,8 @@ final class TemporaryFolder {
     let path: String
 
     init() throws {
-        let url = FileManager.default.temporaryDirectory.appendingPathComponent("tessera-tests-\(UUID().uuidString)")
+        let url = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "tessera-tests-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
         path = url.path
     }
@@ -17,7 +18,8 @@ final class TemporaryFolder {
     func write(_ bytes: [UInt8], to name: String) throws -> String {
         let url = URL(fileURLWithPath: path).appendingPathComponent(name)
         if name.contains("/") {
-            try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
         }
         try Data(bytes).write(to: url)
         return url.path
@@ -28,7 +30,9 @@ final class TemporaryFolder {
 
     func file(_ name: String) -> String { path + "/" + name }
 
-    func bytes(_ name: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: file(name)))) }
+    func bytes(_ name: String) throws -> [UInt8] {
+        Array(try Data(contentsOf: URL(fileURLWithPath: file(name))))
+    }
 
     /// Everything in the folder, hidden files too.
     func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: path).sorted() }

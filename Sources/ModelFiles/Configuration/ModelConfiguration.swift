@@ -73,7 +73,8 @@ public struct ModelConfiguration: Sendable, Equatable {
     ) throws(ModelFileError) -> Double {
         guard let value = value(key) else { return try orMissing(`default`, key) }
         guard let number = value.doubleValue, range?.contains(number) ?? true else {
-            throw wrong(key, range.map { "a number from \($0.lowerBound) to \($0.upperBound)" } ?? "a number", value)
+            throw wrong(
+                key, range.map { "a number from \($0.lowerBound) to \($0.upperBound)" } ?? "a number", value)
         }
         return number
     }
@@ -94,7 +95,9 @@ public struct ModelConfiguration: Sendable, Equatable {
 
     /// One whole number or a list of them (`eos_token_id` comes in both forms); empty when absent.
     /// - Throws: `ModelFileError.wrongValue`.
-    public func integers(_ key: String, in range: ClosedRange<Int> = 0...Int.max) throws(ModelFileError) -> [Int] {
+    public func integers(_ key: String, in range: ClosedRange<Int> = 0...Int.max) throws(ModelFileError)
+        -> [Int]
+    {
         guard let value = value(key) else { return [] }
         guard let elements = value.arrayValue else { return [try integer(key, in: range)] }
         var numbers: [Int] = []
@@ -126,6 +129,7 @@ public struct ModelConfiguration: Sendable, Equatable {
     }
 
     private static func describe(_ range: ClosedRange<Int>) -> String {
-        range.upperBound == Int.max ? "of at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
+        range.upperBound == Int.max
+            ? "of at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
     }
 }

@@ -44,7 +44,8 @@ extension ModelConfiguration {
         entries.reserveCapacity(matrices.root.count)
         for (matrix, value) in matrices.root {
             guard let object = value.objectValue else { throw matrices.wrong(matrix, "an object", value) }
-            let fields = ModelConfiguration(file: file, root: object, keyPrefix: matrices.keyPrefix + matrix + ".")
+            let fields = ModelConfiguration(
+                file: file, root: object, keyPrefix: matrices.keyPrefix + matrix + ".")
             entries.append((matrix, try Self.entry(fields)))
         }
         return entries
@@ -52,12 +53,17 @@ extension ModelConfiguration {
 
     private static func entry(_ fields: ModelConfiguration) throws(ModelFileError) -> StructuredEntry {
         let shape = try fields.integers("shape", in: dimensionRange)
-        guard fields.contains("shape") else { throw .missingKey(file: fields.file, key: fields.keyPrefix + "shape") }
-        guard shape.count == 2 else { throw fields.wrong("shape", "[rows, columns]", fields.root["shape"] ?? .null) }
+        guard fields.contains("shape") else {
+            throw .missingKey(file: fields.file, key: fields.keyPrefix + "shape")
+        }
+        guard shape.count == 2 else {
+            throw fields.wrong("shape", "[rows, columns]", fields.root["shape"] ?? .null)
+        }
         var attributes: [String: Int] = [:]
         if let section = try fields.section("attributes") {
             guard section.root.count <= attributeLimit else {
-                throw fields.wrong("attributes", "at most \(attributeLimit) members", .integer(Int64(section.root.count)))
+                throw fields.wrong(
+                    "attributes", "at most \(attributeLimit) members", .integer(Int64(section.root.count)))
             }
             for key in section.root.keys { attributes[key] = try section.integer(key, in: attributeRange) }
         }
@@ -74,7 +80,9 @@ extension ModelConfiguration {
         var matrices = JSONObject()
         for (matrix, entry) in entries {
             var attributes = JSONObject()
-            for (key, value) in entry.attributes.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
+            for (key, value) in entry.attributes.sorted(by: {
+                $0.key.utf8.lexicographicallyPrecedes($1.key.utf8)
+            }) {
                 attributes[key] = .integer(Int64(value))
             }
             matrices[matrix] = [

@@ -29,7 +29,8 @@ public struct AtomicFile: ~Copyable {
     public mutating func write(_ bytes: UnsafeRawBufferPointer) throws(ModelFileError) {
         var rest = bytes[...]
         while !rest.isEmpty {
-            let written = Foundation.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, min(rest.count, 1 << 30))
+            let written = Foundation.write(
+                descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, min(rest.count, 1 << 30))
             if written < 0 {
                 if errno == EINTR { continue }
                 throw .notWritable(file: path, reason: systemErrorText())
@@ -42,7 +43,9 @@ public struct AtomicFile: ~Copyable {
     /// - Throws: `ModelFileError.notWritable`; what was there before is then unchanged.
     public consuming func commit() throws(ModelFileError) {
         guard fsync(descriptor) == 0 else { throw .notWritable(file: path, reason: systemErrorText()) }
-        guard rename(temporaryPath, path) == 0 else { throw .notWritable(file: path, reason: systemErrorText()) }
+        guard rename(temporaryPath, path) == 0 else {
+            throw .notWritable(file: path, reason: systemErrorText())
+        }
         isCommitted = true
         flushFolder(of: path)
     }
@@ -52,7 +55,9 @@ public struct AtomicFile: ~Copyable {
     public static func write(_ bytes: [UInt8], to path: String) throws(ModelFileError) {
         var file = try AtomicFile(path: path)
         let result: Result<Void, ModelFileError> = bytes.withUnsafeBytes { raw in
-            do throws(ModelFileError) { return .success(try file.write(raw)) } catch { return .failure(error) }
+            do throws(ModelFileError) { return .success(try file.write(raw)) } catch {
+                return .failure(error)
+            }
         }
         try result.get()
         try file.commit()

@@ -10,6 +10,8 @@ public func freeByteCount(at path: String) -> Int? {
 
 /// - Throws: `ModelFileError.insufficientSpace`.
 func checkFreeSpace(beside path: String, requiredBytes: Int) throws(ModelFileError) {
-    guard let available = freeByteCount(at: temporaryNames(of: path).folder), available < requiredBytes else { return }
+    guard let available = freeByteCount(at: temporaryNames(of: path).folder), available < requiredBytes else {
+        return
+    }
     throw .insufficientSpace(path: path, required: requiredBytes, available: available)
 }

@@ -9,7 +9,8 @@ extension ModelFolder {
     }
 
     private static let weightExtensions: Set<String> = [
-        "safetensors", "bin", "pt", "pth", "ckpt", "h5", "msgpack", "onnx", "onnx_data", "ot", "gguf", "tflite", "mlmodel", "npz",
+        "safetensors", "bin", "pt", "pth", "ckpt", "h5", "msgpack", "onnx", "onnx_data", "ot", "gguf",
+        "tflite", "mlmodel", "npz",
     ]
     /// Written anew for every folder, so a copy would be wrong.
     private static let ownFiles: Set<String> = [configurationFileName, "report.json", "report.html"]
@@ -48,13 +49,14 @@ extension ModelFolder {
         }
     }
 
-    private func collect(folder: String, depth: Int, into found: inout [AuxiliaryFile]) throws(ModelFileError) {
+    private func collect(folder: String, depth: Int, into found: inout [AuxiliaryFile]) throws(ModelFileError)
+    {
         let location = folder.isEmpty ? path : file(folder)
         let names: [String]
         do {
             names = try FileManager.default.contentsOfDirectory(atPath: location)
         } catch {
-            throw .notReadable(file: location, reason: systemErrorText())
+            throw .notReadable(file: location, reason: "the folder cannot be listed")
         }
         for name in names where !name.hasPrefix(".") {
             let relative = folder.isEmpty ? name : folder + "/" + name
@@ -85,7 +87,9 @@ extension ModelFolder {
         let parts = name.split(separator: ".")
         guard let last = parts.last else { return false }
         // "model.safetensors.index.json", "pytorch_model.bin.index.json"
-        if parts.count > 3, parts.suffix(2) == ["index", "json"] { return weightExtensions.contains(String(parts[parts.count - 3])) }
+        if parts.count > 3, parts.suffix(2) == ["index", "json"] {
+            return weightExtensions.contains(String(parts[parts.count - 3]))
+        }
         return parts.count > 1 && weightExtensions.contains(last.lowercased())
     }
 
@@ -95,7 +99,8 @@ extension ModelFolder {
         }
         // A snapshot in a Hugging Face cache is a folder of links: <model>/snapshots/<revision>/f -> <model>/blobs/<hash>.
         let parts = folder.split(separator: "/", omittingEmptySubsequences: false)
-        let blobs = parts.count > 2 && parts[parts.count - 2] == "snapshots"
+        let blobs =
+            parts.count > 2 && parts[parts.count - 2] == "snapshots"
             ? parts.dropLast(2).joined(separator: "/") + "/blobs/" : nil
         guard target.hasPrefix(joinPath(folder, "")) || blobs.map(target.hasPrefix) == true else {
             throw .linkLeavesFolder(file: link, target: target)

@@ -13,7 +13,8 @@ public struct ModelFolder: Sendable {
     /// - Throws: `ModelFileError.notAModelFolder` naming what is missing, and what reading `config.json` throws.
     public init(path: String) throws(ModelFileError) {
         guard isDirectory(path) else {
-            throw .notAModelFolder(folder: path, reason: isRegularFile(path) ? "it is a file" : "no such folder")
+            throw .notAModelFolder(
+                folder: path, reason: isRegularFile(path) ? "it is a file" : "no such folder")
         }
         let file = joinPath(path, Self.configurationFileName)
         guard isRegularFile(file) else {
@@ -23,8 +24,10 @@ public struct ModelFolder: Sendable {
         configuration = try ModelConfiguration(file: file)
         guard contains(Checkpoint.singleFileName) || contains(Checkpoint.indexFileName) else {
             throw .notAModelFolder(
-                folder: path, reason: "\(Checkpoint.singleFileName) or \(Checkpoint.indexFileName) is missing"
-                    + (contains("pytorch_model.bin") ? " (pytorch_model.bin is not read; convert it to safetensors)" : ""))
+                folder: path,
+                reason: "\(Checkpoint.singleFileName) or \(Checkpoint.indexFileName) is missing"
+                    + (contains("pytorch_model.bin")
+                        ? " (pytorch_model.bin is not read; convert it to safetensors)" : ""))
         }
     }
 

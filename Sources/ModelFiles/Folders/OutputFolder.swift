@@ -60,7 +60,9 @@ public final class OutputFolder: Sendable {
         }
         // Not a temporary name: killed between the two renames, this is all that is left of the old folder.
         let old = destination + ".replaced-" + String(UInt64.random(in: .min ... .max), radix: 36)
-        guard rename(destination, old) == 0 else { throw .notWritable(file: destination, reason: systemErrorText()) }
+        guard rename(destination, old) == 0 else {
+            throw .notWritable(file: destination, reason: systemErrorText())
+        }
         guard rename(path, destination) == 0 else {
             let reason = systemErrorText()
             rename(old, destination)
@@ -100,11 +102,15 @@ public final class OutputFolder: Sendable {
         guard names?.isEmpty == true else { throw .destinationExists(path: destination) }
     }
 
-    private static func makeLockedSibling(of destination: String) throws(ModelFileError) -> (path: String, lock: Int32) {
+    private static func makeLockedSibling(of destination: String) throws(ModelFileError) -> (
+        path: String, lock: Int32
+    ) {
         // Another process may take a folder that is not yet locked for an abandoned one and remove it: then try again.
         for _ in 0..<8 {
             let path = temporarySibling(of: destination)
-            guard mkdir(path, 0o777) == 0 else { throw .notWritable(file: destination, reason: systemErrorText()) }
+            guard mkdir(path, 0o777) == 0 else {
+                throw .notWritable(file: destination, reason: systemErrorText())
+            }
             let descriptor = open(path, O_RDONLY | O_CLOEXEC)
             guard descriptor >= 0 else { continue }
             _ = flock(descriptor, LOCK_EX | LOCK_NB)

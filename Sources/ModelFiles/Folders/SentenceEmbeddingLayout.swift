@@ -41,29 +41,37 @@ extension ModelFolder {
         var normalizes = false
         for (index, value) in modules.enumerated() {
             guard let object = value.objectValue else {
-                throw .wrongValue(file: file, key: String(index), expected: "an object", got: value.kindDescription)
+                throw .wrongValue(
+                    file: file, key: String(index), expected: "an object", got: value.kindDescription)
             }
             let module = ModelConfiguration(file: file, root: object, keyPrefix: "\(index).")
             let type = try module.string("type")
             let folder = try module.string("path", default: "")
             switch type.split(separator: ".").last {
             case "Transformer" where index == 0:
-                guard folder.isEmpty else { throw module.wrong("path", "the model folder itself (\"\")", .string(folder)) }
+                guard folder.isEmpty else {
+                    throw module.wrong("path", "the model folder itself (\"\")", .string(folder))
+                }
             case "Pooling" where index == 1: pooling = try self.pooling(in: folder, of: module)
             case "Normalize" where index == 2: normalizes = true
             default:
-                throw module.wrong("type", "the modules Transformer, Pooling, Normalize in that order", .string(type))
+                throw module.wrong(
+                    "type", "the modules Transformer, Pooling, Normalize in that order", .string(type))
             }
         }
         guard let pooling else {
-            throw .wrongValue(file: file, key: "", expected: "a Pooling module", got: "\(modules.count) modules without one")
+            throw .wrongValue(
+                file: file, key: "", expected: "a Pooling module", got: "\(modules.count) modules without one"
+            )
         }
         return SentenceEmbeddingLayout(
             pooling: pooling, normalizes: normalizes, maximumSequenceLength: try maximumSequenceLength())
     }
 
     private func maximumSequenceLength() throws(ModelFileError) -> Int? {
-        guard let settings = try settings(in: "sentence_bert_config.json"), settings.contains("max_seq_length") else { return nil }
+        guard let settings = try settings(in: "sentence_bert_config.json"),
+            settings.contains("max_seq_length")
+        else { return nil }
         return try settings.integer("max_seq_length", in: 1...Int(Int32.max))
     }
 
@@ -71,7 +79,8 @@ extension ModelFolder {
         in folder: String, of module: ModelConfiguration
     ) throws(ModelFileError) -> SentenceEmbeddingLayout.Pooling {
         let bytes = Array(folder.utf8)
-        guard !bytes.isEmpty, bytes[0] != UInt8(ascii: "."), bytes.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "/") && $0 != 0x7F })
+        guard !bytes.isEmpty, bytes[0] != UInt8(ascii: "."),
+            bytes.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "/") && $0 != 0x7F })
         else { throw module.wrong("path", "the plain name of a folder", .string(folder)) }
         let settings = try ModelConfiguration(file: try requiredFile(folder + "/config.json"))
         if settings.contains("pooling_mode") {
@@ -82,9 +91,11 @@ extension ModelFolder {
             return pooling
         }
         let known: [String: SentenceEmbeddingLayout.Pooling] = [
-            "pooling_mode_mean_tokens": .mean, "pooling_mode_cls_token": .cls, "pooling_mode_max_tokens": .max,
+            "pooling_mode_mean_tokens": .mean, "pooling_mode_cls_token": .cls,
+            "pooling_mode_max_tokens": .max,
         ]
-        let chosen = settings.root.filter { $0.key.hasPrefix("pooling_mode_") && $0.value.boolValue == true }.map(\.key)
+        let chosen = settings.root.filter { $0.key.hasPrefix("pooling_mode_") && $0.value.boolValue == true }
+            .map(\.key)
         guard chosen.count == 1, let pooling = known[chosen[0]] else {
             throw .wrongValue(
                 file: settings.file, key: "pooling_mode", expected: "one of mean, cls and max",

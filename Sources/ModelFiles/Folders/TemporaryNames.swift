@@ -38,12 +38,13 @@ func resolved(_ path: String) -> String? {
 /// Exchanges two folders in one step; false where the system or the file system cannot.
 func exchange(_ first: String, _ second: String) -> Bool {
     #if canImport(Darwin)
-    return renamex_np(first, second, UInt32(RENAME_SWAP)) == 0
+        return renamex_np(first, second, UInt32(RENAME_SWAP)) == 0
     #else
-    // The C library has the function, but declares it only to programs that ask for GNU extensions.
-    typealias Rename = @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
-    guard let symbol = dlsym(nil, "renameat2") else { return false }
-    let exchangeFlag: UInt32 = 2
-    return unsafeBitCast(symbol, to: Rename.self)(AT_FDCWD, first, AT_FDCWD, second, exchangeFlag) == 0
+        // The C library has the function, but declares it only to programs that ask for GNU extensions.
+        typealias Rename =
+            @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
+        guard let symbol = dlsym(nil, "renameat2") else { return false }
+        let exchangeFlag: UInt32 = 2
+        return unsafeBitCast(symbol, to: Rename.self)(AT_FDCWD, first, AT_FDCWD, second, exchangeFlag) == 0
     #endif
 }

@@ -19,8 +19,12 @@ struct SafetensorsHeader: Sendable {
         guard bytes.count >= 8 else { throw .tooShort(byteCount: bytes.count) }
         let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
         guard length > 0 else { throw .headerEmpty }
-        guard length <= UInt64(Self.byteLimit) else { throw .headerTooLong(byteCount: length, limit: Self.byteLimit) }
-        guard length <= UInt64(bytes.count - 8) else { throw .headerPastEnd(byteCount: length, available: bytes.count - 8) }
+        guard length <= UInt64(Self.byteLimit) else {
+            throw .headerTooLong(byteCount: length, limit: Self.byteLimit)
+        }
+        guard length <= UInt64(bytes.count - 8) else {
+            throw .headerPastEnd(byteCount: length, available: bytes.count - 8)
+        }
         dataStart = 8 + Int(length)
         let header = UnsafeRawBufferPointer(rebasing: bytes[8..<dataStart])
         let dataByteCount = bytes.count - dataStart
@@ -71,7 +75,9 @@ struct SafetensorsHeader: Sendable {
     private static func entry(
         _ name: String, _ value: JSONValue, dataByteCount: Int
     ) throws(SafetensorsProblem) -> SafetensorsEntry {
-        guard let fields = value.objectValue else { throw .entryNotAnObject(tensor: name, got: value.kindDescription) }
+        guard let fields = value.objectValue else {
+            throw .entryNotAnObject(tensor: name, got: value.kindDescription)
+        }
         let elementType = try elementType(of: name, fields)
         let shape = try shape(of: name, fields)
         let offsets = try offsets(of: name, fields)
@@ -88,16 +94,24 @@ struct SafetensorsHeader: Sendable {
         return SafetensorsEntry(name: name, elementType: elementType, shape: shape, dataOffsets: offsets)
     }
 
-    private static func elementType(of name: String, _ fields: JSONObject) throws(SafetensorsProblem) -> ElementType {
+    private static func elementType(of name: String, _ fields: JSONObject) throws(SafetensorsProblem)
+        -> ElementType
+    {
         guard let value = fields["dtype"] else { throw .missingField(tensor: name, field: "dtype") }
-        guard let dtype = value.stringValue else { throw .dtypeNotAString(tensor: name, got: value.kindDescription) }
-        guard let elementType = ElementType(rawValue: dtype) else { throw .unknownDtype(tensor: name, dtype: dtype) }
+        guard let dtype = value.stringValue else {
+            throw .dtypeNotAString(tensor: name, got: value.kindDescription)
+        }
+        guard let elementType = ElementType(rawValue: dtype) else {
+            throw .unknownDtype(tensor: name, dtype: dtype)
+        }
         return elementType
     }
 
     private static func shape(of name: String, _ fields: JSONObject) throws(SafetensorsProblem) -> [Int] {
         guard let value = fields["shape"] else { throw .missingField(tensor: name, field: "shape") }
-        guard let dimensions = value.arrayValue else { throw .shapeNotAnArray(tensor: name, got: value.kindDescription) }
+        guard let dimensions = value.arrayValue else {
+            throw .shapeNotAnArray(tensor: name, got: value.kindDescription)
+        }
         var shape: [Int] = []
         shape.reserveCapacity(dimensions.count)
         for (axis, value) in dimensions.enumerated() {
@@ -109,13 +123,19 @@ struct SafetensorsHeader: Sendable {
         return shape
     }
 
-    private static func offsets(of name: String, _ fields: JSONObject) throws(SafetensorsProblem) -> Range<Int> {
-        guard let value = fields["data_offsets"] else { throw .missingField(tensor: name, field: "data_offsets") }
+    private static func offsets(of name: String, _ fields: JSONObject) throws(SafetensorsProblem) -> Range<
+        Int
+    > {
+        guard let value = fields["data_offsets"] else {
+            throw .missingField(tensor: name, field: "data_offsets")
+        }
         guard let pair = value.arrayValue, pair.count == 2 else { throw .offsetsNotAPair(tensor: name) }
         for offset in pair where (offset.intValue ?? -1) < 0 {
             throw .invalidOffset(tensor: name, got: offset.messageForm)
         }
-        guard let begin = pair[0].intValue, let end = pair[1].intValue else { throw .offsetsNotAPair(tensor: name) }
+        guard let begin = pair[0].intValue, let end = pair[1].intValue else {
+            throw .offsetsNotAPair(tensor: name)
+        }
         guard begin <= end else { throw .offsetsReversed(tensor: name, begin: begin, end: end) }
         return begin..<end
     }

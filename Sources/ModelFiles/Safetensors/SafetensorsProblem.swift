@@ -44,7 +44,8 @@ extension SafetensorsProblem: CustomStringConvertible {
         switch self {
         case .tooShort(let count): "\(count) bytes; a safetensors file has at least 8"
         case .headerEmpty: "the safetensors header is empty"
-        case .headerTooLong(let count, let limit): "a safetensors header of \(count) bytes; at most \(limit) are allowed"
+        case .headerTooLong(let count, let limit):
+            "a safetensors header of \(count) bytes; at most \(limit) are allowed"
         case .headerPastEnd(let count, let available):
             "a safetensors header of \(count) bytes, but only \(available) follow (file cut short?)"
         case .headerNotUTF8(let offset): "the safetensors header is not valid UTF-8 at byte \(offset)"
@@ -53,7 +54,8 @@ extension SafetensorsProblem: CustomStringConvertible {
         case .headerNotJSON(let error): "safetensors header: \(error)"
         case .duplicateName(let name): "tensor \(quotedForMessage(name)) occurs twice"
         case .metadataNotAnObject(let got): "__metadata__: expected an object, got \(got)"
-        case .metadataValueNotAString(let key, let got): "__metadata__ \(quotedForMessage(key)): expected a string, got \(got)"
+        case .metadataValueNotAString(let key, let got):
+            "__metadata__ \(quotedForMessage(key)): expected a string, got \(got)"
         case .entryNotAnObject(let tensor, let got): at(tensor, "expected an object, got \(got)")
         case .missingField(let tensor, let field): at(tensor, "\(field) is missing")
         case .dtypeNotAString(let tensor, let got): at(tensor, "dtype: expected a string, got \(got)")
@@ -66,23 +68,32 @@ extension SafetensorsProblem: CustomStringConvertible {
         case .offsetsNotAPair(let tensor): at(tensor, "data_offsets: expected an array of two numbers")
         case .invalidOffset(let tensor, let got):
             at(tensor, "data_offsets: expected whole numbers from 0 to \(Int.max), got \(got)")
-        case .offsetsReversed(let tensor, let begin, let end): at(tensor, "data_offsets reversed: \(begin) to \(end)")
+        case .offsetsReversed(let tensor, let begin, let end):
+            at(tensor, "data_offsets reversed: \(begin) to \(end)")
         case .offsetsPastEnd(let tensor, let end, let count):
             at(tensor, "ends at byte \(end) of the data, which has \(count) (file cut short?)")
         case .byteCountMismatch(let tensor, let type, let shape, let expected, let got):
-            at(tensor, "shape \(listed(shape)) of \(type.rawValue) takes \(expected) bytes, data_offsets give \(got)")
+            at(
+                tensor,
+                "shape \(listed(shape)) of \(type.rawValue) takes \(expected) bytes, data_offsets give \(got)"
+            )
         case .overlap(let tensor, let begin, let end):
-            at(tensor, "begins at byte \(begin) of the data, inside the tensor before it (which ends at \(end))")
+            at(
+                tensor,
+                "begins at byte \(begin) of the data, inside the tensor before it (which ends at \(end))")
         case .hole(let tensor, let begin, let end):
             at(tensor, "begins at byte \(begin) of the data, but the tensor before it ends at \(end)")
         case .trailingBytes(let count): "\(count) bytes after the last tensor"
         case .reservedName(let name): "\(quotedForMessage(name)) cannot be a tensor's name"
-        case .tensorMismatch(let tensor, let expected, let got): at(tensor, "expected \(expected), got \(got)")
+        case .tensorMismatch(let tensor, let expected, let got):
+            at(tensor, "expected \(expected), got \(got)")
         case .dataTooLarge: "the tensors have more bytes than can be addressed"
         }
     }
 
-    private func at(_ tensor: String, _ what: String) -> String { "tensor \(quotedForMessage(tensor)): \(what)" }
+    private func at(_ tensor: String, _ what: String) -> String {
+        "tensor \(quotedForMessage(tensor)): \(what)"
+    }
 
     private func listed(_ shape: [Int]) -> String { SafetensorsEntry.describe(shape) }
 }

@@ -79,12 +79,16 @@ public struct SafetensorsWriter: Sendable {
     ) throws {
         let writer = try SafetensorsWriter(
             file: file,
-            tensors: tensors.map { Declaration(name: $0.name, elementType: $0.tensor.elementType, shape: $0.tensor.shape) },
+            tensors: tensors.map {
+                Declaration(name: $0.name, elementType: $0.tensor.elementType, shape: $0.tensor.shape)
+            },
             metadata: metadata, order: order)
         let table = Dictionary(
             tensors.map { (ExactString($0.name), $0.tensor) }, uniquingKeysWith: { first, _ in first })
         try writer.write { name in
-            guard let tensor = table[ExactString(name)] else { throw ModelFileError.missingTensor(file: file, tensor: name) }
+            guard let tensor = table[ExactString(name)] else {
+                throw ModelFileError.missingTensor(file: file, tensor: name)
+            }
             return tensor
         }
     }
@@ -104,7 +108,8 @@ public struct SafetensorsWriter: Sendable {
                 throw .reservedName(tensor.name)
             }
             guard let count = try? Tensor.byteCount(of: tensor.shape, elementType: tensor.elementType) else {
-                throw .shapeOverflow(tensor: tensor.name, elementType: tensor.elementType, shape: tensor.shape)
+                throw .shapeOverflow(
+                    tensor: tensor.name, elementType: tensor.elementType, shape: tensor.shape)
             }
             let (next, overflow) = end.addingReportingOverflow(count)
             guard !overflow else { throw .dataTooLarge }
@@ -123,7 +128,9 @@ public struct SafetensorsWriter: Sendable {
         _ members: JSONObject, dataByteCount: Int
     ) throws(SafetensorsProblem) -> (header: [UInt8], fileByteCount: Int) {
         var json: [UInt8]
-        do throws(JSONError) { json = try JSONValue.object(members).serialized() } catch { throw .headerNotJSON(error) }
+        do throws(JSONError) { json = try JSONValue.object(members).serialized() } catch {
+            throw .headerNotJSON(error)
+        }
         while json.count % 8 != 0 { json.append(UInt8(ascii: " ")) }
         guard json.count <= SafetensorsHeader.byteLimit else {
             throw .headerTooLong(byteCount: UInt64(json.count), limit: SafetensorsHeader.byteLimit)
