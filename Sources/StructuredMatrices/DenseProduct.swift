@@ -18,9 +18,9 @@ public enum DenseProduct {
     nonisolated(unsafe) static let kernels = tessera_kernels_best().pointee
 
     /// Up to this batch our kernels serve, beyond it the BLAS. Measured on one Zen 5 thread (AVX-512, OpenBLAS
-    /// 0.3.21; 384 x 384, 1536 x 384 and 4096 x 1024), kernel against BLAS in GFLOP/s: 40 - 60 against 3 - 62 at
-    /// batch 1, 150 - 194 against 40 - 61 at 8, 193 - 222 against 186 - 193 at 64, 205 - 218 against 209 - 216 at
-    /// 128, 191 - 215 against 225 - 231 at 256. The plain C table is kept for what a BLAS does worst.
+    /// 0.3.21, 384 x 384 and 1536 x 384), kernel against BLAS in GFLOP/s: 40 - 60 against 4 - 62 at batch 1,
+    /// 150 - 194 against 61 at 8, 193 - 222 against 186 - 193 at 64, 205 - 218 against 209 - 216 at 128,
+    /// 208 - 215 against 229 - 231 at 256. The plain C table (30) serves only batch 1, where a BLAS may do worse.
     static let largestKernelBatch =
         tessera_kernels_best() == tessera_kernels_portable() ? 1 : 64
 
