@@ -22,6 +22,11 @@ enum RealInputs {
     static let needsMiniLM: Comment = "needs all-MiniLM-L6-v2 (TESSERA_MINILM or .demo/minilm)"
     static let needsShared: Comment = "needs the measuring data (TESSERA_DATA or ../shared)"
 
+    /// A file of this test target.
+    static func resource(_ name: String) -> String {
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Resources/\(name)").path
+    }
+
     static func json(_ path: String) throws -> JSONValue { try JSONValue.read(file: path) }
 
     private static func existing(_ candidates: [String?], holding file: String) -> String? {

@@ -33,6 +33,11 @@ public struct Generation: Sendable, Equatable {
     /// The new tokens, without the prompt and without the stop token.
     public var tokens: [Int]
     public var end: End
+
+    public init(tokens: [Int], end: End) {
+        self.tokens = tokens
+        self.end = end
+    }
 }
 
 extension CausalModel {
