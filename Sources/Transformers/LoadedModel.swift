@@ -21,20 +21,17 @@ public struct LoadedModel: Sendable {
     /// - Throws: `ModelFileError`, `TokenizerError`, `TransformersError`, `StructuredMatrixError`, one line each, naming file
     ///   and tensor or key.
     public static func load(_ folder: String) throws -> LoadedModel {
-        let path = { (name: String) in URL(fileURLWithPath: folder).appendingPathComponent(name).path }
-        let configuration = try ModelConfiguration(file: path("config.json"))
+        let files = try ModelFolder(path: folder)
+        let configuration = files.configuration
         let architecture = try Architectures.type(for: configuration)
-        let checkpoint = try Checkpoint(folder: folder)
+        let checkpoint = try files.checkpoint()
         let tensors = ModelTensors(checkpoint, structures: try configuration.structuredEntries() ?? [])
-        let model = try architecture.load(folder: folder, configuration: configuration, tensors: tensors)
+        let model = try architecture.load(files, tensors: tensors)
         if let matrix = tensors.unusedStructures.first {
             throw TransformersError.unknownMatrix(file: configuration.file, matrix: matrix)
         }
-        let generation = path("generation_config.json")
-        var stopTokens = try configuration.integers("eos_token_id")
-        if FileManager.default.fileExists(atPath: generation) {
-            stopTokens += try ModelConfiguration(file: generation).integers("eos_token_id")
-        }
+        let generation = try files.settings(in: ModelFolder.generationConfigurationFileName)
+        let stopTokens = try configuration.integers("eos_token_id") + (generation?.integers("eos_token_id") ?? [])
         return LoadedModel(
             folder: folder, configuration: configuration, checkpoint: checkpoint,
             tokenizer: try Tokenizer.load(from: URL(fileURLWithPath: folder)), model: model,

@@ -1,3 +1,4 @@
+import ModelFiles
 import StructuredMatrices
 import Tensors
 import Testing
@@ -27,16 +28,21 @@ import Transformers
 
     @Test func poolingAndNormalization() throws {
         let sequence = [[3, 5, 8, 13]]
-        let mean = try SmallModels.bert(head: SentenceHead()).embed(sequence, context: context)
-        let first = try SmallModels.bert(head: SentenceHead(pooling: .cls)).embed(sequence, context: context)
+        let mean = try SmallModels.bert(layout: SmallModels.layout(.mean)).embed(sequence, context: context)
         let unit = try SmallModels.bert().embed(sequence, context: context)
         let length = Float(mean.squaredNorm.squareRoot())
         #expect(abs(unit.squaredNorm - 1) < 1e-5)
         #expect(SmallModels.largestDifference(unit.elements, mean.elements.map { $0 / length }) < 1e-6)
+        let first = try SmallModels.bert(layout: SmallModels.layout(.cls)).embed(sequence, context: context)
         #expect(SmallModels.largestDifference(mean.elements, first.elements) > 0.01)
-        // Of one token, mean and first are the same.
-        let one = try SmallModels.bert(head: SentenceHead()).embed([[9]], context: context)
-        #expect(try one == SmallModels.bert(head: SentenceHead(pooling: .cls)).embed([[9]], context: context))
+        let largest = try SmallModels.bert(layout: SmallModels.layout(.max)).embed(sequence, context: context)
+        #expect(zip(largest.elements, mean.elements).allSatisfy { $0 >= $1 })
+        #expect(zip(largest.elements, first.elements).allSatisfy { $0 >= $1 })
+        // Of one token they are all the same.
+        for pooling in SentenceEmbeddingLayout.Pooling.allCases {
+            let one = try SmallModels.bert(layout: SmallModels.layout(pooling)).embed([[9]], context: context)
+            #expect(try one == SmallModels.bert(layout: SmallModels.layout(.mean)).embed([[9]], context: context))
+        }
     }
 
     @Test func thePrefixIsPartOfTheNames() throws {

@@ -24,11 +24,15 @@ enum SmallModels {
     }
 
     static func bert(
-        prefix: String = "", head: SentenceHead = SentenceHead(normalize: true), replacing: [String: Tensor?] = [:]
+        prefix: String = "", layout: SentenceEmbeddingLayout = layout(.mean, normalizes: true), replacing: [String: Tensor?] = [:]
     ) throws -> BertEncoder {
         try BertEncoder(
-            configuration: BertConfiguration(configuration(bertSettings)), head: head,
+            configuration: BertConfiguration(configuration(bertSettings)), layout: layout,
             tensors: tensors(bertShapes, prefix: prefix, replacing: replacing))
+    }
+
+    static func layout(_ pooling: SentenceEmbeddingLayout.Pooling, normalizes: Bool = false) -> SentenceEmbeddingLayout {
+        SentenceEmbeddingLayout(pooling: pooling, normalizes: normalizes, maximumSequenceLength: nil)
     }
 
     static func llama(

@@ -3,7 +3,7 @@ import ModelFiles
 /// A model that can be built from a Hugging Face folder.
 public protocol LoadableModel: TransformerModel {
     /// - Throws: `ModelFileError`, `TransformersError`, `StructuredMatrixError`, each naming the file and what is wrong in it.
-    static func load(folder: String, configuration: ModelConfiguration, tensors: ModelTensors) throws -> Self
+    static func load(_ folder: ModelFolder, tensors: ModelTensors) throws -> Self
 }
 
 /// Every architecture there is, each registered here once.
@@ -27,14 +27,17 @@ public enum Architectures {
 }
 
 extension BertEncoder: LoadableModel {
-    public static func load(folder: String, configuration: ModelConfiguration, tensors: ModelTensors) throws -> BertEncoder {
-        try BertEncoder(
-            configuration: BertConfiguration(configuration), head: SentenceHead(folder: folder), tensors: tensors)
+    public static func load(_ folder: ModelFolder, tensors: ModelTensors) throws -> BertEncoder {
+        // Without modules.json it is a plain encoder: sentence-transformers then takes the mean and keeps its length.
+        let plain = SentenceEmbeddingLayout(pooling: .mean, normalizes: false, maximumSequenceLength: nil)
+        return try BertEncoder(
+            configuration: BertConfiguration(folder.configuration), layout: folder.sentenceEmbeddingLayout() ?? plain,
+            tensors: tensors)
     }
 }
 
 extension LlamaModel: LoadableModel {
-    public static func load(folder: String, configuration: ModelConfiguration, tensors: ModelTensors) throws -> LlamaModel {
-        try LlamaModel(configuration: LlamaConfiguration(configuration), tensors: tensors)
+    public static func load(_ folder: ModelFolder, tensors: ModelTensors) throws -> LlamaModel {
+        try LlamaModel(configuration: LlamaConfiguration(folder.configuration), tensors: tensors)
     }
 }

@@ -106,16 +106,21 @@ extension BertEncoder {
     private func pool(_ hidden: MatrixView, _ spans: [Range<Int>], into result: MutableMatrixView) {
         for (index, span) in spans.enumerated() {
             let sum = UnsafeMutableBufferPointer(start: result.row(index), count: result.columns)
-            switch head.pooling {
+            switch layout.pooling {
             case .cls:
                 _ = sum.update(fromContentsOf: UnsafeBufferPointer(start: hidden.row(span.lowerBound), count: sum.count))
+            case .max:
+                sum.update(repeating: -.infinity)
+                for row in span {
+                    for column in sum.indices { sum[column] = max(sum[column], hidden.row(row)[column]) }
+                }
             case .mean:
                 sum.update(repeating: 0)
                 for row in span { Kernels.best.add(result.row(index), hidden.row(row), sum.count) }
                 let share = 1 / Float(span.count)
                 for column in sum.indices { sum[column] *= share }
             }
-            guard head.normalize else { continue }
+            guard layout.normalizes else { continue }
             var squared = 0.0
             for number in sum { squared += Double(number) * Double(number) }
             let scale = Float(1 / max(squared.squareRoot(), 1e-12))

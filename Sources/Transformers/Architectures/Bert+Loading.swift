@@ -1,12 +1,13 @@
+import ModelFiles
 import StructuredMatrices
 import Tensors
 
 extension BertEncoder {
     /// Builds the encoder; names may carry the prefix "bert.".
     /// - Throws: `StructuredMatrixError` or `TransformersError.shapeMismatch`, naming file and tensor.
-    public init(configuration: BertConfiguration, head: SentenceHead, tensors: ModelTensors) throws {
+    public init(configuration: BertConfiguration, layout: SentenceEmbeddingLayout, tensors: ModelTensors) throws {
         self.configuration = configuration
-        self.head = head
+        self.layout = layout
         let prefix = tensors.prefix(among: ["bert.", ""], before: "embeddings.")
         self.prefix = prefix
         let (width, wide, epsilon) = (configuration.hiddenSize, configuration.intermediateSize, configuration.epsilon)

@@ -1,3 +1,4 @@
+import ModelFiles
 import StructuredMatrices
 import Tensors
 
@@ -7,7 +8,8 @@ public struct BertEncoder: EncoderModel {
     public static let architecture = "bert"
 
     public let configuration: BertConfiguration
-    public let head: SentenceHead
+    /// How the vectors of a sequence's tokens become one, and where texts are cut.
+    public let layout: SentenceEmbeddingLayout
     /// What precedes "embeddings." and "encoder." in the checkpoint's names: "" or "bert.".
     let prefix: String
 
@@ -32,7 +34,7 @@ public struct BertEncoder: EncoderModel {
     public var dimension: Int { configuration.hiddenSize }
     public var vocabularySize: Int { configuration.vocabularySize }
     public var maximumPositions: Int { configuration.maximumPositions }
-    public var maximumTokens: Int { min(head.maximumTokens ?? maximumPositions, maximumPositions) }
+    public var maximumTokens: Int { min(layout.maximumSequenceLength ?? maximumPositions, maximumPositions) }
 }
 
 extension BertEncoder {
