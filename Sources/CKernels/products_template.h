@@ -198,6 +198,7 @@ INLINE void transposed_strip(
 TARGET static void productTransposed(
     const float *x, intptr_t xStride, const float *w, intptr_t wStride, float *y, intptr_t yStride,
     intptr_t batch, intptr_t out, intptr_t in, bool accumulate) {
+    if (batch <= 0) return;  // a height of 0 would never reach the end
     const intptr_t height = batch <= THIN ? 8 * batch : 128, width = TRANSPOSED_VECTORS * LANES;
     intptr_t o = 0;
     do {

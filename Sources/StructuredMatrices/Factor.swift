@@ -10,10 +10,21 @@ public struct Factor: Sendable, Equatable {
     /// Rounds `values` to `precision`.
     /// - Precondition: `values.count` is the product of `shape`.
     public init(_ values: [Float], shape: [Int], precision: Precision = .f32) {
-        precondition(values.count == shape.reduce(1, *), "a factor of shape \(shape) needs \(shape.reduce(1, *)) values")
+        precondition(
+            values.count == shape.reduce(1, *),
+            "a factor of shape \(shape) needs \(shape.reduce(1, *)) values")
         self.shape = shape
         self.precision = precision
         self.values = precision.rounded(values)
+    }
+
+    /// Values that came from storage of this precision, so that rounding would change nothing.
+    /// - Precondition: as above.
+    init(stored values: [Float], shape: [Int], precision: Precision) {
+        precondition(values.count == shape.reduce(1, *))
+        self.shape = shape
+        self.precision = precision
+        self.values = values
     }
 
     public init(_ matrix: Matrix, precision: Precision = .f32) {

@@ -58,7 +58,8 @@ public struct FamilyAttributes: Sendable, Equatable {
         }
         guard range.contains(value) else {
             throw StructuredMatrixError.invalidAttribute(
-                matrix: matrix, attribute: name, expected: "\(range.lowerBound) to \(range.upperBound)", got: value)
+                matrix: matrix, attribute: name, expected: "\(range.lowerBound) to \(range.upperBound)",
+                got: value)
         }
         return value
     }
@@ -94,7 +95,8 @@ public struct TensorLookup: Sendable {
 
     /// The tensors of a matrix that is in memory (a round trip without a file).
     public init(_ tensors: [(name: String, tensor: Tensor)], matrix: String = "matrix") {
-        let table = Dictionary(tensors.map { ("\(matrix).\($0.name)", $0.tensor) }, uniquingKeysWith: { first, _ in first })
+        let table = Dictionary(
+            tensors.map { ("\(matrix).\($0.name)", $0.tensor) }, uniquingKeysWith: { first, _ in first })
         self.init(file: "memory", matrix: matrix) { table[$0] }
     }
 
@@ -119,7 +121,7 @@ public struct TensorLookup: Sendable {
                 file: file, tensor: "\(matrix).\(name)", expected: "F32, F16 or BF16",
                 got: tensor.elementType.rawValue)
         }
-        return Factor(try tensor.floats(), shape: shape, precision: precision)
+        return Factor(stored: try tensor.floats(), shape: shape, precision: precision)
     }
 
     private func tensor(_ name: String, shape: [Int]) throws -> Tensor {

@@ -41,12 +41,14 @@ struct LowRankGrid: Sendable {
     /// The rows of W, or of a matrix of its shape, that make up a group.
     private func rows(_ matrix: MatrixView, _ group: Int) -> MatrixView {
         interleaved
-            ? matrix.everyRow(outputGroups, from: group, count: groupRows) : matrix.stacked(group, rows: groupRows)
+            ? matrix.everyRow(outputGroups, from: group, count: groupRows)
+            : matrix.stacked(group, rows: groupRows)
     }
 
     func apply(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
         withViews { right, left in
-            DenseProduct.inPieces(ofBatch: input.rows, multiplyAdds: multiplyAdds, context: context) { batch, context in
+            DenseProduct.inPieces(ofBatch: input.rows, multiplyAdds: multiplyAdds, context: context) {
+                batch, context in
                 let (input, output) = (input.rows(batch), output.rows(batch))
                 withScratch(rows: batch.count, columns: outputGroups * hidden) { z in
                     context.parallelFor(inputBlocks) { block in
@@ -62,21 +64,17 @@ struct LowRankGrid: Sendable {
                     @Sendable func second(_ y: MutableMatrixView) {
                         context.parallelFor(outputGroups) { group in
                             DenseProduct.serial(
-                                z.readable.sideBySide(group, columns: hidden), left.stacked(group, rows: groupRows),
+                                z.readable.sideBySide(group, columns: hidden),
+                                left.stacked(group, rows: groupRows),
                                 into: y.sideBySide(group, columns: groupRows))
                         }
                     }
                     guard interleaved, outputGroups > 1 else { return second(output) }
                     withScratch(rows: batch.count, columns: shape.rows) { grouped in
                         second(grouped)
-                        for row in 0..<batch.count {
-                            let (source, target) = (grouped.row(row), output.row(row))
-                            for position in 0..<groupRows {
-                                for group in 0..<outputGroups {
-                                    target[position * outputGroups + group] = source[group * groupRows + position]
-                                }
-                            }
-                        }
+                        transposeWithinRows(
+                            grouped.readable, rows: outputGroups, columns: groupRows, into: output,
+                            context: context)
                     }
                 }
             }
@@ -85,7 +83,8 @@ struct LowRankGrid: Sendable {
 
     func applyTransposed(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
         withViews { right, left in
-            DenseProduct.inPieces(ofBatch: input.rows, multiplyAdds: multiplyAdds, context: context) { batch, context in
+            DenseProduct.inPieces(ofBatch: input.rows, multiplyAdds: multiplyAdds, context: context) {
+                batch, context in
                 let (input, output) = (input.rows(batch), output.rows(batch))
                 @Sendable func both(_ y: MatrixView) {
                     withScratch(rows: batch.count, columns: outputGroups * hidden) { z in
@@ -102,7 +101,8 @@ struct LowRankGrid: Sendable {
                                 DenseProduct.serialTransposed(
                                     z.readable.sideBySide(group, columns: hidden).columns(link.leftColumns),
                                     rightRows(right, block, link),
-                                    into: output.sideBySide(block, columns: blockColumns), accumulating: accumulating)
+                                    into: output.sideBySide(block, columns: blockColumns),
+                                    accumulating: accumulating)
                                 accumulating = true
                             }
                         }
@@ -110,14 +110,8 @@ struct LowRankGrid: Sendable {
                 }
                 guard interleaved, outputGroups > 1 else { return both(input) }
                 withScratch(rows: batch.count, columns: shape.rows) { grouped in
-                    for row in 0..<batch.count {
-                        let (source, target) = (input.row(row), grouped.row(row))
-                        for position in 0..<groupRows {
-                            for group in 0..<outputGroups {
-                                target[group * groupRows + position] = source[position * outputGroups + group]
-                            }
-                        }
-                    }
+                    transposeWithinRows(
+                        input, rows: groupRows, columns: outputGroups, into: grouped, context: context)
                     both(grouped.readable)
                 }
             }
@@ -129,10 +123,13 @@ struct LowRankGrid: Sendable {
         result.withMutableView { w in
             withViews { right, left in
                 forEachLink { group, block, link in
-                    let rows = interleaved
-                        ? w.everyRow(outputGroups, from: group, count: groupRows) : w.stacked(group, rows: groupRows)
+                    let rows =
+                        interleaved
+                        ? w.everyRow(outputGroups, from: group, count: groupRows)
+                        : w.stacked(group, rows: groupRows)
                     multiply(
-                        left.stacked(group, rows: groupRows).columns(link.leftColumns), rightRows(right, block, link),
+                        left.stacked(group, rows: groupRows).columns(link.leftColumns),
+                        rightRows(right, block, link),
                         into: rows.sideBySide(block, columns: blockColumns))
                 }
             }
@@ -145,7 +142,8 @@ struct LowRankGrid: Sendable {
         result.withMutableView { w in
             withViews { right, left in
                 for (index, row) in rows.enumerated() {
-                    let (group, position) = interleaved
+                    let (group, position) =
+                        interleaved
                         ? (row % outputGroups, row / outputGroups) : (row / groupRows, row % groupRows)
                     let leftRow = left.rows(group * groupRows + position..<group * groupRows + position + 1)
                     for block in 0..<inputBlocks {
@@ -175,9 +173,12 @@ struct LowRankGrid: Sendable {
                                 piece, rightRows(right, block, link), transposeB: true,
                                 into: leftGradient.stacked(group, rows: groupRows).columns(link.leftColumns))
                             multiply(
-                                left.stacked(group, rows: groupRows).columns(link.leftColumns), transposeA: true, piece,
+                                left.stacked(group, rows: groupRows).columns(link.leftColumns),
+                                transposeA: true, piece,
                                 into: rightGradient.stacked(block, rows: self.right.shape[1])
-                                    .everyRow(link.rightStep, from: link.firstRightRow, count: link.leftColumns.count))
+                                    .everyRow(
+                                        link.rightStep, from: link.firstRightRow,
+                                        count: link.leftColumns.count))
                         }
                     }
                 }

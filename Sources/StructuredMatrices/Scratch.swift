@@ -1,7 +1,9 @@
 import Tensors
 
 /// Lends uninitialised memory for a rows x columns intermediate result.
-func withScratch<Result>(rows: Int, columns: Int, _ body: (MutableMatrixView) throws -> Result) rethrows -> Result {
+func withScratch<Result>(rows: Int, columns: Int, _ body: (MutableMatrixView) throws -> Result) rethrows
+    -> Result
+{
     // Cache-line aligned; left uninitialised because every user overwrites it.
     let memory = UnsafeMutableRawBufferPointer.allocate(
         byteCount: max(1, rows * columns) * MemoryLayout<Float>.stride, alignment: 64)

@@ -51,7 +51,9 @@ extension StructuredMatrix {
 
     /// X = Y W for Y of (batch x rows).
     /// - Throws: `StructuredMatrixError.inputMismatch`.
-    public func multiplyTransposed(_ input: Matrix, context: ExecutionContext = ExecutionContext()) throws -> Matrix {
+    public func multiplyTransposed(_ input: Matrix, context: ExecutionContext = ExecutionContext()) throws
+        -> Matrix
+    {
         guard input.columns == shape.rows else {
             throw StructuredMatrixError.inputMismatch(
                 shape: shape, expectedColumns: shape.rows, gotColumns: input.columns)

@@ -12,7 +12,9 @@ import Testing
         #expect(specimens.count == Families.names.count)
         for name in specimens {
             for precision in Precision.allCases {
-                let count = Specimen.instances.count { $0.matrix.family.name == name && $0.precision == precision }
+                let count = Specimen.instances.count {
+                    $0.matrix.family.name == name && $0.precision == precision
+                }
                 #expect(count >= Specimen.shapes.count / 2, "\(name) \(precision)")
             }
             #expect(Specimen.large.count { $0.matrix.family.name == name } == 2)
@@ -86,7 +88,8 @@ import Testing
             }
         }
         let result = wideOutput.block(rows: 1..<input.rows + 1, columns: 4..<4 + outputColumns)
-        wideOutput.setBlock(Matrix(rows: input.rows, columns: outputColumns, repeating: .nan), row: 1, column: 4)
+        wideOutput.setBlock(
+            Matrix(rows: input.rows, columns: outputColumns, repeating: .nan), row: 1, column: 4)
         return wideOutput.elements.allSatisfy(\.isNaN) ? result : nil
     }
 
@@ -104,7 +107,9 @@ import Testing
 
     @Test(arguments: Specimen.instances)
     func gradientsMatchDifferences(_ instance: Instance) throws {
-        guard instance.precision == .f32, let matrix = instance.matrix as? any DifferentiableMatrix else { return }
+        guard instance.precision == .f32, let matrix = instance.matrix as? any DifferentiableMatrix else {
+            return
+        }
         let direction = instance.random(rows: matrix.shape.rows, columns: matrix.shape.columns)
         let gradients = matrix.factorGradients(direction)
         #expect(gradients.map(\.count) == matrix.factors.map(\.values.count))
@@ -160,7 +165,8 @@ import Testing
         #expect(back.largestError(dense.transposed().reference(picked(y))) < 2e-5)
     }
 
-    @Test(arguments: Specimen.all.flatMap { $0.instances(MatrixShape(rows: 12, columns: 12), .f32).prefix(1) })
+    @Test(
+        arguments: Specimen.all.flatMap { $0.instances(MatrixShape(rows: 12, columns: 12), .f32).prefix(1) })
     func wrongInputWidthsAreRefused(_ instance: Instance) {
         let error = StructuredMatrixError.inputMismatch(
             shape: instance.matrix.shape, expectedColumns: 12, gotColumns: 13)

@@ -10,7 +10,9 @@ import Testing
         return .random(shape, .f32, &generator)
     }
 
-    private static func expectEqual(_ got: Matrix, _ expected: Matrix, sourceLocation: SourceLocation = #_sourceLocation) {
+    private static func expectEqual(
+        _ got: Matrix, _ expected: Matrix, sourceLocation: SourceLocation = #_sourceLocation
+    ) {
         #expect((got - expected).squaredNorm <= 1e-11 * expected.squaredNorm, sourceLocation: sourceLocation)
     }
 
@@ -30,11 +32,13 @@ import Testing
                         for component in 0..<rank {
                             var hidden: Float = 0
                             for column in 0..<width {
-                                hidden += monarch.right.values[
-                                    (block * groups * rank + group * rank + component) * width + column]
+                                hidden +=
+                                    monarch.right.values[
+                                        (block * groups * rank + group * rank + component) * width + column]
                                     * x[row, block * width + column]
                             }
-                            sum += hidden
+                            sum +=
+                                hidden
                                 * monarch.left.values[
                                     (group * height + position) * blocks * rank + block * rank + component]
                         }
@@ -66,7 +70,8 @@ import Testing
 
     @Test func blastByItsDefinition() {
         let blast = BLAST(
-            u: Self.factor([3, 2, 4], seed: 1), s: Self.factor([3, 3, 4], seed: 2), v: Self.factor([3, 5, 4], seed: 3))
+            u: Self.factor([3, 2, 4], seed: 1), s: Self.factor([3, 3, 4], seed: 2),
+            v: Self.factor([3, 5, 4], seed: 3))
         let expected = Matrix(rows: 6, columns: 15) { row, column in
             (0..<4).reduce(0) { sum, component in
                 sum + blast.u.values[row * 4 + component]

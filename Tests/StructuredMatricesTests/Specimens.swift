@@ -24,7 +24,8 @@ extension Specimen {
         Specimen(family: BlockDiagonal.self) { shape, precision, generator in
             commonDivisors(shape.rows, shape.columns).map { blocks in
                 BlockDiagonal(
-                    blocks: .random([blocks, shape.rows / blocks, shape.columns / blocks], precision, &generator))
+                    blocks: .random(
+                        [blocks, shape.rows / blocks, shape.columns / blocks], precision, &generator))
             }
         },
         Specimen(family: BlockShuffle.self) { shape, precision, generator in
@@ -49,8 +50,10 @@ extension Specimen {
                 for strided in [true, false] {
                     result.append(
                         Monarch(
-                            right: .random([blocks, groups * rank, shape.columns / blocks], precision, &generator),
-                            left: .random([groups, shape.rows / groups, blocks * rank], precision, &generator),
+                            right: .random(
+                                [blocks, groups * rank, shape.columns / blocks], precision, &generator),
+                            left: .random(
+                                [groups, shape.rows / groups, blocks * rank], precision, &generator),
                             strided: strided))
                 }
             }
@@ -103,7 +106,9 @@ extension Specimen {
         // A specimen that cannot be made is found by `everyFamilyHasInstances`.
         let matrices = (try? make(shape, precision, &generator)) ?? []
         return matrices.enumerated().map { index, matrix in
-            Instance(name: "\(family.family.name) \(shape) \(precision) #\(index)", precision: precision, matrix: matrix)
+            Instance(
+                name: "\(family.family.name) \(shape) \(precision) #\(index)", precision: precision,
+                matrix: matrix)
         }
     }
 
@@ -127,7 +132,9 @@ struct Instance: Sendable, CustomTestStringConvertible {
 
 extension Factor {
     static func random(_ shape: [Int], _ precision: Precision, _ generator: inout SeededGenerator) -> Factor {
-        Factor((0..<shape.reduce(1, *)).map { _ in Float(generator.nextNormal()) }, shape: shape, precision: precision)
+        Factor(
+            (0..<shape.reduce(1, *)).map { _ in Float(generator.nextNormal()) }, shape: shape,
+            precision: precision)
     }
 }
 
@@ -151,7 +158,8 @@ extension DenseMatrix<Float> {
     /// Largest difference to a reference, relative to the size of what was summed.
     func largestError(_ reference: (product: DoubleMatrix, magnitude: DoubleMatrix)) -> Double {
         var worst = 0.0
-        let floor = (reference.magnitude.squaredNorm / Double(Swift.max(1, reference.magnitude.count))).squareRoot()
+        let floor = (reference.magnitude.squaredNorm / Double(Swift.max(1, reference.magnitude.count)))
+            .squareRoot()
         for index in elements.indices {
             let difference = abs(Double(elements[index]) - reference.product.elements[index])
             // Not max(): a NaN has to show.

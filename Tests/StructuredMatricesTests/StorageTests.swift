@@ -5,11 +5,13 @@ import Testing
 /// What every family stores: exactly what its cost says, exactly what reads back, and nothing hostile gets in.
 @Suite struct StorageTests {
     private static func read(
-        _ matrix: any StructuredMatrix, shape: MatrixShape? = nil, tensors: [(name: String, tensor: Tensor)]? = nil,
+        _ matrix: any StructuredMatrix, shape: MatrixShape? = nil,
+        tensors: [(name: String, tensor: Tensor)]? = nil,
         attributes: [String: Int]? = nil
     ) throws -> any StructuredMatrix {
         try type(of: matrix).init(
-            shape: shape ?? matrix.shape, tensors: TensorLookup(try tensors ?? matrix.tensors, matrix: "layer"),
+            shape: shape ?? matrix.shape,
+            tensors: TensorLookup(try tensors ?? matrix.tensors, matrix: "layer"),
             attributes: FamilyAttributes(attributes ?? matrix.attributes.values, matrix: "layer"))
     }
 
@@ -52,11 +54,15 @@ import Testing
             #expect(throws: StructuredMatrixError.missingTensor(file: "memory", tensor: "layer.\(name)")) {
                 try Self.read(instance.matrix, tensors: changed)
             }
-            for shape in [[tensor.elementCount], tensor.shape + [1], [tensor.shape[0] + 1] + tensor.shape.dropFirst()] {
+            for shape in [
+                [tensor.elementCount], tensor.shape + [1], [tensor.shape[0] + 1] + tensor.shape.dropFirst(),
+            ] {
                 guard shape != tensor.shape else { continue }
-                let bytes = [UInt8](repeating: 0, count: try Tensor.byteCount(of: shape, elementType: tensor.elementType))
+                let bytes = [UInt8](
+                    repeating: 0, count: try Tensor.byteCount(of: shape, elementType: tensor.elementType))
                 changed = tensors
-                changed[index].tensor = try Tensor(elementType: tensor.elementType, shape: shape, bytes: bytes)
+                changed[index].tensor = try Tensor(
+                    elementType: tensor.elementType, shape: shape, bytes: bytes)
                 #expect(
                     throws: StructuredMatrixError.shapeMismatch(
                         file: "memory", tensor: "layer.\(name)", expected: tensor.shape, got: shape)
@@ -64,7 +70,8 @@ import Testing
             }
             changed = tensors
             changed[index].tensor = try Tensor(
-                elementType: .i32, shape: tensor.shape, bytes: [UInt8](repeating: 0, count: 4 * tensor.elementCount))
+                elementType: .i32, shape: tensor.shape,
+                bytes: [UInt8](repeating: 0, count: 4 * tensor.elementCount))
             do {
                 _ = try Self.read(instance.matrix, tensors: changed)
                 Issue.record("read integers as \(name)")
@@ -130,7 +137,8 @@ import Testing
             message { try read("low-rang", [:]) }
                 == "encoder.0.query: unknown family 'low-rang', expected one of dense, low-rank, block-diagonal, "
                 + "block-shuffle, block-dense, monarch, blast, quantized")
-        #expect(message { try read("blast", ["blocks": 2]) } == "encoder.0.query: attribute 'rank' is missing")
+        #expect(
+            message { try read("blast", ["blocks": 2]) } == "encoder.0.query: attribute 'rank' is missing")
         #expect(
             message { try read("blast", ["blocks": 3, "rank": 4]) }
                 == "encoder.0.query: attribute 'blocks': expected a divisor of 6 and 10, got 3")
@@ -145,7 +153,8 @@ import Testing
                 == "encoder.0.query: attribute 'blocks': expected a divisor of 10 and 3, got 2")
         let monarch = ["inputBlocks": 5, "outputGroups": 3, "rank": 1, "strided": 2]
         #expect(
-            message { try read("monarch", monarch) } == "encoder.0.query: attribute 'strided': expected 0 to 1, got 2")
+            message { try read("monarch", monarch) }
+                == "encoder.0.query: attribute 'strided': expected 0 to 1, got 2")
         #expect(
             message { try read("quantized", ["bits": 5, "groupSize": 32]) }
                 == "encoder.0.query: attribute 'bits': expected 2, 3, 4 or 8, got 5")
@@ -162,7 +171,8 @@ import Testing
         let integers = try Tensor(elementType: .i8, shape: [6, 2], bytes: [UInt8](repeating: 0, count: 12))
         #expect(
             message { try read("low-rank", ["rank": 2]) { _ in integers } }
-                == "model.safetensors: tensor 'encoder.0.query.u': expected element type F32, F16 or BF16, got I8")
+                == "model.safetensors: tensor 'encoder.0.query.u': expected element type F32, F16 or BF16, got I8"
+        )
         let floats = try Tensor([Float](repeating: 0, count: 30), shape: [6, 5])
         #expect(
             message { try read("quantized", ["bits": 4, "groupSize": 32]) { _ in floats } }

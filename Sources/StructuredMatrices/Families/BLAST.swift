@@ -35,14 +35,17 @@ public struct BLAST: DifferentiableMatrix {
     public var cost: Cost {
         let count = u.values.count + s.values.count + v.values.count
         return Cost(
-            parameters: count, storedBytes: u.storedBytes + s.storedBytes + v.storedBytes, multiplyAdds: count)
+            parameters: count, storedBytes: u.storedBytes + s.storedBytes + v.storedBytes, multiplyAdds: count
+        )
     }
 
     public func apply(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
         passThrough(input, from: v, to: u, transposed: false, into: output, context: context)
     }
 
-    public func applyTransposed(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
+    public func applyTransposed(
+        _ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext
+    ) {
         passThrough(input, from: u, to: v, transposed: true, into: output, context: context)
     }
 
@@ -54,14 +57,20 @@ public struct BLAST: DifferentiableMatrix {
         from.withView { from in
             to.withView { to in
                 s.withView { s in
-                    DenseProduct.inPieces(ofBatch: input.rows, multiplyAdds: cost.multiplyAdds, context: context) {
+                    DenseProduct.inPieces(
+                        ofBatch: input.rows, multiplyAdds: cost.multiplyAdds, context: context
+                    ) {
                         batch, context in
                         let (input, output) = (input.rows(batch), output.rows(batch))
                         withScratch(rows: 2 * batch.count, columns: blocks * rank) { scratch in
-                            let (z, mixed) = (scratch.rows(0..<batch.count), scratch.rows(batch.count..<2 * batch.count))
-                            DenseProduct.applyBlocksTransposed(input, from, count: blocks, into: z, context: context)
+                            let (z, mixed) = (
+                                scratch.rows(0..<batch.count), scratch.rows(batch.count..<2 * batch.count)
+                            )
+                            DenseProduct.applyBlocksTransposed(
+                                input, from, count: blocks, into: z, context: context)
                             mix(z.readable, s, transposed, into: mixed, context: context)
-                            DenseProduct.applyBlocks(mixed.readable, to, count: blocks, into: output, context: context)
+                            DenseProduct.applyBlocks(
+                                mixed.readable, to, count: blocks, into: output, context: context)
                         }
                     }
                 }
@@ -71,7 +80,8 @@ public struct BLAST: DifferentiableMatrix {
 
     /// The middle step, batch x (b r) to batch x (b r).
     private func mix(
-        _ z: MatrixView, _ s: MatrixView, _ transposed: Bool, into target: MutableMatrixView, context: ExecutionContext
+        _ z: MatrixView, _ s: MatrixView, _ transposed: Bool, into target: MutableMatrixView,
+        context: ExecutionContext
     ) {
         let (blocks, rank) = (blocks, rank)
         // Eight rows of z stay in the first-level cache while all the diagonals pass by; a smaller batch
@@ -84,8 +94,10 @@ public struct BLAST: DifferentiableMatrix {
             let outputs = blockPieces == 1 ? 0..<blocks : piece..<piece + 1
             for output in outputs {
                 DenseProduct.kernels.diagonalProduct(
-                    z.row(rows.lowerBound), z.rowStride, s.base + (transposed ? output : output * blocks) * rank,
-                    transposed ? blocks * rank : rank, target.row(rows.lowerBound) + output * rank, target.rowStride,
+                    z.row(rows.lowerBound), z.rowStride,
+                    s.base + (transposed ? output : output * blocks) * rank,
+                    transposed ? blocks * rank : rank, target.row(rows.lowerBound) + output * rank,
+                    target.rowStride,
                     rows.count, blocks, rank)
             }
         }
@@ -102,7 +114,9 @@ public struct BLAST: DifferentiableMatrix {
         var result = Matrix(rows: rows.count, columns: shape.columns)
         result.withMutableView { result in
             scaled.withView { scaled in
-                v.withView { DenseProduct.applyBlocks(scaled, $0, count: blocks, into: result, context: .serial) }
+                v.withView {
+                    DenseProduct.applyBlocks(scaled, $0, count: blocks, into: result, context: .serial)
+                }
             }
         }
         return result
@@ -138,7 +152,9 @@ public struct BLAST: DifferentiableMatrix {
                 gradient.withView { gradient in
                     let piece = gradient.stacked(i, rows: blockRows).sideBySide(j, columns: blockColumns)
                     v.withView { v in
-                        right.withMutableView { LinearAlgebra.multiply(piece, v.stacked(j, rows: blockColumns), into: $0) }
+                        right.withMutableView {
+                            LinearAlgebra.multiply(piece, v.stacked(j, rows: blockColumns), into: $0)
+                        }
                     }
                     for row in 0..<blockRows {
                         for component in 0..<rank {
@@ -153,7 +169,8 @@ public struct BLAST: DifferentiableMatrix {
                     vGradient.withMutableView { vGradient in
                         scaled.withView { scaled in
                             LinearAlgebra.multiply(
-                                piece, transposeA: true, scaled, beta: 1, into: vGradient.stacked(j, rows: blockColumns))
+                                piece, transposeA: true, scaled, beta: 1,
+                                into: vGradient.stacked(j, rows: blockColumns))
                         }
                     }
                 }

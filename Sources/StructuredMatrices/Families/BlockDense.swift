@@ -5,7 +5,8 @@ import Tensors
 /// outputs: R (rows + columns / B) numbers and multiply-adds.
 public struct BlockDense: DifferentiableMatrix {
     public static let family = Family(
-        name: "block-dense", summary: "block-diagonal to a narrow middle, dense from there", source: "arXiv 2406.16450")
+        name: "block-dense", summary: "block-diagonal to a narrow middle, dense from there",
+        source: "arXiv 2406.16450")
 
     /// [B, R / B, columns / B].
     public let first: Factor
@@ -27,23 +28,29 @@ public struct BlockDense: DifferentiableMatrix {
     public var shape: MatrixShape { MatrixShape(rows: second.shape[0], columns: blocks * first.shape[2]) }
     public var cost: Cost {
         let count = first.values.count + second.values.count
-        return Cost(parameters: count, storedBytes: first.storedBytes + second.storedBytes, multiplyAdds: count)
+        return Cost(
+            parameters: count, storedBytes: first.storedBytes + second.storedBytes, multiplyAdds: count)
     }
 
     public func apply(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
         withViews { first, second in
-            DenseProduct.inPieces(ofBatch: input.rows, multiplyAdds: cost.multiplyAdds, context: context) { rows, context in
+            DenseProduct.inPieces(ofBatch: input.rows, multiplyAdds: cost.multiplyAdds, context: context) {
+                rows, context in
                 withScratch(rows: rows.count, columns: rank) { hidden in
-                    DenseProduct.applyBlocks(input.rows(rows), first, count: blocks, into: hidden, context: context)
+                    DenseProduct.applyBlocks(
+                        input.rows(rows), first, count: blocks, into: hidden, context: context)
                     DenseProduct.apply(hidden.readable, second, into: output.rows(rows), context: context)
                 }
             }
         }
     }
 
-    public func applyTransposed(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
+    public func applyTransposed(
+        _ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext
+    ) {
         withViews { first, second in
-            DenseProduct.inPieces(ofBatch: input.rows, multiplyAdds: cost.multiplyAdds, context: context) { rows, context in
+            DenseProduct.inPieces(ofBatch: input.rows, multiplyAdds: cost.multiplyAdds, context: context) {
+                rows, context in
                 withScratch(rows: rows.count, columns: rank) { hidden in
                     DenseProduct.applyTransposed(input.rows(rows), second, into: hidden, context: context)
                     DenseProduct.applyBlocksTransposed(
@@ -62,7 +69,8 @@ public struct BlockDense: DifferentiableMatrix {
         result.withMutableView { result in
             hidden.withView { hidden in
                 first.withView {
-                    DenseProduct.applyBlocksTransposed(hidden, $0, count: blocks, into: result, context: .serial)
+                    DenseProduct.applyBlocksTransposed(
+                        hidden, $0, count: blocks, into: result, context: .serial)
                 }
             }
         }

@@ -23,7 +23,9 @@ public struct BlockDiagonal: DifferentiableMatrix {
         MatrixShape(rows: blockCount * blockRows, columns: blockCount * blockColumns)
     }
     public var cost: Cost {
-        Cost(parameters: blocks.values.count, storedBytes: blocks.storedBytes, multiplyAdds: blocks.values.count)
+        Cost(
+            parameters: blocks.values.count, storedBytes: blocks.storedBytes,
+            multiplyAdds: blocks.values.count)
     }
 
     public func apply(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
@@ -32,7 +34,9 @@ public struct BlockDiagonal: DifferentiableMatrix {
         }
     }
 
-    public func applyTransposed(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
+    public func applyTransposed(
+        _ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext
+    ) {
         blocks.withView { w in
             DenseProduct.applyBlocksTransposed(input, w, count: blockCount, into: output, context: context)
         }
@@ -45,7 +49,8 @@ public struct BlockDiagonal: DifferentiableMatrix {
         for (index, row) in rows.enumerated() {
             let start = index * shape.columns + row / blockRows * blockColumns
             result.elements.replaceSubrange(
-                start..<start + blockColumns, with: blocks.values[row * blockColumns..<(row + 1) * blockColumns])
+                start..<start + blockColumns,
+                with: blocks.values[row * blockColumns..<(row + 1) * blockColumns])
         }
         return result
     }

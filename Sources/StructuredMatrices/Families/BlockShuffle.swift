@@ -18,7 +18,8 @@ public struct BlockShuffle: DifferentiableMatrix {
     /// - Precondition: the shapes are as said, the smaller of rows and columns being h.
     public init(first: Factor, second: Factor) {
         precondition(first.shape.count == 3 && second.shape.count == 3 && first.shape[0] == second.shape[0])
-        precondition(second.shape[2] == first.shape[1] && first.shape[1] == min(first.shape[2], second.shape[1]))
+        precondition(
+            second.shape[2] == first.shape[1] && first.shape[1] == min(first.shape[2], second.shape[1]))
         self.first = first
         self.second = second
     }
@@ -30,13 +31,15 @@ public struct BlockShuffle: DifferentiableMatrix {
     }
     public var cost: Cost {
         let count = first.values.count + second.values.count
-        return Cost(parameters: count, storedBytes: first.storedBytes + second.storedBytes, multiplyAdds: count)
+        return Cost(
+            parameters: count, storedBytes: first.storedBytes + second.storedBytes, multiplyAdds: count)
     }
 
     private var grid: LowRankGrid {
         let (blocks, size) = (blocks, first.shape[1])
         return LowRankGrid(
-            shape: shape, inputBlocks: blocks, outputGroups: blocks, interleaved: true, right: first, left: second
+            shape: shape, inputBlocks: blocks, outputGroups: blocks, interleaved: true, right: first,
+            left: second
         ) { group, block in
             // Of the hidden features size * block ..< size * (block + 1), those that are `group` modulo B.
             let start = size * block
@@ -50,7 +53,9 @@ public struct BlockShuffle: DifferentiableMatrix {
     public func apply(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
         grid.apply(input, into: output, context: context)
     }
-    public func applyTransposed(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
+    public func applyTransposed(
+        _ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext
+    ) {
         grid.applyTransposed(input, into: output, context: context)
     }
     public func dense() -> Matrix { grid.dense() }

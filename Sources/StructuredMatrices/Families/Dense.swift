@@ -12,7 +12,9 @@ public struct Dense: DifferentiableMatrix {
         self.weight = weight
     }
 
-    public init(_ matrix: Matrix, precision: Precision = .f32) { self.init(Factor(matrix, precision: precision)) }
+    public init(_ matrix: Matrix, precision: Precision = .f32) {
+        self.init(Factor(matrix, precision: precision))
+    }
 
     public var shape: MatrixShape { MatrixShape(rows: weight.shape[0], columns: weight.shape[1]) }
     public var cost: Cost {
@@ -23,7 +25,9 @@ public struct Dense: DifferentiableMatrix {
         weight.withView { DenseProduct.apply(input, $0, into: output, context: context) }
     }
 
-    public func applyTransposed(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
+    public func applyTransposed(
+        _ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext
+    ) {
         weight.withView { DenseProduct.applyTransposed(input, $0, into: output, context: context) }
     }
 

@@ -4,7 +4,8 @@ import Tensors
 /// W = U V with U rows x r and V r x columns: r (rows + columns) numbers and multiply-adds.
 public struct LowRank: DifferentiableMatrix {
     public static let family = Family(
-        name: "low-rank", summary: "product of a tall and a wide matrix, W = U V", source: "Eckart and Young 1936")
+        name: "low-rank", summary: "product of a tall and a wide matrix, W = U V",
+        source: "Eckart and Young 1936")
 
     /// rows x r.
     public let u: Factor
@@ -31,7 +32,8 @@ public struct LowRank: DifferentiableMatrix {
 
     public func apply(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
         withViews { u, v in
-            DenseProduct.inPieces(ofBatch: input.rows, multiplyAdds: cost.multiplyAdds, context: context) { rows, context in
+            DenseProduct.inPieces(ofBatch: input.rows, multiplyAdds: cost.multiplyAdds, context: context) {
+                rows, context in
                 withScratch(rows: rows.count, columns: rank) { hidden in
                     DenseProduct.apply(input.rows(rows), v, into: hidden, context: context)
                     DenseProduct.apply(hidden.readable, u, into: output.rows(rows), context: context)
@@ -40,12 +42,16 @@ public struct LowRank: DifferentiableMatrix {
         }
     }
 
-    public func applyTransposed(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
+    public func applyTransposed(
+        _ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext
+    ) {
         withViews { u, v in
-            DenseProduct.inPieces(ofBatch: input.rows, multiplyAdds: cost.multiplyAdds, context: context) { rows, context in
+            DenseProduct.inPieces(ofBatch: input.rows, multiplyAdds: cost.multiplyAdds, context: context) {
+                rows, context in
                 withScratch(rows: rows.count, columns: rank) { hidden in
                     DenseProduct.applyTransposed(input.rows(rows), u, into: hidden, context: context)
-                    DenseProduct.applyTransposed(hidden.readable, v, into: output.rows(rows), context: context)
+                    DenseProduct.applyTransposed(
+                        hidden.readable, v, into: output.rows(rows), context: context)
                 }
             }
         }

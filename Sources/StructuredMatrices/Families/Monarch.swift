@@ -43,7 +43,8 @@ public struct Monarch: DifferentiableMatrix {
     private var grid: LowRankGrid {
         let rank = rank
         return LowRankGrid(
-            shape: shape, inputBlocks: inputBlocks, outputGroups: outputGroups, interleaved: strided, right: right,
+            shape: shape, inputBlocks: inputBlocks, outputGroups: outputGroups, interleaved: strided,
+            right: right,
             left: left
         ) { group, block in
             .init(leftColumns: block * rank..<(block + 1) * rank, firstRightRow: group * rank, rightStep: 1)
@@ -53,7 +54,9 @@ public struct Monarch: DifferentiableMatrix {
     public func apply(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
         grid.apply(input, into: output, context: context)
     }
-    public func applyTransposed(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
+    public func applyTransposed(
+        _ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext
+    ) {
         grid.applyTransposed(input, into: output, context: context)
     }
     public func dense() -> Matrix { grid.dense() }
@@ -64,7 +67,8 @@ public struct Monarch: DifferentiableMatrix {
     }
     public var attributes: FamilyAttributes {
         FamilyAttributes([
-            "inputBlocks": inputBlocks, "outputGroups": outputGroups, "rank": rank, "strided": strided ? 1 : 0,
+            "inputBlocks": inputBlocks, "outputGroups": outputGroups, "rank": rank,
+            "strided": strided ? 1 : 0,
         ])
     }
 

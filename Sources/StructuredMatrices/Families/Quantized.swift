@@ -9,7 +9,8 @@ import Tensors
 /// rows columns multiply-adds plus the decoding.
 public struct Quantized: StructuredMatrix {
     public static let family = Family(
-        name: "quantized", summary: "small integers with a scale per group of inputs", source: "standard practice")
+        name: "quantized", summary: "small integers with a scale per group of inputs",
+        source: "standard practice")
 
     public static let supportedBits = [2, 3, 4, 8]
     /// Rows decoded at once.
@@ -34,9 +35,14 @@ public struct Quantized: StructuredMatrix {
         func invalid(_ reason: String) -> StructuredMatrixError {
             .invalidSize(family: Self.family.name, shape: shape, reason: reason)
         }
-        guard Self.supportedBits.contains(bits) else { throw invalid("bits must be 2, 3, 4 or 8, got \(bits)") }
+        guard Self.supportedBits.contains(bits) else {
+            throw invalid("bits must be 2, 3, 4 or 8, got \(bits)")
+        }
         guard groupSize > 0 else { throw invalid("groups must have at least one weight, got \(groupSize)") }
-        guard codes.count == shape.count else { throw invalid("it needs \(shape.count) codes, got \(codes.count)") }
+        guard shape.rows >= 0, shape.columns >= 0 else { throw invalid("sizes cannot be negative") }
+        guard codes.count == shape.count else {
+            throw invalid("it needs \(shape.count) codes, got \(codes.count)")
+        }
         let groups = shape.columns.dividedRoundingUp(by: groupSize)
         guard scales.count == shape.rows * groups else {
             throw invalid("it needs \(shape.rows * groups) scales, got \(scales.count)")
@@ -53,7 +59,9 @@ public struct Quantized: StructuredMatrix {
                 let (byte, bit) = (column * bits).quotientAndRemainder(dividingBy: 8)
                 // A 3-bit code may straddle two bytes.
                 packed[row * rowBytes + byte] |= UInt8(truncatingIfNeeded: code << bit)
-                if bit + bits > 8 { packed[row * rowBytes + byte + 1] |= UInt8(truncatingIfNeeded: code >> (8 - bit)) }
+                if bit + bits > 8 {
+                    packed[row * rowBytes + byte + 1] |= UInt8(truncatingIfNeeded: code >> (8 - bit))
+                }
             }
         }
         self.shape = shape
@@ -90,7 +98,9 @@ public struct Quantized: StructuredMatrix {
         }
     }
 
-    public func applyTransposed(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
+    public func applyTransposed(
+        _ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext
+    ) {
         withPacked { packed in
             withScratch(rows: min(shape.rows, Self.panel), columns: shape.columns) { scratch in
                 for start in stride(from: 0, to: shape.rows, by: Self.panel) {
@@ -98,7 +108,8 @@ public struct Quantized: StructuredMatrix {
                     let w = scratch.rows(0..<rows.count)
                     packed.decode(rows, into: w)
                     DenseProduct.applyTransposed(
-                        input.columns(rows), w.readable, into: output, accumulating: start > 0, context: context)
+                        input.columns(rows), w.readable, into: output, accumulating: start > 0,
+                        context: context)
                 }
             }
         }
@@ -122,7 +133,8 @@ public struct Quantized: StructuredMatrix {
     private func withPacked(_ body: (PackedRows) -> Void) {
         codes.withBytes { codes in
             scales.withUnsafeBufferPointer { scales in
-                guard let codes = codes.assumingMemoryBound(to: UInt8.self).baseAddress, let scales = scales.baseAddress
+                guard let codes = codes.assumingMemoryBound(to: UInt8.self).baseAddress,
+                    let scales = scales.baseAddress
                 else { return }
                 body(
                     PackedRows(
@@ -134,7 +146,9 @@ public struct Quantized: StructuredMatrix {
 
     public var tensors: [(name: String, tensor: Tensor)] {
         get throws {
-            let bytes = scales.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] }
+            let bytes = scales.flatMap {
+                [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)]
+            }
             return [
                 ("codes", codes),
                 ("scales", try Tensor(elementType: .f16, shape: [shape.rows, groups], bytes: bytes)),
@@ -151,7 +165,8 @@ public struct Quantized: StructuredMatrix {
         }
         groupSize = try attributes.integer("groupSize")
         // Bounded so that the sizes of the packed rows cannot overflow.
-        for (name, size) in [("rows", shape.rows), ("columns", shape.columns)] where !(0...Int(Int32.max)).contains(size) {
+        for (name, size) in [("rows", shape.rows), ("columns", shape.columns)]
+        where !(0...Int(Int32.max)).contains(size) {
             throw StructuredMatrixError.invalidAttribute(
                 matrix: attributes.matrix, attribute: name, expected: "0 to \(Int32.max)", got: size)
         }
@@ -159,7 +174,8 @@ public struct Quantized: StructuredMatrix {
         codes = try tensors.tensor(
             "codes", shape: [shape.rows, (shape.columns * bits).dividedRoundingUp(by: 8)], elementType: .u8)
         let groups = shape.columns.dividedRoundingUp(by: groupSize)
-        scales = try tensors.tensor("scales", shape: [shape.rows, groups], elementType: .f16).withBytes { bytes in
+        scales = try tensors.tensor("scales", shape: [shape.rows, groups], elementType: .f16).withBytes {
+            bytes in
             (0..<bytes.count / 2).map {
                 UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self))
             }
@@ -181,7 +197,8 @@ private struct PackedRows: @unchecked Sendable {
     func decode(_ rows: Range<Int>, into w: MutableMatrixView) {
         for row in rows {
             DenseProduct.kernels.dequantizeRow(
-                codes + row * rowBytes, bits, scales + row * groups, groupSize, w.row(row - rows.lowerBound), columns)
+                codes + row * rowBytes, bits, scales + row * groups, groupSize, w.row(row - rows.lowerBound),
+                columns)
         }
     }
 
@@ -190,12 +207,15 @@ private struct PackedRows: @unchecked Sendable {
         withScratch(rows: 16, columns: columns) { scratch in
             DenseProduct.kernels.quantizedProduct(
                 x.base, x.rowStride, codes + rows.lowerBound * rowBytes, bits, rowBytes,
-                scales + rows.lowerBound * groups, groups, groupSize, y.base, y.rowStride, x.rows, rows.count, columns,
+                scales + rows.lowerBound * groups, groups, groupSize, y.base, y.rowStride, x.rows, rows.count,
+                columns,
                 false, scratch.base)
         }
     }
 }
 
 extension Int {
-    fileprivate func dividedRoundingUp(by divisor: Int) -> Int { self / divisor + (self % divisor == 0 ? 0 : 1) }
+    fileprivate func dividedRoundingUp(by divisor: Int) -> Int {
+        self / divisor + (self % divisor == 0 ? 0 : 1)
+    }
 }
