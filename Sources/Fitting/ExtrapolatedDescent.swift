@@ -9,8 +9,14 @@ import Tensors
 struct ExtrapolatedDescent {
     /// Sweeps at most, dropped ones included.
     let sweeps: Int
-    /// A kept sweep that lowers the loss by less than this share of it is the last.
+    /// Ends when the last few sweeps lowered the loss by less than this share of it each, on average.
     let tolerance: Double
+
+    /// Sweeps over which progress is averaged: the first after a restart is slow.
+    private static let patience = 4
+
+    /// Full momentum overshoots on weights of real models every ten sweeps or so; a little less hardly ever does.
+    private static let longestStep = 0.85
 
     /// - Parameters:
     ///   - sweep: improves the factors in place and returns the loss reached.
@@ -44,10 +50,12 @@ struct ExtrapolatedDescent {
             let extrapolated = number == 0 ? candidate : extrapolate(candidate, accepted, step)
             accepted = candidate
             candidate = extrapolated
-            step = min(1, 1.1 * step)
+            step = min(Self.longestStep, 1.1 * step)
             losses.append(loss)
             report(number, loss)
-            if previous.isFinite, previous - loss < tolerance * previous { break }
+            if let before = losses.dropLast(Self.patience).last, before - loss < tolerance * Double(Self.patience) * before {
+                break
+            }
         }
         return (accepted, losses)
     }

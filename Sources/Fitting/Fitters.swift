@@ -4,8 +4,12 @@ public enum Fitters {
         TruncatedSVDFitter(),
         RandomizedSVDFitter(),
         ActivationSVDFitter(),
+        BlockDiagonalFitter(),
+        BlockShuffleFitter(),
+        BlockDenseFitter(),
         MonarchFitter(),
         BLASTFitter(),
+        BLASTGradientFitter(),
         QuantizedFitter(),
     ]
 

@@ -13,6 +13,13 @@ struct BLASTFactors: Sendable {
 
     var rank: Int { u.columns }
 
+    init(blocks: Int, u: DoubleMatrix, s: DoubleMatrix, v: DoubleMatrix) {
+        self.blocks = blocks
+        self.u = u
+        self.s = s
+        self.v = v
+    }
+
     /// A low-rank matrix U V as BLAST: every diagonal is 1, plus `noise` times a normal deviate.
     init(_ lowRank: (u: DoubleMatrix, v: DoubleMatrix), blocks: Int, noise: Double, using generator: inout SeededGenerator) {
         self.blocks = blocks
