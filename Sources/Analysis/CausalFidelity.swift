@@ -1,4 +1,3 @@
-import Foundation
 import Tensors
 import Transformers
 
@@ -34,21 +33,27 @@ public struct CausalFidelity: Sendable, Codable, Equatable {
         }
         let maximum = min(model.maximumPositions, reference.maximumPositions)
         let size = windowSize ?? maximum
-        guard size >= 2, size <= maximum else { throw AnalysisError.invalidWindow(size: size, maximum: maximum) }
+        guard size >= 2, size <= maximum else {
+            throw AnalysisError.invalidWindow(size: size, maximum: maximum)
+        }
         let windows = TextWindows.cut(tokens, size: size)
-        guard !windows.isEmpty else { throw AnalysisError.tooFew(what: "tokens of text", needed: 2, got: tokens.count) }
+        guard !windows.isEmpty else {
+            throw AnalysisError.tooFew(what: "tokens of text", needed: 2, got: tokens.count)
+        }
         let results = try context.parallelMap(windows.count, progress: progress) { index in
             try compare(model, reference, windows[index])
         }
 
         let counts = windows.map { $0.count - 1 }
-        let divergence = Statistics.clustered(sums: results.map { $0.divergences.reduce(0, +) }, counts: counts)
+        let divergence = Statistics.clustered(
+            sums: results.map { $0.divergences.reduce(0, +) }, counts: counts)
         let agreement = Statistics.clustered(sums: results.map { Double($0.agreements) }, counts: counts)
         guard divergence.mean.isFinite else { throw AnalysisError.notFinite(what: "the divergences") }
         let sorted = results.flatMap(\.divergences).sorted()
         return CausalFidelity(
             meanDivergence: divergence.mean, meanDivergenceStandardError: divergence.standardError,
-            medianDivergence: Statistics.quantile(sorted, 0.5), quantile99Divergence: Statistics.quantile(sorted, 0.99),
+            medianDivergence: Statistics.quantile(sorted, 0.5),
+            quantile99Divergence: Statistics.quantile(sorted, 0.99),
             topOneAgreement: agreement.mean, topOneAgreementStandardError: agreement.standardError,
             tokens: sorted.count, windows: windows.count, windowSize: size)
     }
@@ -56,23 +61,16 @@ public struct CausalFidelity: Sendable, Codable, Equatable {
     private static func compare(
         _ model: any CausalModel, _ reference: any CausalModel, _ window: [Int]
     ) throws -> (divergences: [Double], agreements: Int) {
-        let (ours, theirs) = (try model.logits(window, context: .serial), try reference.logits(window, context: .serial))
+        let (ours, theirs) = (
+            try model.logits(window, context: .serial), try reference.logits(window, context: .serial)
+        )
         var divergences: [Double] = []
         var agreements = 0
         for position in 0..<window.count - 1 {
             let (row, wanted) = (ours.row(position), theirs.row(position))
             if Sampler.greedy(row) == Sampler.greedy(wanted) { agreements += 1 }
-            divergences.append(divergence(of: row, from: wanted))
+            divergences.append(LogProbabilities.divergence(of: row, from: wanted))
         }
         return (divergences, agreements)
-    }
-
-    /// sum p (log p - log q) for the reference's p; rounding below 0 counts as 0.
-    static func divergence(of logits: ArraySlice<Float>, from reference: ArraySlice<Float>) -> Double {
-        let (q, p) = (logProbabilities(logits), logProbabilities(reference))
-        var sum = 0.0
-        for (p, q) in zip(p, q) { sum += exp(p) * (p - q) }
-        // Not `max`: that would hide NaN.
-        return sum < 0 ? 0 : sum
     }
 }

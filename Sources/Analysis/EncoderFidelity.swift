@@ -24,11 +24,16 @@ public struct EncoderFidelity: Sendable, Codable, Equatable {
             throw AnalysisError.shapeMismatch(
                 what: "embeddings", expected: "\(reference.rows) sentences", got: "\(embeddings.rows)")
         }
-        guard reference.rows >= 2 else { throw AnalysisError.tooFew(what: "sentences", needed: 2, got: reference.rows) }
-        guard embeddings.isFinite, reference.isFinite else { throw AnalysisError.notFinite(what: "embeddings") }
+        guard reference.rows >= 2 else {
+            throw AnalysisError.tooFew(what: "sentences", needed: 2, got: reference.rows)
+        }
+        guard embeddings.isFinite, reference.isFinite else {
+            throw AnalysisError.notFinite(what: "embeddings")
+        }
         guard embeddings.columns == reference.columns else {
             throw AnalysisError.shapeMismatch(
-                what: "embeddings", expected: "\(reference.columns) numbers", got: "\(embeddings.columns) numbers")
+                what: "embeddings", expected: "\(reference.columns) numbers",
+                got: "\(embeddings.columns) numbers")
         }
         let (ours, theirs) = (normalizedRows(embeddings), normalizedRows(reference))
         let count = min(max(1, neighbours), ours.rows - 1)
@@ -78,7 +83,9 @@ public struct EncoderFidelity: Sendable, Codable, Equatable {
         for row in 0..<matrix.rows {
             let length = matrix.row(row).reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
             guard length > 0 else { continue }
-            for column in 0..<matrix.columns { result[row, column] = Float(Double(matrix[row, column]) / length) }
+            for column in 0..<matrix.columns {
+                result[row, column] = Float(Double(matrix[row, column]) / length)
+            }
         }
         return result
     }

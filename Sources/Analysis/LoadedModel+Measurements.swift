@@ -32,7 +32,8 @@ extension LoadedModel {
             return Matrix(rows: pairs.count, columns: embeddings.columns, elements: elements)
         }
         return try SentenceSimilarity.measure(
-            first: rows(\.first), second: rows(\.second), scores: pairs.map(\.score), distinctSentences: sentences.count)
+            first: rows(\.first), second: rows(\.second), scores: pairs.map(\.score),
+            distinctSentences: sentences.count)
     }
 
     /// Compares this encoder with a reference on the distinct ones of some sentences.
@@ -42,8 +43,11 @@ extension LoadedModel {
         context: ExecutionContext = ExecutionContext(), progress: MeasurementProgress = { _, _ in }
     ) throws -> EncoderFidelity {
         let distinct = Self.distinct(sentences)
-        let wanted = try reference.embed(distinct, context: context) { done, total in try progress(done, 2 * total) }
-        let got = try embed(distinct, context: context) { done, total in try progress(total + done, 2 * total) }
+        let wanted = try reference.embed(distinct, context: context) { done, total in
+            try progress(done, 2 * total)
+        }
+        let got = try embed(distinct, context: context) { done, total in try progress(total + done, 2 * total)
+        }
         return try EncoderFidelity.measure(got, reference: wanted, neighbours: neighbours, context: context)
     }
 
@@ -55,7 +59,8 @@ extension LoadedModel {
     ) throws -> Perplexity {
         try Perplexity.measure(
             causal, tokens: tokenizer.encode(text, addSpecialTokens: false), windowSize: windowSize,
-            byteCount: { tokenizer.decode($0, skipSpecialTokens: false).utf8.count }, context: context, progress: progress)
+            byteCount: { tokenizer.decode($0, skipSpecialTokens: false).utf8.count }, context: context,
+            progress: progress)
     }
 
     /// The text is encoded once, by the reference's tokenizer, without special tokens around it.
@@ -65,7 +70,8 @@ extension LoadedModel {
         context: ExecutionContext = ExecutionContext(), progress: MeasurementProgress = { _, _ in }
     ) throws -> CausalFidelity {
         try CausalFidelity.measure(
-            causal, reference: reference.causal, tokens: reference.tokenizer.encode(text, addSpecialTokens: false),
+            causal, reference: reference.causal,
+            tokens: reference.tokenizer.encode(text, addSpecialTokens: false),
             windowSize: windowSize, context: context, progress: progress)
     }
 

@@ -1,13 +1,32 @@
 import Foundation
 import Tensors
 
-/// log softmax of a row of scores, in `Double`.
-func logProbabilities(_ logits: ArraySlice<Float>) -> [Double] {
-    let highest = Double(logits.max() ?? 0)
-    var sum = 0.0
-    for logit in logits { sum += exp(Double(logit) - highest) }
-    let shift = highest + log(sum)
-    return logits.map { Double($0) - shift }
+/// Distributions over the vocabulary from rows of scores, in `Double`.
+enum LogProbabilities {
+    /// -log softmax(scores)[token].
+    static func loss(_ scores: ArraySlice<Float>, token: Int) -> Double {
+        guard let highest = scores.max() else { return .nan }
+        var sum = 0.0
+        for score in scores { sum += exp(Double(score - highest)) }
+        return log(sum) - Double(scores[scores.startIndex + token] - highest)
+    }
+
+    /// KL(p || q) = sum p (log p - log q) of the two softmax distributions, in nats; rounding below 0 counts as 0.
+    static func divergence(of scores: ArraySlice<Float>, from reference: ArraySlice<Float>) -> Double {
+        guard let highest = scores.max(), let referenceHighest = reference.max() else { return .nan }
+        var (sum, referenceSum, difference) = (0.0, 0.0, 0.0)
+        for (score, wanted) in zip(scores, reference) {
+            let (q, p) = (Double(score - highest), Double(wanted - referenceHighest))
+            let weight = exp(p)
+            sum += exp(q)
+            referenceSum += weight
+            // A token of probability 0 adds nothing, whatever the other model thinks of it.
+            if weight > 0 { difference += weight * (p - q) }
+        }
+        let divergence = difference / referenceSum + log(sum) - log(referenceSum)
+        // Not `max`: that would hide NaN.
+        return divergence < 0 ? 0 : divergence
+    }
 }
 
 extension DenseMatrix {

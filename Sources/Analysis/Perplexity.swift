@@ -34,7 +34,9 @@ public struct Perplexity: Sendable, Codable, Equatable {
             throw AnalysisError.invalidWindow(size: size, maximum: model.maximumPositions)
         }
         let windows = TextWindows.cut(tokens, size: size)
-        guard !windows.isEmpty else { throw AnalysisError.tooFew(what: "tokens of text", needed: 2, got: tokens.count) }
+        guard !windows.isEmpty else {
+            throw AnalysisError.tooFew(what: "tokens of text", needed: 2, got: tokens.count)
+        }
         let losses = try context.parallelMap(windows.count, progress: progress) { index in
             try loss(model, windows[index])
         }
@@ -55,7 +57,7 @@ public struct Perplexity: Sendable, Codable, Equatable {
         let logits = try model.logits(window, context: .serial)
         var sum = 0.0
         for position in 0..<window.count - 1 {
-            sum -= logProbabilities(logits.row(position))[window[position + 1]]
+            sum += LogProbabilities.loss(logits.row(position), token: window[position + 1])
         }
         return sum
     }

@@ -34,11 +34,14 @@ public struct SentencePair: Sendable, Equatable {
         for (index, row) in try CSVRows.parse(text, file: file).enumerated() {
             guard row.fields.count == 3 else {
                 throw AnalysisError.malformedRow(
-                    file: file, line: row.line, reason: "expected 3 fields (sentence,sentence,score), got \(row.fields.count)")
+                    file: file, line: row.line,
+                    reason: "expected 3 fields (sentence,sentence,score), got \(row.fields.count)")
             }
-            guard let score = Double(row.fields[2].trimmingCharacters(in: .whitespaces)), score.isFinite else {
+            guard let score = Double(row.fields[2].trimmingCharacters(in: .whitespaces)), score.isFinite
+            else {
                 if index == 0 { continue }
-                throw AnalysisError.malformedRow(file: file, line: row.line, reason: "the third field is not a number")
+                throw AnalysisError.malformedRow(
+                    file: file, line: row.line, reason: "the third field is not a number")
             }
             pairs.append(SentencePair(first: row.fields[0], second: row.fields[1], score: score))
         }
@@ -82,7 +85,8 @@ private enum CSVRows {
                         }
                     }
                     guard closed else {
-                        throw AnalysisError.malformedRow(file: file, line: row.line, reason: "a quoted field is not closed")
+                        throw AnalysisError.malformedRow(
+                            file: file, line: row.line, reason: "a quoted field is not closed")
                     }
                 } else {
                     while position < bytes.count, bytes[position] != comma, bytes[position] != newline {
@@ -104,7 +108,8 @@ private enum CSVRows {
                 } else if bytes[position] == comma {
                     position += 1
                 } else {
-                    throw AnalysisError.malformedRow(file: file, line: row.line, reason: "text after a closing quote")
+                    throw AnalysisError.malformedRow(
+                        file: file, line: row.line, reason: "text after a closing quote")
                 }
             }
             if row.fields != [""] { rows.append(row) }

@@ -18,10 +18,14 @@ public struct SentenceSimilarity: Sendable, Codable, Equatable {
     ) throws -> SentenceSimilarity {
         guard first.rows == scores.count, second.rows == scores.count, first.columns == second.columns else {
             throw AnalysisError.shapeMismatch(
-                what: "embeddings of pairs", expected: "\(scores.count) on each side", got: "\(first.rows) and \(second.rows)")
+                what: "embeddings of pairs", expected: "\(scores.count) on each side",
+                got: "\(first.rows) and \(second.rows)")
         }
-        guard scores.count >= 4 else { throw AnalysisError.tooFew(what: "sentence pairs", needed: 4, got: scores.count) }
-        let correlation = RankCorrelation.spearman(scores.indices.map { cosine(first.row($0), second.row($0)) }, scores)
+        guard scores.count >= 4 else {
+            throw AnalysisError.tooFew(what: "sentence pairs", needed: 4, got: scores.count)
+        }
+        let correlation = RankCorrelation.spearman(
+            scores.indices.map { cosine(first.row($0), second.row($0)) }, scores)
         guard correlation.isFinite else { throw AnalysisError.notFinite(what: "the rank correlation") }
         let error = (1 - correlation * correlation) * (1.06 / Double(scores.count - 3)).squareRoot()
         return SentenceSimilarity(

@@ -29,7 +29,8 @@ public struct SpectrumSummary: Sendable, Codable, Equatable {
         if let gram {
             guard gram.rows == matrix.columns, gram.columns == matrix.columns else {
                 throw AnalysisError.shapeMismatch(
-                    what: "Gram matrix", expected: "\(matrix.columns) x \(matrix.columns)", got: "\(gram.rows) x \(gram.columns)")
+                    what: "Gram matrix", expected: "\(matrix.columns) x \(matrix.columns)",
+                    got: "\(gram.rows) x \(gram.columns)")
             }
             weight = weight.multiplied(by: try SymmetricRoot(gram).factor)
         }

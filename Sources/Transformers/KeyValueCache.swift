@@ -22,7 +22,8 @@ public struct KeyValueCache: Sendable {
         let needed = count + tokens
         if storage.rows >= needed, isKnownUniquelyReferenced(&storage) { return }
         let grown = Storage(
-            rows: needed <= storage.rows ? storage.rows : max(needed, 2 * storage.rows), planes: 2 * layers, width: width)
+            rows: needed <= storage.rows ? storage.rows : max(needed, 2 * storage.rows), planes: 2 * layers,
+            width: width)
         for plane in 0..<2 * layers where count > 0 {
             grown.plane(plane).update(from: storage.plane(plane), count: count * width)
         }
@@ -41,7 +42,9 @@ public struct KeyValueCache: Sendable {
 
     /// A layer's keys and values of the tokens seen so far and `tokens` more. Valid while this value lives unchanged.
     func views(layer: Int, including tokens: Int) -> (keys: MatrixView, values: MatrixView) {
-        let view = { MatrixView(base: UnsafePointer(storage.plane($0)), rows: count + tokens, columns: width) }
+        let view = {
+            MatrixView(base: UnsafePointer(storage.plane($0)), rows: count + tokens, columns: width)
+        }
         return (view(2 * layer), view(2 * layer + 1))
     }
 

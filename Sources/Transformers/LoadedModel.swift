@@ -31,7 +31,8 @@ public struct LoadedModel: Sendable {
             throw TransformersError.unknownMatrix(file: configuration.file, matrix: matrix)
         }
         let generation = try files.settings(in: ModelFolder.generationConfigurationFileName)
-        let stopTokens = try configuration.integers("eos_token_id") + (generation?.integers("eos_token_id") ?? [])
+        let stopTokens =
+            try configuration.integers("eos_token_id") + (generation?.integers("eos_token_id") ?? [])
         return LoadedModel(
             folder: folder, configuration: configuration, checkpoint: checkpoint,
             tokenizer: try Tokenizer.load(from: URL(fileURLWithPath: folder)), model: model,
@@ -51,7 +52,9 @@ public struct LoadedModel: Sendable {
     /// - Throws: `TransformersError.wrongKind`.
     public var causal: any CausalModel {
         get throws {
-            guard let causal = model as? any CausalModel else { throw wrongKind(expected: "a causal language model") }
+            guard let causal = model as? any CausalModel else {
+                throw wrongKind(expected: "a causal language model")
+            }
             return causal
         }
     }
@@ -82,10 +85,13 @@ public struct LoadedModel: Sendable {
         var options = options
         options.stopTokens.formUnion(stopTokens)
         var decoder = IncrementalDecoder(tokenizer)
-        let result = try causal.generate(tokenizer.encode(prompt), options: options, context: context) { token in
-            onText(decoder.append(token))
+        let result = try causal.generate(tokenizer.encode(prompt), options: options, context: context) {
+            token in
+            let text = decoder.append(token)
+            return text.isEmpty || onText(text)
         }
-        _ = onText(decoder.finish())
+        let rest = decoder.finish()
+        if result.end != .cancelled, !rest.isEmpty { _ = onText(rest) }
         return result
     }
 }

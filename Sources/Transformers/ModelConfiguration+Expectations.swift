@@ -11,7 +11,8 @@ extension ModelConfiguration {
     func positive(_ key: String, default: Double? = nil) throws -> Double {
         let number = try double(key, default: `default`)
         guard number > 0, number.isFinite else {
-            throw TransformersError.unsupportedSetting(file: file, key: key, got: "\(number)", supported: "positive numbers")
+            throw TransformersError.unsupportedSetting(
+                file: file, key: key, got: "\(number)", supported: "positive numbers")
         }
         return number
     }
@@ -22,7 +23,8 @@ extension ModelConfiguration {
         let got = try string(key, default: supported[0])
         guard supported.contains(got) else {
             throw TransformersError.unsupportedSetting(
-                file: file, key: key, got: "'\(got)'", supported: supported.joined(separator: ", "))
+                file: file, key: key, got: quotedForMessage(got), supported: supported.joined(separator: ", ")
+            )
         }
     }
 
@@ -31,7 +33,8 @@ extension ModelConfiguration {
     func expect(_ key: String, number supported: Double) throws {
         let got = try double(key, default: supported)
         guard got == supported else {
-            throw TransformersError.unsupportedSetting(file: file, key: key, got: "\(got)", supported: "\(supported)")
+            throw TransformersError.unsupportedSetting(
+                file: file, key: key, got: "\(got)", supported: "\(supported)")
         }
     }
 

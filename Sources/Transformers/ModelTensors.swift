@@ -42,13 +42,17 @@ public final class ModelTensors: Sendable {
     }
 
     /// The tensors of a checkpoint, with the structured matrices its configuration lists.
-    public convenience init(_ checkpoint: Checkpoint, structures: [(matrix: String, entry: StructuredEntry)] = []) {
+    public convenience init(
+        _ checkpoint: Checkpoint, structures: [(matrix: String, entry: StructuredEntry)] = []
+    ) {
         self.init(
             file: checkpoint.file, names: checkpoint.tensorNames,
             structures: Dictionary(
                 structures.map { matrix, entry in
                     let shape = MatrixShape(rows: entry.rows, columns: entry.columns)
-                    return (matrix, Structure(family: entry.family, shape: shape, attributes: entry.attributes))
+                    return (
+                        matrix, Structure(family: entry.family, shape: shape, attributes: entry.attributes)
+                    )
                 }, uniquingKeysWith: { first, _ in first })
         ) { name in
             checkpoint.contains(name) ? try checkpoint.tensor(named: name) : nil
@@ -83,7 +87,8 @@ public final class ModelTensors: Sendable {
                 file: file, matrix: name, expected: shape.description, got: structure.shape.description)
         }
         return try Families.type(named: structure.family, matrix: name).init(
-            shape: shape, tensors: lookup(name), attributes: FamilyAttributes(structure.attributes, matrix: name))
+            shape: shape, tensors: lookup(name),
+            attributes: FamilyAttributes(structure.attributes, matrix: name))
     }
 
     /// - Throws: as `matrix`.

@@ -29,7 +29,9 @@ public protocol CausalModel: TransformerModel {
 extension CausalModel {
     /// Starts a sequence: the scores after its last token, and the cache that continues it.
     /// - Throws: as `logits`.
-    public func prefill(_ tokens: [Int], context: ExecutionContext) throws -> (logits: [Float], cache: KeyValueCache) {
+    public func prefill(_ tokens: [Int], context: ExecutionContext) throws -> (
+        logits: [Float], cache: KeyValueCache
+    ) {
         var caches = [makeCache()]
         let scores = try advance([tokens], caches: &caches, context: context)
         return (scores.elements, caches[0])
@@ -37,7 +39,8 @@ extension CausalModel {
 
     /// Appends one token to a sequence: the scores after it.
     /// - Throws: as `logits`.
-    public func decode(_ token: Int, cache: inout KeyValueCache, context: ExecutionContext) throws -> [Float] {
+    public func decode(_ token: Int, cache: inout KeyValueCache, context: ExecutionContext) throws -> [Float]
+    {
         var caches = [cache]
         // The array then holds the only reference, so that appending does not copy what is cached.
         cache = KeyValueCache(layers: 0, width: 0)

@@ -1,3 +1,5 @@
+import ModelFiles
+
 /// What can be wrong with a model folder's meaning or with what a model is asked; every message is one line.
 public enum TransformersError: Error, Equatable, CustomStringConvertible {
     case unknownArchitecture(file: String, got: String, known: [String])
@@ -13,13 +15,13 @@ public enum TransformersError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .unknownArchitecture(let file, let got, let known):
-            "\(file): model_type '\(got)' is not known, expected one of \(known.joined(separator: ", "))"
+            "\(file): model_type \(quotedForMessage(got)) is not known, expected one of \(known.joined(separator: ", "))"
         case .unsupportedSetting(let file, let key, let got, let supported):
             "\(file): '\(key)' is \(got), supported: \(supported)"
         case .shapeMismatch(let file, let matrix, let expected, let got):
-            "\(file): matrix '\(matrix)': expected shape \(expected), got \(got)"
+            "\(file): matrix \(quotedForMessage(matrix)): expected shape \(expected), got \(got)"
         case .unknownMatrix(let file, let matrix):
-            "\(file): the model has no matrix '\(matrix)'"
+            "\(file): the model has no matrix \(quotedForMessage(matrix))"
         case .tokenOutOfRange(let token, let vocabulary):
             "token \(token) is outside the vocabulary of \(vocabulary)"
         case .sequenceTooLong(let count, let maximum):

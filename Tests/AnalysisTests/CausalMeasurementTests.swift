@@ -10,7 +10,8 @@ import Transformers
     @Test(.enabled(if: RealInputs.shared != nil, RealInputs.needsShared))
     func perplexityOfTinyLlama() throws {
         let model = try LoadedModel.load(RealInputs.tinyLlama)
-        let text = try String(contentsOfFile: #require(RealInputs.shared) + "/data/lm/eval.txt", encoding: .utf8)
+        let text = try String(
+            contentsOfFile: #require(RealInputs.shared) + "/data/lm/eval.txt", encoding: .utf8)
         let result = try model.perplexity(text, context: context)
         #expect(result.scoredTokens == 28574)
         #expect(abs(result.perplexity - 61.511) < 0.005 * 61.511)
@@ -23,7 +24,8 @@ import Transformers
 
     @Test func aModelAgreesWithItself() throws {
         let model = try LoadedModel.load(RealInputs.tinyLlama)
-        let text = "The people of the United States have built schools, roads and railways, and they mean to keep them."
+        let text =
+            "The people of the United States have built schools, roads and railways, and they mean to keep them."
         let result = try model.causalFidelity(to: model, text: text, windowSize: 16, context: context)
         #expect(result.meanDivergence == 0)
         #expect(result.quantile99Divergence == 0)
@@ -38,7 +40,8 @@ import Transformers
         let site = "model.layers.0.mlp.down_proj"
         let shape = changed.model[site: site].shape
         changed.model[site: site] = ZeroMatrix.dense(shape)
-        let text = "The people of the United States have built schools, roads and railways, and they mean to keep them."
+        let text =
+            "The people of the United States have built schools, roads and railways, and they mean to keep them."
         let result = try changed.causalFidelity(to: reference, text: text, windowSize: 16, context: context)
         #expect(result.meanDivergence > 0.01)
         #expect(result.medianDivergence > 0)
@@ -67,7 +70,9 @@ import Transformers
     @Test func progressIsToldInOrder() throws {
         let model = try LoadedModel.load(RealInputs.tinyLlama)
         var seen: [Int] = []
-        _ = try model.perplexity(String(repeating: "one two three ", count: 40), windowSize: 8, context: context) { done, total in
+        _ = try model.perplexity(
+            String(repeating: "one two three ", count: 40), windowSize: 8, context: context
+        ) { done, total in
             seen.append(done)
             #expect(total >= done)
         }

@@ -46,7 +46,9 @@ import Testing
         #expect(throws: AnalysisError.tooFew(what: "sentences", needed: 2, got: 1)) {
             try EncoderFidelity.measure(one, reference: one, context: context)
         }
-        #expect(throws: AnalysisError.shapeMismatch(what: "embeddings", expected: "2 numbers", got: "3 numbers")) {
+        #expect(
+            throws: AnalysisError.shapeMismatch(what: "embeddings", expected: "2 numbers", got: "3 numbers")
+        ) {
             try EncoderFidelity.measure(
                 Matrix(rows: 4, columns: 3), reference: Matrix(rows: 4, columns: 2), context: context)
         }

@@ -9,7 +9,8 @@ import Transformers
         let text = "a,b,5.0\r\n\"x, y\",\"he said \"\"no\"\"\",2.25\n\nlast,\"two\nlines\",0"
         #expect(
             try SentencePair.parse(csv: text, file: "f.csv") == [
-                SentencePair(first: "a", second: "b", score: 5), SentencePair(first: "x, y", second: "he said \"no\"", score: 2.25),
+                SentencePair(first: "a", second: "b", score: 5),
+                SentencePair(first: "x, y", second: "he said \"no\"", score: 2.25),
                 SentencePair(first: "last", second: "two\nlines", score: 0),
             ])
     }
@@ -32,7 +33,9 @@ import Transformers
     }
 
     @Test func missingFile() {
-        #expect(throws: AnalysisError.notReadable(file: "/nowhere.csv", reason: "no such file, or no permission")) {
+        #expect(
+            throws: AnalysisError.notReadable(file: "/nowhere.csv", reason: "no such file, or no permission")
+        ) {
             try SentencePair.read(csv: "/nowhere.csv")
         }
     }

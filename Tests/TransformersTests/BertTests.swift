@@ -13,7 +13,10 @@ import Transformers
         let together = try model.embed(sequences, context: context)
         for index in [0, 1, 30, 79] {
             let alone = try model.embed([sequences[index]], context: context)
-            #expect(SmallModels.largestDifference(alone.elements, Array(together.block(rows: index..<index + 1, columns: 0..<24).elements)) < 1e-5)
+            #expect(
+                SmallModels.largestDifference(
+                    alone.elements, Array(together.block(rows: index..<index + 1, columns: 0..<24).elements))
+                    < 1e-5)
         }
     }
 
@@ -41,7 +44,8 @@ import Transformers
         // Of one token they are all the same.
         for pooling in SentenceEmbeddingLayout.Pooling.allCases {
             let one = try SmallModels.bert(layout: SmallModels.layout(pooling)).embed([[9]], context: context)
-            #expect(try one == SmallModels.bert(layout: SmallModels.layout(.mean)).embed([[9]], context: context))
+            #expect(
+                try one == SmallModels.bert(layout: SmallModels.layout(.mean)).embed([[9]], context: context))
         }
     }
 
@@ -58,10 +62,14 @@ import Transformers
         #expect(model.sites.count == 14)
         let inputs = Dictionary(grouping: model.sites.filter { $0.role == .linear }, by: \.input)
         #expect(inputs.count == 8)
-        #expect(inputs["encoder.layer.0.attention.self input"]?.map(\.name) == [
-            "encoder.layer.0.attention.self.query", "encoder.layer.0.attention.self.key", "encoder.layer.0.attention.self.value",
-        ])
-        #expect(model.sites.first { $0.name == "encoder.layer.1.intermediate.dense" }?.shape == MatrixShape(rows: 40, columns: 24))
+        #expect(
+            inputs["encoder.layer.0.attention.self input"]?.map(\.name) == [
+                "encoder.layer.0.attention.self.query", "encoder.layer.0.attention.self.key",
+                "encoder.layer.0.attention.self.value",
+            ])
+        #expect(
+            model.sites.first { $0.name == "encoder.layer.1.intermediate.dense" }?.shape
+                == MatrixShape(rows: 40, columns: 24))
         #expect(model.sites.filter { $0.role == .embedding }.allSatisfy { $0.input == nil })
     }
 
@@ -73,12 +81,17 @@ import Transformers
         try model.observe(sequences, context: context) { name, activations in
             if tokens[name] == nil { order.append(name) }
             tokens[name, default: 0] += activations.rows
-            #expect(activations.columns == (name.hasSuffix("1.output.dense input") || name == "encoder.layer.0.output.dense input" ? 40 : 24))
+            #expect(
+                activations.columns
+                    == (name.hasSuffix("1.output.dense input") || name == "encoder.layer.0.output.dense input"
+                        ? 40 : 24))
         }
         let total = sequences.map(\.count).reduce(0, +)
         #expect(tokens.values.allSatisfy { $0 == total })
         var expected: [String] = []
-        for input in model.sites.compactMap(\.input) where !expected.contains(input) { expected.append(input) }
+        for input in model.sites.compactMap(\.input) where !expected.contains(input) {
+            expected.append(input)
+        }
         #expect(order == expected)
     }
 
@@ -89,7 +102,10 @@ import Transformers
             var copy = original
             let weight = copy[site: site.name].dense()
             #expect(weight.rows == site.shape.rows && weight.columns == site.shape.columns)
-            copy[site: site.name] = Dense(Matrix(rows: weight.rows, columns: weight.columns) { weight[$0, $1] * 1.5 + Float($0 % 3) * 0.1 })
+            copy[site: site.name] = Dense(
+                Matrix(rows: weight.rows, columns: weight.columns) {
+                    weight[$0, $1] * 1.5 + Float($0 % 3) * 0.1
+                })
             let after = try copy.embed([[1, 2, 3]], context: context)
             #expect(SmallModels.largestDifference(after.elements, before.elements) > 1e-6, "\(site.name)")
         }

@@ -18,7 +18,9 @@ import Transformers
         var sampler = try Sampler(temperature: 1, generator: SeededGenerator(seed: 2))
         var counts = [0, 0, 0]
         for _ in 0..<20000 { counts[sampler.next(logits)] += 1 }
-        for (count, share) in zip(counts, [0.6, 0.3, 0.1]) { #expect(abs(Double(count) / 20000 - share) < 0.018) }
+        for (count, share) in zip(counts, [0.6, 0.3, 0.1]) {
+            #expect(abs(Double(count) / 20000 - share) < 0.018)
+        }
     }
 
     @Test func theNucleusLeavesTheTailOut() throws {
@@ -77,7 +79,9 @@ import Transformers
         #expect(stopped == Generation(tokens: Array(free.tokens[..<before]), end: .stopToken))
 
         var seen: [Int] = []
-        let cancelled = try model.generate([1, 2], options: GenerationOptions(maximumTokens: 6), context: context) { token in
+        let cancelled = try model.generate(
+            [1, 2], options: GenerationOptions(maximumTokens: 6), context: context
+        ) { token in
             seen.append(token)
             return seen.count < 2
         }
@@ -85,10 +89,13 @@ import Transformers
         #expect(seen == cancelled.tokens)
 
         // 48 positions hold the prompt and all but the last new token.
-        let full = try model.generate([1, 2], options: GenerationOptions(maximumTokens: 1000), context: context)
+        let full = try model.generate(
+            [1, 2], options: GenerationOptions(maximumTokens: 1000), context: context)
         #expect(full.end == .contextFull && full.tokens.count == 47)
 
-        #expect(try model.generate([1, 2], options: GenerationOptions(maximumTokens: 0), context: context).tokens.isEmpty)
+        #expect(
+            try model.generate([1, 2], options: GenerationOptions(maximumTokens: 0), context: context).tokens
+                .isEmpty)
         #expect(throws: TransformersError.emptySequence) {
             try model.generate([Int](), options: GenerationOptions(), context: context)
         }

@@ -30,7 +30,8 @@ import Transformers
         #expect(Set(sites.compactMap(\.input)).count == 24)
         #expect(sites.count(where: { $0.role == .embedding }) == 2)
         #expect(sites.allSatisfy { model.checkpoint.contains($0.name + ".weight") })
-        #expect(model.unusedTensors == ["embeddings.position_ids", "pooler.dense.bias", "pooler.dense.weight"])
+        #expect(
+            model.unusedTensors == ["embeddings.position_ids", "pooler.dense.bias", "pooler.dense.weight"])
         #expect(model.model.maximumTokens == 256)
     }
 

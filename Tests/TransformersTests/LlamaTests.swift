@@ -19,7 +19,8 @@ import Transformers
             #expect(abs(Double(logits[ids.count - 1, column]) - value) < 1e-4)
         }
         let greedy = try #require(golden["greedy_ids"]?.integers)
-        let result = try model.generate(ids, options: GenerationOptions(maximumTokens: greedy.count), context: context)
+        let result = try model.generate(
+            ids, options: GenerationOptions(maximumTokens: greedy.count), context: context)
         #expect(result == Generation(tokens: greedy, end: .maximumTokens))
         #expect(loaded.stopTokens == [1])
         #expect(loaded.unusedTensors.isEmpty)
@@ -60,7 +61,9 @@ import Transformers
         for (index, whole) in [[1, 2, 3, 20], [4, 21, 22], [5, 6, 7, 8, 9, 10, 11, 23]].enumerated() {
             let alone = try model.logits(whole, context: context)
             let expected = Array(alone.elements[(whole.count - 1) * 60..<whole.count * 60])
-            #expect(SmallModels.largestDifference(Array(scores.elements[index * 60..<(index + 1) * 60]), expected) < 1e-4)
+            #expect(
+                SmallModels.largestDifference(Array(scores.elements[index * 60..<(index + 1) * 60]), expected)
+                    < 1e-4)
             #expect(caches[index].count == whole.count)
         }
     }
@@ -69,7 +72,9 @@ import Transformers
         let loaded = try LoadedModel.load(RealInputs.tinyLlama)
         let model = try loaded.causal
         let tokens = (0..<200).map { ($0 * 37 + 11) % 8192 }
-        #expect(try model.logits(tokens, context: ExecutionContext(threads: threads)) == model.logits(tokens, context: .serial))
+        #expect(
+            try model.logits(tokens, context: ExecutionContext(threads: threads))
+                == model.logits(tokens, context: .serial))
     }
 
     /// Repeating each key-value head for the queries that share it gives the same model without sharing.
@@ -89,7 +94,8 @@ import Transformers
         let tokens = [4, 8, 15, 16, 23, 42]
         #expect(
             SmallModels.largestDifference(
-                try grouped.logits(tokens, context: context).elements, try full.logits(tokens, context: context).elements) < 1e-4)
+                try grouped.logits(tokens, context: context).elements,
+                try full.logits(tokens, context: context).elements) < 1e-4)
     }
 
     @Test func laterTokensDoNotChangeEarlierScores() throws {
@@ -107,7 +113,11 @@ import Transformers
         let untied = try SmallModels.llama(
             changing: ["tie_word_embeddings": false],
             replacing: ["lm_head.weight": try Tensor(embedding.elements, shape: [60, 24])])
-        #expect(untied.sites.last == MatrixSite(name: "lm_head", shape: MatrixShape(rows: 60, columns: 24), role: .linear, input: "head input"))
+        #expect(
+            untied.sites.last
+                == MatrixSite(
+                    name: "lm_head", shape: MatrixShape(rows: 60, columns: 24), role: .linear,
+                    input: "head input"))
         #expect(untied.sites.first { $0.role == .embedding }?.input == nil)
         #expect(try untied.logits([1, 2, 3], context: context) == tied.logits([1, 2, 3], context: context))
         var changed = untied
@@ -135,10 +145,15 @@ import Transformers
 
     @Test func structuredMatricesAreReadFromTheCheckpoint() throws {
         let name = "model.layers.1.mlp.up_proj"
-        let (u, v) = (try SmallModels.random("u", [40, 3]), try SmallModels.random("v", [3, 24], elementType: .f16))
+        let (u, v) = (
+            try SmallModels.random("u", [40, 3]), try SmallModels.random("v", [3, 24], elementType: .f16)
+        )
         let structured = try SmallModels.llama(
             replacing: [name + ".u": u, name + ".v": v, name + ".weight": nil],
-            structures: [name: .init(family: "low-rank", shape: MatrixShape(rows: 40, columns: 24), attributes: ["rank": 3])])
+            structures: [
+                name: .init(
+                    family: "low-rank", shape: MatrixShape(rows: 40, columns: 24), attributes: ["rank": 3])
+            ])
         #expect(structured[site: name].family.name == "low-rank")
         #expect(structured[site: name].cost.storedBytes == 40 * 3 * 4 + 3 * 24 * 2)
         var dense = structured

@@ -25,29 +25,43 @@ import Transformers
     }
 
     @Test func bothPlacesOfThetaAreRead() throws {
-        let new = try LlamaConfiguration(SmallModels.configuration(SmallModels.llamaSettings, changing: [
-            "rope_parameters": ["rope_type": "default", "rope_theta": 500.0]
-        ]))
-        let old = try LlamaConfiguration(SmallModels.configuration(SmallModels.llamaSettings, changing: [
-            "rope_parameters": nil, "rope_theta": 500,
-        ]))
+        let new = try LlamaConfiguration(
+            SmallModels.configuration(
+                SmallModels.llamaSettings,
+                changing: [
+                    "rope_parameters": ["rope_type": "default", "rope_theta": 500.0]
+                ]))
+        let old = try LlamaConfiguration(
+            SmallModels.configuration(
+                SmallModels.llamaSettings,
+                changing: [
+                    "rope_parameters": nil, "rope_theta": 500,
+                ]))
         #expect(new.rotary == RotaryEmbedding(headDimension: 8, theta: 500))
         #expect(old.rotary == new.rotary)
-        let neither = try LlamaConfiguration(SmallModels.configuration(SmallModels.llamaSettings, changing: ["rope_parameters": nil]))
+        let neither = try LlamaConfiguration(
+            SmallModels.configuration(SmallModels.llamaSettings, changing: ["rope_parameters": nil]))
         #expect(neither.rotary == RotaryEmbedding(headDimension: 8, theta: 10000))
     }
 
     @Test func scalingIsReadFromEitherForm() throws {
-        let linear = try LlamaConfiguration(SmallModels.configuration(SmallModels.llamaSettings, changing: [
-            "rope_parameters": nil, "rope_scaling": ["type": "linear", "factor": 2.0],
-        ]))
+        let linear = try LlamaConfiguration(
+            SmallModels.configuration(
+                SmallModels.llamaSettings,
+                changing: [
+                    "rope_parameters": nil, "rope_scaling": ["type": "linear", "factor": 2.0],
+                ]))
         #expect(linear.rotary == RotaryEmbedding(headDimension: 8, theta: 10000, scaling: .linear(factor: 2)))
-        let llama3 = try LlamaConfiguration(SmallModels.configuration(SmallModels.llamaSettings, changing: [
-            "rope_parameters": [
-                "rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-                "original_max_position_embeddings": 8192,
-            ]
-        ]))
+        let llama3 = try LlamaConfiguration(
+            SmallModels.configuration(
+                SmallModels.llamaSettings,
+                changing: [
+                    "rope_parameters": [
+                        "rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0,
+                        "high_freq_factor": 4.0,
+                        "original_max_position_embeddings": 8192,
+                    ]
+                ]))
         let scaling = RotaryEmbedding.Scaling.llama3(
             factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalPositions: 8192)
         #expect(llama3.rotary == RotaryEmbedding(headDimension: 8, theta: 500000, scaling: scaling))

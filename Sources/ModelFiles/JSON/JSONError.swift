@@ -42,7 +42,7 @@ extension JSONError: CustomStringConvertible {
 }
 
 /// Text from a file made fit for a one-line message: quoted, control characters and line ends escaped, cut after 60 scalars.
-func quotedForMessage(_ text: String) -> String {
+package func quotedForMessage(_ text: String) -> String {
     var quoted = "\""
     for (index, scalar) in text.unicodeScalars.enumerated() {
         if index == 60 { return quoted + "…\"" }

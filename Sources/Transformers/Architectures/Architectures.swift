@@ -31,7 +31,8 @@ extension BertEncoder: LoadableModel {
         // Without modules.json it is a plain encoder: sentence-transformers then takes the mean and keeps its length.
         let plain = SentenceEmbeddingLayout(pooling: .mean, normalizes: false, maximumSequenceLength: nil)
         return try BertEncoder(
-            configuration: BertConfiguration(folder.configuration), layout: folder.sentenceEmbeddingLayout() ?? plain,
+            configuration: BertConfiguration(folder.configuration),
+            layout: folder.sentenceEmbeddingLayout() ?? plain,
             tensors: tensors)
     }
 }

@@ -23,7 +23,8 @@ extension BertEncoder {
         return result
     }
 
-    public func observe(_ sequences: [[Int]], context: ExecutionContext, observer: ActivationObserver) throws {
+    public func observe(_ sequences: [[Int]], context: ExecutionContext, observer: ActivationObserver) throws
+    {
         try check(sequences)
         for run in SequenceBatch.runs(sequences, maximumTokens: Self.tokensPerBatch) {
             forward(SequenceBatch(sequences[run]), context: context, observer: observer) { _ in }
@@ -32,7 +33,8 @@ extension BertEncoder {
 
     /// Shows `body` the last layer's output, tokens x hidden.
     private func forward(
-        _ batch: SequenceBatch, context: ExecutionContext, observer: ActivationObserver, body: (MatrixView) -> Void
+        _ batch: SequenceBatch, context: ExecutionContext, observer: ActivationObserver,
+        body: (MatrixView) -> Void
     ) {
         let (tokens, width) = (batch.tokens.count, configuration.hiddenSize)
         var arena = ActivationArena(floats: tokens * (6 * width + configuration.intermediateSize))
@@ -49,7 +51,8 @@ extension BertEncoder {
             headDimension: configuration.headDimension, causal: false)
         let sequences = batch.spans.map { rows in
             Attention.Sequence(
-                queries: query.rows(rows).readable, keys: key.rows(rows).readable, values: value.rows(rows).readable,
+                queries: query.rows(rows).readable, keys: key.rows(rows).readable,
+                values: value.rows(rows).readable,
                 output: mixed.rows(rows))
         }
 
@@ -108,7 +111,8 @@ extension BertEncoder {
             let sum = UnsafeMutableBufferPointer(start: result.row(index), count: result.columns)
             switch layout.pooling {
             case .cls:
-                _ = sum.update(fromContentsOf: UnsafeBufferPointer(start: hidden.row(span.lowerBound), count: sum.count))
+                _ = sum.update(
+                    fromContentsOf: UnsafeBufferPointer(start: hidden.row(span.lowerBound), count: sum.count))
             case .max:
                 sum.update(repeating: -.infinity)
                 for row in span {

@@ -54,22 +54,31 @@ extension BertEncoder {
 
     private var locations: [SiteLocation<Self>] {
         typealias Location = SiteLocation<Self>
-        let tables = [
-            Location(name: "\(prefix)embeddings.word_embeddings", role: .embedding, input: nil, path: \.wordEmbeddings),
-            Location(name: "\(prefix)embeddings.position_embeddings", role: .embedding, input: nil, path: \.positionEmbeddings),
+        let embeddings = "\(prefix)embeddings"
+        var result = [
+            Location(
+                name: "\(embeddings).word_embeddings", role: .embedding, input: nil, path: \.wordEmbeddings),
+            Location(
+                name: "\(embeddings).position_embeddings", role: .embedding, input: nil,
+                path: \.positionEmbeddings),
         ]
-        return tables + layers.indices.flatMap { index in
+        for index in layers.indices {
             let base = Self.layerName(prefix, index)
             let inputs = LayerInputs(base)
-            return [
-                Location(name: "\(base).attention.self.query", role: .linear, input: inputs.attention, path: \.layers[index].query.weight),
-                Location(name: "\(base).attention.self.key", role: .linear, input: inputs.attention, path: \.layers[index].key.weight),
-                Location(name: "\(base).attention.self.value", role: .linear, input: inputs.attention, path: \.layers[index].value.weight),
-                Location(name: "\(base).attention.output.dense", role: .linear, input: inputs.attentionOutput, path: \.layers[index].attentionOutput.weight),
-                Location(name: "\(base).intermediate.dense", role: .linear, input: inputs.intermediate, path: \.layers[index].intermediate.weight),
-                Location(name: "\(base).output.dense", role: .linear, input: inputs.output, path: \.layers[index].output.weight),
-            ]
+            func add(
+                _ name: String, _ input: String,
+                _ path: WritableKeyPath<Self, any StructuredMatrix> & Sendable
+            ) {
+                result.append(Location(name: "\(base).\(name)", role: .linear, input: input, path: path))
+            }
+            add("attention.self.query", inputs.attention, \.layers[index].query.weight)
+            add("attention.self.key", inputs.attention, \.layers[index].key.weight)
+            add("attention.self.value", inputs.attention, \.layers[index].value.weight)
+            add("attention.output.dense", inputs.attentionOutput, \.layers[index].attentionOutput.weight)
+            add("intermediate.dense", inputs.intermediate, \.layers[index].intermediate.weight)
+            add("output.dense", inputs.output, \.layers[index].output.weight)
         }
+        return result
     }
 
     static func layerName(_ prefix: String, _ index: Int) -> String { "\(prefix)encoder.layer.\(index)" }

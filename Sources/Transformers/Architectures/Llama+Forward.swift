@@ -9,19 +9,23 @@ extension LlamaModel {
         try check([tokens])
         let batch = SequenceBatch([tokens])
         var caches = [makeCache()]
-        return withHidden(batch, caches: &caches, keepCaches: false, context: context, observer: { _, _ in }) { hidden in
+        return withHidden(batch, caches: &caches, keepCaches: false, context: context, observer: { _, _ in })
+        { hidden in
             scores(hidden, context: context)
         }
     }
 
-    public func advance(_ tokens: [[Int]], caches: inout [KeyValueCache], context: ExecutionContext) throws -> Matrix {
+    public func advance(_ tokens: [[Int]], caches: inout [KeyValueCache], context: ExecutionContext) throws
+        -> Matrix
+    {
         precondition(tokens.count == caches.count, "one cache for each sequence")
         try check(tokens)
         for (new, cache) in zip(tokens, caches) where cache.count + new.count > maximumPositions {
             throw TransformersError.sequenceTooLong(count: cache.count + new.count, maximum: maximumPositions)
         }
         let batch = SequenceBatch(tokens)
-        return withHidden(batch, caches: &caches, keepCaches: true, context: context, observer: { _, _ in }) { hidden in
+        return withHidden(batch, caches: &caches, keepCaches: true, context: context, observer: { _, _ in }) {
+            hidden in
             // Only the last token of each sequence goes through the head.
             var last = Matrix(rows: batch.spans.count, columns: hidden.columns)
             last.withMutableView { last in
@@ -33,12 +37,14 @@ extension LlamaModel {
         }
     }
 
-    public func observe(_ sequences: [[Int]], context: ExecutionContext, observer: ActivationObserver) throws {
+    public func observe(_ sequences: [[Int]], context: ExecutionContext, observer: ActivationObserver) throws
+    {
         try check(sequences)
         for run in SequenceBatch.runs(sequences, maximumTokens: Self.tokensPerBatch) {
             let batch = SequenceBatch(sequences[run])
             var caches = sequences[run].map { _ in makeCache() }
-            withHidden(batch, caches: &caches, keepCaches: false, context: context, observer: observer) { hidden in
+            withHidden(batch, caches: &caches, keepCaches: false, context: context, observer: observer) {
+                hidden in
                 observer(Self.headInput, hidden)
             }
         }
@@ -75,13 +81,16 @@ extension LlamaModel {
         let gate = arena.take(rows: tokens, columns: sizes.intermediateSize)
         let up = arena.take(rows: tokens, columns: sizes.intermediateSize)
         let attention = Attention(
-            heads: sizes.heads, keyValueHeads: sizes.keyValueHeads, headDimension: sizes.headDimension, causal: true)
+            heads: sizes.heads, keyValueHeads: sizes.keyValueHeads, headDimension: sizes.headDimension,
+            causal: true)
         let rotation = Rotation(batch, starts: caches.map(\.count), sizes)
         if keepCaches {
             for (index, span) in batch.spans.enumerated() { caches[index].reserve(span.count) }
         }
 
-        embedding.gather(rows: batch.tokens).withView { hidden.base.update(from: $0.base, count: tokens * width) }
+        embedding.gather(rows: batch.tokens).withView {
+            hidden.base.update(from: $0.base, count: tokens * width)
+        }
         for (index, layer) in layers.enumerated() {
             let inputs = LayerInputs(Self.layerName(prefix, index))
             layer.attentionNorm.apply(hidden.readable, into: normed, context: context)
@@ -99,7 +108,8 @@ extension LlamaModel {
                         seen = caches[sequence].views(layer: index, including: rows.count)
                     }
                     return Attention.Sequence(
-                        queries: query.rows(rows).readable, keys: seen.keys, values: seen.values, output: mixed.rows(rows))
+                        queries: query.rows(rows).readable, keys: seen.keys, values: seen.values,
+                        output: mixed.rows(rows))
                 }, context: context)
 
             observer(inputs.attentionOutput, mixed.readable)
@@ -146,7 +156,8 @@ extension LlamaModel {
                     context.forEachRowBlock(rows: x.rows, columns: x.columns) { rows in
                         for row in rows {
                             let position = positions[row] - first
-                            Kernels.best.rotate(x.row(row), cosines.row(position), sines.row(position), heads, headDimension)
+                            Kernels.best.rotate(
+                                x.row(row), cosines.row(position), sines.row(position), heads, headDimension)
                         }
                     }
                 }

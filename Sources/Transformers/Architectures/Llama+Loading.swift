@@ -8,16 +8,20 @@ extension LlamaModel {
         self.configuration = configuration
         let prefix = tensors.prefix(among: ["", "model."], before: "embed_tokens.")
         self.prefix = prefix
-        let (width, wide, epsilon) = (configuration.hiddenSize, configuration.intermediateSize, configuration.epsilon)
+        let (width, wide, epsilon) = (
+            configuration.hiddenSize, configuration.intermediateSize, configuration.epsilon
+        )
         let queryWidth = configuration.heads * configuration.headDimension
         let keyWidth = configuration.keyValueHeads * configuration.headDimension
         let (attentionBias, feedForwardBias) = (configuration.attentionBias, configuration.feedForwardBias)
 
-        embedding = try tensors.matrix("\(prefix)embed_tokens", rows: configuration.vocabularySize, columns: width)
+        embedding = try tensors.matrix(
+            "\(prefix)embed_tokens", rows: configuration.vocabularySize, columns: width)
         layers = try (0..<configuration.layers).map { index in
             let base = Self.layerName(prefix, index)
             func attention(_ name: String, rows: Int, columns: Int) throws -> Linear {
-                try tensors.linear("\(base).self_attn.\(name)", rows: rows, columns: columns, bias: attentionBias)
+                try tensors.linear(
+                    "\(base).self_attn.\(name)", rows: rows, columns: columns, bias: attentionBias)
             }
             func feedForward(_ name: String, rows: Int, columns: Int) throws -> Linear {
                 try tensors.linear("\(base).mlp.\(name)", rows: rows, columns: columns, bias: feedForwardBias)
@@ -28,13 +32,16 @@ extension LlamaModel {
                 key: try attention("k_proj", rows: keyWidth, columns: width),
                 value: try attention("v_proj", rows: keyWidth, columns: width),
                 attentionOutput: try attention("o_proj", rows: width, columns: queryWidth),
-                feedForwardNorm: try tensors.rmsNorm("\(base).post_attention_layernorm", count: width, epsilon: epsilon),
+                feedForwardNorm: try tensors.rmsNorm(
+                    "\(base).post_attention_layernorm", count: width, epsilon: epsilon),
                 gate: try feedForward("gate_proj", rows: wide, columns: width),
                 up: try feedForward("up_proj", rows: wide, columns: width),
                 down: try feedForward("down_proj", rows: width, columns: wide))
         }
         finalNorm = try tensors.rmsNorm("\(prefix)norm", count: width, epsilon: epsilon)
-        head = configuration.tiedEmbeddings
-            ? nil : try tensors.linear("lm_head", rows: configuration.vocabularySize, columns: width, bias: false)
+        head =
+            configuration.tiedEmbeddings
+            ? nil
+            : try tensors.linear("lm_head", rows: configuration.vocabularySize, columns: width, bias: false)
     }
 }

@@ -59,22 +59,27 @@ extension LlamaModel {
 
     private var locations: [SiteLocation<Self>] {
         typealias Location = SiteLocation<Self>
+        let embeddingInput = head == nil ? Self.headInput : nil
         var result = [
             Location(
-                name: "\(prefix)embed_tokens", role: .embedding, input: head == nil ? Self.headInput : nil, path: \.embedding)
+                name: "\(prefix)embed_tokens", role: .embedding, input: embeddingInput, path: \.embedding)
         ]
         for index in layers.indices {
             let base = Self.layerName(prefix, index)
             let inputs = LayerInputs(base)
-            result += [
-                Location(name: "\(base).self_attn.q_proj", role: .linear, input: inputs.attention, path: \.layers[index].query.weight),
-                Location(name: "\(base).self_attn.k_proj", role: .linear, input: inputs.attention, path: \.layers[index].key.weight),
-                Location(name: "\(base).self_attn.v_proj", role: .linear, input: inputs.attention, path: \.layers[index].value.weight),
-                Location(name: "\(base).self_attn.o_proj", role: .linear, input: inputs.attentionOutput, path: \.layers[index].attentionOutput.weight),
-                Location(name: "\(base).mlp.gate_proj", role: .linear, input: inputs.feedForward, path: \.layers[index].gate.weight),
-                Location(name: "\(base).mlp.up_proj", role: .linear, input: inputs.feedForward, path: \.layers[index].up.weight),
-                Location(name: "\(base).mlp.down_proj", role: .linear, input: inputs.down, path: \.layers[index].down.weight),
-            ]
+            func add(
+                _ name: String, _ input: String,
+                _ path: WritableKeyPath<Self, any StructuredMatrix> & Sendable
+            ) {
+                result.append(Location(name: "\(base).\(name)", role: .linear, input: input, path: path))
+            }
+            add("self_attn.q_proj", inputs.attention, \.layers[index].query.weight)
+            add("self_attn.k_proj", inputs.attention, \.layers[index].key.weight)
+            add("self_attn.v_proj", inputs.attention, \.layers[index].value.weight)
+            add("self_attn.o_proj", inputs.attentionOutput, \.layers[index].attentionOutput.weight)
+            add("mlp.gate_proj", inputs.feedForward, \.layers[index].gate.weight)
+            add("mlp.up_proj", inputs.feedForward, \.layers[index].up.weight)
+            add("mlp.down_proj", inputs.down, \.layers[index].down.weight)
         }
         if head != nil {
             result.append(Location(name: "lm_head", role: .linear, input: Self.headInput, path: \.headWeight))

@@ -44,7 +44,8 @@ public struct LlamaConfiguration: Sendable, Equatable {
         }
         guard headDimension % 2 == 0, headDimension <= 1 << 16 else {
             throw TransformersError.unsupportedSetting(
-                file: file.file, key: "head_dim", got: "\(headDimension)", supported: "even numbers up to \(1 << 16)")
+                file: file.file, key: "head_dim", got: "\(headDimension)",
+                supported: "even numbers up to \(1 << 16)")
         }
         rotary = try Self.rotary(file, headDimension: headDimension)
     }
@@ -67,10 +68,13 @@ public struct LlamaConfiguration: Sendable, Equatable {
         case "linear":
             return .linear(factor: try section.positive("factor"))
         case "llama3":
-            let (low, high) = (try section.positive("low_freq_factor"), try section.positive("high_freq_factor"))
+            let (low, high) = (
+                try section.positive("low_freq_factor"), try section.positive("high_freq_factor")
+            )
             guard low < high else {
                 throw TransformersError.unsupportedSetting(
-                    file: section.file, key: "low_freq_factor", got: "\(low)", supported: "below high_freq_factor, \(high)")
+                    file: section.file, key: "low_freq_factor", got: "\(low)",
+                    supported: "below high_freq_factor, \(high)")
             }
             return .llama3(
                 factor: try section.positive("factor"), lowFrequencyFactor: low, highFrequencyFactor: high,

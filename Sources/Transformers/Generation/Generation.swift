@@ -10,7 +10,8 @@ public struct GenerationOptions: Sendable {
     public var stopTokens: Set<Int>
 
     public init(
-        maximumTokens: Int = 128, temperature: Double = 0, topP: Double = 1, seed: UInt64 = 0, stopTokens: Set<Int> = []
+        maximumTokens: Int = 128, temperature: Double = 0, topP: Double = 1, seed: UInt64 = 0,
+        stopTokens: Set<Int> = []
     ) {
         self.maximumTokens = maximumTokens
         self.temperature = temperature
@@ -46,7 +47,8 @@ extension CausalModel {
     /// The same options give the same tokens on the same machine, whatever `context.threads` is.
     /// - Throws: `TransformersError.invalidOption`; `.emptySequence`, `.sequenceTooLong`, `.tokenOutOfRange` for the prompt.
     public func generate(
-        _ prompt: [Int], options: GenerationOptions, context: ExecutionContext, onToken: (Int) -> Bool = { _ in true }
+        _ prompt: [Int], options: GenerationOptions, context: ExecutionContext,
+        onToken: (Int) -> Bool = { _ in true }
     ) throws -> Generation {
         try generate([prompt], options: options, context: context) { _, token in onToken(token) }[0]
     }

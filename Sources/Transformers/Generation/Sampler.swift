@@ -13,10 +13,12 @@ public struct Sampler: Sendable {
     /// - Throws: `TransformersError.invalidOption` unless temperature >= 0 and 0 < topP <= 1.
     public init(temperature: Double = 0, topP: Double = 1, generator: SeededGenerator) throws {
         guard temperature >= 0, temperature.isFinite else {
-            throw TransformersError.invalidOption(name: "temperature", expected: "a number from 0", got: "\(temperature)")
+            throw TransformersError.invalidOption(
+                name: "temperature", expected: "a number from 0", got: "\(temperature)")
         }
         guard topP > 0, topP <= 1 else {
-            throw TransformersError.invalidOption(name: "top-p", expected: "a number above 0, at most 1", got: "\(topP)")
+            throw TransformersError.invalidOption(
+                name: "top-p", expected: "a number above 0, at most 1", got: "\(topP)")
         }
         self.temperature = temperature
         self.topP = topP
@@ -49,7 +51,9 @@ public struct Sampler: Sendable {
     }
 
     private func keepNucleus(_ weights: inout [Double]) {
-        let order = weights.indices.sorted { weights[$0] != weights[$1] ? weights[$0] > weights[$1] : $0 < $1 }
+        let order = weights.indices.sorted {
+            weights[$0] != weights[$1] ? weights[$0] > weights[$1] : $0 < $1
+        }
         let target = topP * weights.reduce(0, +)
         var sum = 0.0
         for token in order {

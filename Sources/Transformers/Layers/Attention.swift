@@ -40,7 +40,8 @@ struct Attention: Sendable {
         let scale = 1 / Float(headDimension).squareRoot()
         let kernels = Kernels.best
 
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, Self.queryBlock * keys.rows)) { buffer in
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, Self.queryBlock * keys.rows)) {
+            buffer in
             guard let scores = buffer.baseAddress else { return }
             var first = 0
             while first < queries.rows {

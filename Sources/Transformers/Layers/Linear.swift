@@ -19,9 +19,12 @@ public struct Linear: Sendable {
     func apply(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
         weight.apply(input, into: output, context: context)
         guard let bias else { return }
-        bias.withUnsafeBufferPointer { bias in
-            guard let base = bias.baseAddress else { return }
-            Kernels.best.addBias(output.base, base, output.rows, output.columns, output.rowStride)
+        context.forEachRowBlock(rows: output.rows, columns: output.columns) { rows in
+            let block = output.rows(rows)
+            bias.withUnsafeBufferPointer { bias in
+                guard let base = bias.baseAddress else { return }
+                Kernels.best.addBias(block.base, base, block.rows, block.columns, block.rowStride)
+            }
         }
     }
 }

@@ -21,7 +21,8 @@ public struct LayerNorm: Sendable {
                 bias.withUnsafeBufferPointer { bias in
                     let block = x.rows(rows)
                     Kernels.best.layerNorm(
-                        UnsafePointer(block.base), block.rowStride, residual?.rows(rows).base, residual?.rowStride ?? 0,
+                        UnsafePointer(block.base), block.rowStride, residual?.rows(rows).base,
+                        residual?.rowStride ?? 0,
                         weight.baseAddress, bias.baseAddress, block.base, block.rowStride,
                         block.rows, block.columns, epsilon)
                 }

@@ -9,7 +9,9 @@ public struct RotaryEmbedding: Sendable, Equatable {
         /// Every angle divided by the factor (Chen et al. 2023).
         case linear(factor: Double)
         /// Llama 3.1: long wavelengths divided by the factor, short ones kept, those between blended.
-        case llama3(factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalPositions: Double)
+        case llama3(
+            factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalPositions: Double
+        )
     }
 
     /// Radians per position for each of the headDimension / 2 pairs.
