@@ -58,7 +58,8 @@ let package = Package(
             name: "TransformersTests", dependencies: ["Transformers"], resources: [.copy("Resources")]),
         .testTarget(name: "AnalysisTests", dependencies: ["Analysis"]),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
-        .testTarget(name: "tesseraTests", dependencies: ["tessera"]),
+        .testTarget(
+            name: "tesseraTests", dependencies: ["tessera", "StructuredMatrices"], resources: [.copy("Resources")]),
     ],
     cLanguageStandard: .c11
 )

@@ -14,7 +14,14 @@ struct Tessera: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
+            InspectCommand.self,
             CompressCommand.self,
+            EvalCommand.self,
+            RunCommand.self,
+            EmbedCommand.self,
+            ExportCommand.self,
+            FamiliesCommand.self,
+            BenchCommand.self,
         ])
 }
 

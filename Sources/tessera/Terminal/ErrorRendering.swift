@@ -53,31 +53,19 @@ enum ErrorRendering {
 
     private static func status(for error: any Error, _ code: ExitCode) -> Int32 {
         switch error {
-        case is CommandError: EX_USAGE
+        case CommandError.wrongKind, CommandError.conflictingOptions: EX_USAGE
+        case CommandError.outputExists: EX_CANTCREAT
+        case CommandError.inputNotReadable: EX_NOINPUT
+        case CommandError.outputNotWritable: EX_IOERR
         case CompressionError.invalidBudget, CompressionError.unknownFamily, CompressionError.patternMatchesNothing: EX_USAGE
         case CompressionError.journalInUse: EX_TEMPFAIL
-        case TensorError.fileNotReadable: EX_NOINPUT
+        case TensorError.fileNotReadable, AnalysisError.notReadable, TokenizerError.unreadable: EX_NOINPUT
+        case ModelFileError.notReadable, ModelFileError.notAModelFolder, ModelFileError.notARegularFile: EX_NOINPUT
+        case ModelFileError.notWritable, ModelFileError.destinationExists, ModelFileError.insufficientSpace: EX_CANTCREAT
+        case TransformersError.invalidOption, AnalysisError.invalidWindow: EX_USAGE
         case is LinearAlgebraError: EX_SOFTWARE
         case is CocoaError: EX_IOERR
         default: isOurs(error) ? EX_DATAERR : (code == .validationFailure ? EX_USAGE : code.rawValue)
-        }
-    }
-}
-
-/// What a command can find wrong with its arguments once they are parsed.
-enum CommandError: Error, CustomStringConvertible {
-    case wrongKind(command: String, model: String, expected: String, got: String)
-    case outputExists(path: String)
-    case conflictingOptions(String)
-
-    var description: String {
-        switch self {
-        case .wrongKind(let command, let model, let expected, let got):
-            "\(model): \(command) needs \(expected), got \(got)"
-        case .outputExists(let path):
-            "\(path): exists and is not empty (--force replaces it)"
-        case .conflictingOptions(let what):
-            what
         }
     }
 }

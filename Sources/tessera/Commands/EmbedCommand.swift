@@ -1,0 +1,70 @@
+import ArgumentParser
+import Tensors
+import Transformers
+
+struct EmbedCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "embed",
+        abstract: "Turns lines of text into embeddings with an encoder.",
+        discussion: """
+            Writes one JSON array per line of input, in order, each number in the shortest form that reads back the same. \
+            Lines longer than the model takes are cut; how many is said on standard error.
+
+            Example:
+              tessera embed MINILM --input sentences.txt > embeddings.jsonl
+            """)
+
+    @Argument(help: "Model folder.")
+    var model: String
+
+    @Option(help: ArgumentHelp("Lines of text; standard input without it.", valueName: "file"))
+    var input: String?
+
+    @Option(help: ArgumentHelp("Lines embedded together.", valueName: "n"))
+    var batch = 32
+
+    @OptionGroup var common: CommonOptions
+
+    func validate() throws {
+        if batch < 1 { throw ValidationError("--batch: expected at least 1, got \(batch)") }
+    }
+
+    func run() throws {
+        let loaded = try LoadedModel.open(model)
+        let encoder = try loaded.encoder(for: "embed")
+        var reader = try LineReader(path: input)
+        var cut = 0
+        var lines: [String] = []
+        while let line = try reader.next() {
+            lines.append(line)
+            if lines.count == batch { try embed(&lines, loaded, encoder, &cut) }
+        }
+        try embed(&lines, loaded, encoder, &cut)
+        if cut > 0, !common.quiet {
+            let lines = cut == 1 ? "1 line was" : "\(cut) lines were"
+            let end = cut == 1 ? "was cut" : "were cut"
+            standardError("\(lines) longer than \(encoder.maximumTokens) tokens and \(end)\n")
+        }
+    }
+
+    private func embed(
+        _ lines: inout [String], _ loaded: LoadedModel, _ encoder: any EncoderModel, _ cut: inout Int
+    ) throws {
+        guard !lines.isEmpty else { return }
+        let sequences = lines.map { line in
+            let whole = loaded.tokenizer.encode(line)
+            guard whole.count > encoder.maximumTokens else { return whole }
+            cut += 1
+            return loaded.tokens(line)
+        }
+        let embeddings = try encoder.embed(sequences, context: common.context)
+        guard embeddings.isFinite else { throw CommandError.notFinite(model: model, what: "an embedding") }
+        var text = ""
+        for row in 0..<embeddings.rows {
+            let numbers = embeddings.elements[row * embeddings.columns..<(row + 1) * embeddings.columns]
+            text += "[" + numbers.map(\.description).joined(separator: ",") + "]\n"
+        }
+        try StandardOutput.write(text)
+        lines.removeAll(keepingCapacity: true)
+    }
+}

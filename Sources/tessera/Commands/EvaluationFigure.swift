@@ -1,0 +1,40 @@
+import Compression
+import ModelFiles
+
+/// A measured figure of an evaluation: a line of text, or a member of a JSON object.
+struct EvaluationFigure {
+    /// In the line.
+    let name: String
+    /// In JSON.
+    let key: String
+    let value: Double
+    let standardError: Double?
+    /// What stands behind it, in words.
+    let measuredOn: String
+
+    /// Lines of figure, value, standard error and what was measured, aligned.
+    static func text(_ figures: [EvaluationFigure]) -> String {
+        var table = TextTable([.left, .right, .left, .left])
+        for figure in figures {
+            // An error of exactly 0 comes from a single sample, or from models that agree everywhere.
+            let error = figure.standardError.flatMap { $0.isFinite && $0 > 0 ? $0 : nil }
+            let decimals = FigureText.measuredDecimals(figure.value, standardError: error)
+            table.append([
+                figure.name, FigureText.fixed(figure.value, decimals: decimals),
+                error.map { "± " + FigureText.fixed($0, decimals: decimals) } ?? "", figure.measuredOn,
+            ])
+        }
+        return table.text
+    }
+
+    static func document(_ figures: [EvaluationFigure]) -> JSONValue {
+        var object = JSONObject()
+        for figure in figures {
+            object[figure.key] = [
+                "value": JSONValue(figure.value), "standard_error": JSONValue(figure.standardError),
+                "measured_on": .string(figure.measuredOn),
+            ]
+        }
+        return .object(object)
+    }
+}

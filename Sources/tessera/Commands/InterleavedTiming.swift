@@ -1,0 +1,49 @@
+/// Seconds of several contestants taking turns, so that a slow moment of the machine falls on all of them.
+struct InterleavedTiming: Sendable {
+    /// By contestant, then by round.
+    let seconds: [[Double]]
+
+    /// Rounds begin with another contestant each, after one round to warm up.
+    /// - Parameter measure: runs a contestant once and returns its seconds.
+    init(
+        contestants: Int, rounds: Int, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in },
+        _ measure: (Int) throws -> Double
+    ) rethrows {
+        var seconds = [[Double]](repeating: [], count: contestants)
+        for contestant in 0..<contestants { _ = try measure(contestant) }
+        for round in 0..<rounds {
+            for turn in 0..<contestants {
+                let contestant = (round + turn) % contestants
+                seconds[contestant].append(try measure(contestant))
+            }
+            progress(round + 1, rounds)
+        }
+        self.seconds = seconds
+    }
+
+    /// Median and quartiles of something.
+    struct Spread: Sendable {
+        let lower: Double
+        let median: Double
+        let upper: Double
+
+        /// With linear interpolation between neighbours; NaN for no values.
+        init(_ values: [Double]) {
+            let sorted = values.sorted()
+            func quantile(_ share: Double) -> Double {
+                guard let last = sorted.last else { return .nan }
+                let place = share * Double(sorted.count - 1)
+                let index = Int(place)
+                guard index + 1 < sorted.count else { return last }
+                return sorted[index] + (place - Double(index)) * (sorted[index + 1] - sorted[index])
+            }
+            (lower, median, upper) = (quantile(0.25), quantile(0.5), quantile(0.75))
+        }
+    }
+
+    /// How many units of work a second a contestant does.
+    func rate(_ contestant: Int, work: Double) -> Spread { Spread(seconds[contestant].map { work / $0 }) }
+
+    /// How many times faster than the first a contestant is, round by round.
+    func speedup(_ contestant: Int) -> Spread { Spread(zip(seconds[0], seconds[contestant]).map { $0 / $1 }) }
+}

@@ -1,0 +1,119 @@
+import ArgumentParser
+import ModelFiles
+import Transformers
+
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Continues a prompt with a causal language model.",
+        discussion: """
+            Writes the new text to standard output as it comes, and the speed to standard error.
+
+            Example:
+              tessera run Models/tiny-llama --prompt "The people of this country" --max-tokens 60 \
+            --temperature 0.7 --top-p 0.9 --seed 1
+            """)
+
+    @Argument(help: "Model folder.")
+    var model: String
+
+    @Option(help: ArgumentHelp("Text to continue.", valueName: "text"))
+    var prompt: String
+
+    @Option(help: ArgumentHelp("Tokens to write at most.", valueName: "n"))
+    var maxTokens = 128
+
+    @Option(help: ArgumentHelp("0 takes the most likely token; 1 samples from the model's own distribution.", valueName: "t"))
+    var temperature = 0.0
+
+    @Option(help: ArgumentHelp("Sample from the smallest set of tokens whose probability reaches p.", valueName: "p"))
+    var topP = 1.0
+
+    @Option(help: ArgumentHelp("Seed of the sampling; the same seed gives the same text.", valueName: "n"))
+    var seed: UInt64 = 0
+
+    @OptionGroup var common: CommonOptions
+
+    func validate() throws {
+        if prompt.isEmpty { throw ValidationError("--prompt: expected some text, got none") }
+        if maxTokens < 1 { throw ValidationError("--max-tokens: expected at least 1, got \(maxTokens)") }
+        if !(temperature >= 0 && temperature.isFinite) {
+            throw ValidationError("--temperature: expected a number from 0, got \(temperature)")
+        }
+        if !(topP > 0 && topP <= 1) {
+            throw ValidationError("--top-p: expected a number above 0, at most 1, got \(topP)")
+        }
+    }
+
+    func run() throws {
+        let loaded = try LoadedModel.open(model)
+        let causal = try loaded.causal(for: "run")
+        let ids = loaded.tokenizer.encode(prompt)
+        let options = GenerationOptions(
+            maximumTokens: maxTokens, temperature: temperature, topP: topP, seed: seed, stopTokens: loaded.stopTokens)
+        var decoder = IncrementalDecoder(loaded.tokenizer)
+        var text = ""
+        var failure: (any Error)?
+        func emit(_ piece: String) -> Bool {
+            text += piece
+            guard !common.json, !piece.isEmpty else { return true }
+            do { try StandardOutput.write(piece) } catch { failure = error }
+            return failure == nil
+        }
+
+        let clock = ContinuousClock()
+        let start = clock.now
+        var firstToken: ContinuousClock.Instant?
+        let generation = try causal.generate(ids, options: options, context: common.context) { token in
+            if firstToken == nil { firstToken = clock.now }
+            return emit(decoder.append(token))
+        }
+        let end = clock.now
+        _ = emit(decoder.finish())
+        if let failure { throw failure }
+
+        let speed = Speed(
+            promptTokens: ids.count, prompt: start.duration(to: firstToken ?? end).inSeconds,
+            newTokens: generation.tokens.count, decoding: (firstToken ?? end).duration(to: end).inSeconds)
+        if common.json {
+            try StandardOutput.write(document(text, generation, speed))
+        } else {
+            try StandardOutput.write("\n")
+            if !common.quiet { standardError(speed.text) }
+            if generation.end == .contextFull, !common.quiet {
+                standardError("the text ends here because the model has \(causal.maximumPositions) positions\n")
+            }
+        }
+    }
+
+    private func document(_ text: String, _ generation: Generation, _ speed: Speed) -> JSONValue {
+        [
+            "model": .string(model), "prompt": .string(prompt), "text": .string(text),
+            "tokens": .array(generation.tokens.map { JSONValue($0) }), "end": .string(generation.end.rawValue),
+            "prompt_tokens": JSONValue(speed.promptTokens), "prompt_seconds": JSONValue(speed.prompt),
+            "tokens_per_second": JSONValue(speed.tokensPerSecond),
+        ]
+    }
+
+    /// The first new token belongs to the prompt's time: it comes from the same pass.
+    private struct Speed {
+        let promptTokens: Int
+        let prompt: Double
+        let newTokens: Int
+        let decoding: Double
+
+        var tokensPerSecond: Double? { newTokens > 1 && decoding > 0 ? Double(newTokens - 1) / decoding : nil }
+
+        var text: String {
+            let rate = tokensPerSecond.map { ", then \(FigureText.fixed($0, decimals: 1)) tokens/s" } ?? ""
+            return "prompt of \(promptTokens) tokens in \(FigureText.fixed(prompt, decimals: 3)) s\(rate)\n"
+        }
+    }
+}
+
+extension Duration {
+    var inSeconds: Double {
+        let (seconds, attoseconds) = components
+        return Double(seconds) + Double(attoseconds) * 1e-18
+    }
+}

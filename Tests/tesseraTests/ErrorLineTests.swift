@@ -1,0 +1,95 @@
+import Foundation
+import Testing
+
+/// A mistake gives one line on standard error, nothing on standard output, and a status from sysexits.h.
+@Suite(.enabled(if: CommandLineTool.isBuilt, "\(CommandLineTool.skipReason)"))
+struct ErrorLineTests {
+    struct Mistake: CustomTestStringConvertible, Sendable {
+        let arguments: [String]
+        let status: Int32
+        let line: String
+        var testDescription: String { arguments.joined(separator: " ") }
+
+        init(_ arguments: String, _ status: Int32, _ line: String) {
+            self.arguments = arguments.split(separator: " ").map(String.init)
+            self.status = status
+            self.line = line
+        }
+    }
+
+    static let tiny = CommandLineTool.tinyLlama
+    static let mistakes = [
+        Mistake("inspect nowhere", 66, "error: nowhere: not a model folder: no such folder"),
+        Mistake("inspect README.md", 66, "error: README.md: not a model folder: it is a file"),
+        Mistake("inspect Sources", 66, "error: Sources: not a model folder: config.json is missing"),
+        Mistake("inspect \(tiny) --only nothing", 64, "error: pattern 'nothing' matches no matrix of the model (see 'tessera inspect')"),
+        Mistake("families --colour", 64, "error: Unknown option '--colour'"),
+        Mistake("inspect \(tiny) --threads 0", 64, "error: --threads: expected at least 1, got 0"),
+        Mistake("embed \(tiny)", 64, "error: \(tiny): embed needs an encoder, got a causal language model"),
+        Mistake("eval \(tiny)", 64, "error: eval: expected --text FILE or --sts FILE"),
+        Mistake("eval \(tiny) --text a --sts b", 64, "error: eval: --text and --sts exclude each other"),
+        Mistake("eval \(tiny) --sts b --against c", 64, "error: eval: --against is measured on --text FILE, not on --sts"),
+        Mistake("eval \(tiny) --sts Examples/README.md", 64, "error: \(tiny): eval --sts needs an encoder, got a causal language model"),
+        Mistake("eval \(tiny) --text nowhere", 66, "error: nowhere: cannot be read: no such file"),
+        Mistake("eval \(tiny) --text Examples", 66, "error: Examples: cannot be read: it is a folder"),
+        Mistake("eval \(tiny) --text \(tiny)/model.safetensors", 65, "error: \(tiny)/model.safetensors: it is not UTF-8 text"),
+        Mistake("eval \(tiny) --text Examples/README.md --window 1", 64, "error: a window has from 2 to 256 tokens with this model, got 1"),
+        Mistake("eval \(tiny) --text Examples/README.md --window 257", 64, "error: a window has from 2 to 256 tokens with this model, got 257"),
+        Mistake("run \(tiny) --prompt a --top-p 0", 64, "error: --top-p: expected a number above 0, at most 1, got 0.0"),
+        Mistake("run \(tiny) --prompt a --temperature -1", 64, "error: --temperature: expected a number from 0, got -1.0"),
+        Mistake("run \(tiny) --prompt a --max-tokens 0", 64, "error: --max-tokens: expected at least 1, got 0"),
+        Mistake("run \(tiny)", 64, "error: Missing expected argument '--prompt <text>'"),
+        Mistake("export \(tiny) -o /nowhere/out", 64, "error: export: expected --dense, the only form there is so far"),
+        Mistake("export \(tiny) --dense -o Examples", 73, "error: \(CommandLineTool.packageRoot.path)/Examples: exists and is not empty (--force replaces it)"),
+        Mistake("export \(tiny) --dense -o /nowhere/out", 73, "error: /nowhere/out: cannot be written: No such file or directory"),
+        Mistake("export \(tiny) --dense -o out --precision f8", 64, "error: The value 'f8' is invalid for '--precision <precision>'. Please provide one of 'f32', 'f16' or 'bf16'."),
+        Mistake("bench \(tiny) --rounds 0", 64, "error: --rounds: expected 1 to 1000000, got 0"),
+        Mistake("bench \(tiny) --prompt-tokens 250", 64, "error: --prompt-tokens 250 and --new-tokens 32 are more than the 256 positions of the models"),
+        Mistake("compress \(tiny) --size 0% --calibration self -o /nowhere/out", 64, "error: budget '0%': expected more than 0% and at most 100%"),
+        Mistake("compress \(tiny) --size half --calibration self -o /nowhere/out", 64, "error: budget 'half': expected a share such as 50% or 0.5"),
+    ]
+
+    @Test(arguments: mistakes)
+    func mistakesGiveOneLine(mistake: Mistake) throws {
+        let result = try CommandLineTool.run(mistake.arguments)
+        #expect(result.errors == mistake.line + "\n")
+        #expect(result.status == mistake.status)
+        #expect(result.output.isEmpty)
+    }
+
+    @Test func emptyTextsAreRefused() throws {
+        try CommandLineTool.withTemporaryFolder { folder in
+            let file = folder.appendingPathComponent("empty.txt").path
+            try Data(" \n\n".utf8).write(to: URL(fileURLWithPath: file))
+            let result = try CommandLineTool.run("eval", Self.tiny, "--text", file)
+            #expect(result.errors == "error: \(file): holds no text\n")
+            #expect(result.status == 65)
+        }
+    }
+
+    @Test(.enabled(if: CommandLineTool.miniLM != nil, "\(CommandLineTool.miniLMSkipReason)"))
+    func encodersAreToldWhatTheyCanDo() throws {
+        let encoder = try #require(CommandLineTool.miniLM)
+        let perplexity = try CommandLineTool.run("eval", encoder, "--text", "Examples/README.md")
+        #expect(
+            perplexity.errors == "error: \(encoder): eval --text needs a causal language model "
+                + "(encoders: --sts FILE, or --against FOLDER), got an encoder\n")
+        #expect(perplexity.status == 64)
+        let text = try CommandLineTool.run("run", encoder, "--prompt", "Hello")
+        #expect(text.errors == "error: \(encoder): run needs a causal language model, got an encoder\n")
+        #expect(text.status == 64)
+    }
+
+    @Test(.enabled(if: CommandLineTool.miniLM != nil, "\(CommandLineTool.miniLMSkipReason)"))
+    func badScoresNameTheLine() throws {
+        let encoder = try #require(CommandLineTool.miniLM)
+        try CommandLineTool.withTemporaryFolder { folder in
+            let file = folder.appendingPathComponent("pairs.csv").path
+            try Data("A cat.,A dog.,3\nA cat.,A dog.\n".utf8).write(to: URL(fileURLWithPath: file))
+            let result = try CommandLineTool.run("eval", encoder, "--sts", file)
+            #expect(result.errors == "error: \(file), line 2: expected 3 fields (sentence,sentence,score), got 2\n")
+            #expect(result.status == 65)
+            #expect(result.output.isEmpty)
+        }
+    }
+}
