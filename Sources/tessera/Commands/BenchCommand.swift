@@ -11,7 +11,8 @@ struct BenchCommand: ParsableCommand {
         abstract: "Times several models against the first, taking turns in one run.",
         discussion: """
             Encoders: sentences a second. Causal models: tokens a second, of a prompt and of text that is written. \
-            Loading is not timed. Every round runs each model once; medians and quartiles are over the rounds.
+            Loading is not timed. Every round runs each model once; medians and quartiles are over the rounds. A model is \
+            called slower or faster when so many rounds agree that chance is unlikely (sign test, 5 %).
 
             Example:
               tessera bench MINILM MINILM-HALF --text Examples/evaluation-sentences.txt
@@ -91,7 +92,8 @@ struct BenchCommand: ParsableCommand {
                 var row = [model, Self.figure(rate.median), "(\(Self.figure(rate.lower)) to \(Self.figure(rate.upper)))"]
                 if index > 0 {
                     let speedup = timing.speedup(index)
-                    row += [FigureText.fixed(speedup.median, decimals: 2), Self.verdict(speedup)]
+                    let verdict = "\(Self.range(speedup)) \(timing.verdict(index).rawValue)"
+                    row += [FigureText.fixed(speedup.median, decimals: 2), verdict]
                 }
                 table.append(row)
             }
@@ -100,12 +102,8 @@ struct BenchCommand: ParsableCommand {
         return text
     }
 
-    /// Said only as far as the rounds agree.
-    private static func verdict(_ speedup: InterleavedTiming.Spread) -> String {
-        let range = "(\(FigureText.fixed(speedup.lower, decimals: 2)) to \(FigureText.fixed(speedup.upper, decimals: 2)))"
-        if speedup.lower > 1 { return "\(range) faster than the first" }
-        if speedup.upper < 1 { return "\(range) slower than the first" }
-        return "\(range) no clear difference"
+    private static func range(_ spread: InterleavedTiming.Spread) -> String {
+        "(\(FigureText.fixed(spread.lower, decimals: 2)) to \(FigureText.fixed(spread.upper, decimals: 2)))"
     }
 
     private static func figure(_ rate: Double) -> String {
@@ -127,6 +125,7 @@ struct BenchCommand: ParsableCommand {
                             [
                                 "model": .string(model), "rate": Self.document(timing.rate(index, work: workload.work)),
                                 "times_the_first": Self.document(timing.speedup(index)),
+                                "verdict": index > 0 ? .string(timing.verdict(index).rawValue) : .null,
                                 "seconds": .array(timing.seconds[index].map { JSONValue($0) }),
                             ]
                         }),

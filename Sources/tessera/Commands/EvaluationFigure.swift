@@ -16,8 +16,8 @@ struct EvaluationFigure {
     static func text(_ figures: [EvaluationFigure]) -> String {
         var table = TextTable([.left, .right, .left, .left])
         for figure in figures {
-            // An error of exactly 0 comes from a single sample, or from models that agree everywhere.
-            let error = figure.standardError.flatMap { $0.isFinite && $0 > 0 ? $0 : nil }
+            // None, or next to none, comes from a single sample or from models that agree everywhere.
+            let error = figure.standardError.flatMap { $0.isFinite && $0 >= 5e-7 ? $0 : nil }
             let decimals = FigureText.measuredDecimals(figure.value, standardError: error)
             table.append([
                 figure.name, FigureText.fixed(figure.value, decimals: decimals),

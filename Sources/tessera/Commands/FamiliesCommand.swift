@@ -20,10 +20,10 @@ struct FamiliesCommand: ParsableCommand {
             try StandardOutput.write(.array(Families.all.map { Self.document($0.family) }))
             return
         }
-        let blocks = Families.all.map(\.family).map { family in
-            var table = TextTable([.left, .left, .left])
+        let blocks = Families.all.map { $0.family }.map { family in
+            var table = TextTable([.left, .left])
             for method in Self.methods(family) {
-                table.append(["    " + method.name, method.summary, "(\(method.source))"])
+                table.append(["    " + method.name, "\(method.summary) (\(method.source))"])
             }
             return "\(family.name): \(family.summary) (\(family.source))\n\(table.text)"
         }

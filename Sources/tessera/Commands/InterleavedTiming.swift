@@ -1,3 +1,5 @@
+import Foundation
+
 /// Seconds of several contestants taking turns, so that a slow moment of the machine falls on all of them.
 struct InterleavedTiming: Sendable {
     /// By contestant, then by round.
@@ -46,4 +48,27 @@ struct InterleavedTiming: Sendable {
 
     /// How many times faster than the first a contestant is, round by round.
     func speedup(_ contestant: Int) -> Spread { Spread(zip(seconds[0], seconds[contestant]).map { $0 / $1 }) }
+
+    enum Verdict: String, Sendable {
+        case faster = "faster than the first"
+        case slower = "slower than the first"
+        case undecided = "no clear difference"
+    }
+
+    /// By the sign test on the rounds, two-sided, at 5 %: chance alone rarely lets one side win so many. Fewer than six
+    /// rounds decide nothing.
+    func verdict(_ contestant: Int) -> Verdict {
+        let pairs = zip(seconds[0], seconds[contestant]).filter { $0 != $1 }
+        let wins = pairs.count { $0 > $1 }
+        // Tails of the binomial distribution with even odds.
+        var coefficient = 1.0
+        var tail = 0.0
+        for k in 0...min(wins, pairs.count - wins) {
+            tail += coefficient
+            coefficient *= Double(pairs.count - k) / Double(k + 1)
+        }
+        // 2 tail / 2^n <= 0.05, in a form that does not overflow.
+        guard tail.isFinite, log2(tail) + 1 - Double(pairs.count) <= log2(0.05) else { return .undecided }
+        return wins * 2 > pairs.count ? .faster : .slower
+    }
 }
