@@ -36,7 +36,7 @@ struct ErrorLineTests {
         Mistake("eval \(tiny) --text Examples/README.md --window 1", 64, "error: a window has from 2 to 256 tokens with this model, got 1"),
         Mistake("eval \(tiny) --text Examples/README.md --window 257", 64, "error: a window has from 2 to 256 tokens with this model, got 257"),
         Mistake("run \(tiny) --prompt a --top-p 0", 64, "error: --top-p: expected a number above 0, at most 1, got 0.0"),
-        Mistake("run \(tiny) --prompt a --temperature -1", 64, "error: --temperature: expected a number from 0, got -1.0"),
+        Mistake("run \(tiny) --prompt a --temperature=-1", 64, "error: --temperature: expected a number from 0, got -1.0"),
         Mistake("run \(tiny) --prompt a --max-tokens 0", 64, "error: --max-tokens: expected at least 1, got 0"),
         Mistake("run \(tiny)", 64, "error: Missing expected argument '--prompt <text>'"),
         Mistake("export \(tiny) -o /nowhere/out", 64, "error: export: expected --dense, the only form there is so far"),

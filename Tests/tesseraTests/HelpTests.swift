@@ -35,7 +35,8 @@ struct HelpTests {
     @Test func everyCommandIsListedHere() throws {
         let help = try CommandLineTool.run("--help").output
         let section = try #require(help.range(of: "SUBCOMMANDS:\n"))
-        let names = help[section.upperBound...].split(separator: "\n")
+        let end = help.range(of: "\n\n", range: section.upperBound..<help.endIndex)?.lowerBound ?? help.endIndex
+        let names = help[section.upperBound..<end].split(separator: "\n")
             .filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
             .compactMap { $0.split(separator: " ").first.map(String.init) }
         #expect(Set(names) == Set(Self.commands.dropFirst()))

@@ -27,7 +27,7 @@ struct ExportCommand: ParsableCommand {
     @Option(name: [.short, .long], help: ArgumentHelp("Folder to write.", valueName: "folder"))
     var output: String
 
-    @Option(help: ArgumentHelp("How the numbers are stored: \(Precision.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "precision"))
+    @Option(help: "How the numbers are stored.")
     var precision = Precision.f32
 
     @Flag(help: "Replace the folder if it exists.")

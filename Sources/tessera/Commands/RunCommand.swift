@@ -11,8 +11,7 @@ struct RunCommand: ParsableCommand {
             Writes the new text to standard output as it comes, and the speed to standard error.
 
             Example:
-              tessera run Models/tiny-llama --prompt "The people of this country" --max-tokens 60 \
-            --temperature 0.7 --top-p 0.9 --seed 1
+              tessera run MODEL --prompt "The people" --temperature 0.7 --top-p 0.9
             """)
 
     @Argument(help: "Model folder.")
