@@ -1,5 +1,6 @@
 import ArgumentParser
 import Compression
+import Foundation
 import LinearAlgebra
 import ModelFiles
 import Tensors
@@ -47,6 +48,10 @@ struct BenchCommand: ParsableCommand {
 
     func run() throws {
         let loaded = try models.map { try LoadedModel.open($0) }
+        let hindering = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"].filter { ProcessInfo.processInfo.environment[$0] != nil }
+        if !hindering.isEmpty, !common.quiet {
+            standardError("\(hindering.joined(separator: " and ")) set in the environment: OpenBLAS may be slower than it can be\n")
+        }
         let progress = ProgressDisplay(quiet: common.quiet)
         var results: [(workload: BenchWorkload, timing: InterleavedTiming)] = []
         for workload in try workloads(loaded) {
