@@ -53,7 +53,7 @@ let package = Package(
         .testTarget(
             name: "ModelFilesTests", dependencies: ["ModelFiles"], resources: [.copy("Resources")]),
         .testTarget(name: "StructuredMatricesTests", dependencies: ["StructuredMatrices"]),
-        .testTarget(name: "FittingTests", dependencies: ["Fitting"]),
+        .testTarget(name: "FittingTests", dependencies: ["Fitting", "ModelFiles"]),
         .testTarget(
             name: "TransformersTests", dependencies: ["Transformers"], resources: [.copy("Resources")]),
         .testTarget(name: "AnalysisTests", dependencies: ["Analysis"]),

@@ -40,7 +40,8 @@ import Testing
     @Test func gramIsDampedByItsMeanDiagonal() throws {
         var matrix = DoubleMatrix(rows: 2, columns: 2)
         matrix[0, 0] = 2
-        #expect(try Gram(matrix).diagonal == [2 + 1e-6, 1e-6])
+        #expect(try Gram(matrix, relativeDamping: 0.5).diagonal == [2.5, 0.5])
+        #expect(try Gram(matrix).diagonal == [2 + Gram.defaultDamping, Gram.defaultDamping])
         #expect(try Gram(matrix, relativeDamping: 0).diagonal == [2, 0])
     }
 

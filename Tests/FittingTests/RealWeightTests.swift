@@ -1,0 +1,89 @@
+import Fitting
+import Foundation
+import LinearAlgebra
+import ModelFiles
+import StructuredMatrices
+import Tensors
+import Testing
+
+/// The fitters against their baselines on a trained matrix: the first query matrix of all-MiniLM-L6-v2 under the inputs
+/// it really has, normalised embeddings of tokens (drawn at random, so without the correlations of sentences).
+@Suite(.enabled(if: RealWeight.folder != nil, "all-MiniLM-L6-v2 is not here: set TESSERA_MINILM or run make demo"))
+struct RealWeightTests {
+    static let half = SizeBudget.fraction(0.5)
+
+    @Test func whiteningBeatsThePlainDecomposition() throws {
+        let (weight, objective) = try RealWeight.load()
+        let plain = try TruncatedSVDFitter().fit(weight, objective: objective, size: Self.half)
+        let sketched = try RandomizedSVDFitter().fit(weight, objective: objective, size: Self.half)
+        let whitened = try ActivationSVDFitter().fit(weight, objective: objective, size: Self.half)
+        #expect(whitened.relativeError < 0.8 * plain.relativeError)
+        #expect(sketched.relativeError < 1.1 * whitened.relativeError)
+    }
+
+    @Test func structuredSweepsBeatLowRankAtEqualCount() throws {
+        let (weight, objective) = try RealWeight.load()
+        let lowRank = try ActivationSVDFitter().fit(weight, objective: objective, size: Self.half)
+        let blast = try BLASTFitter(blocks: 8, sweeps: 30).fit(weight, objective: objective, size: Self.half)
+        let monarch = try MonarchFitter(sweeps: 10).fit(weight, objective: objective, size: Self.half)
+        #expect(blast.relativeError < 0.75 * lowRank.relativeError)
+        #expect(monarch.relativeError < lowRank.relativeError)
+        #expect(blast.matrix.cost.parameters <= lowRank.matrix.cost.parameters)
+        #expect(monarch.matrix.cost.parameters <= lowRank.matrix.cost.parameters)
+    }
+
+    @Test func leastSquaresBeatDroppingBlocks() throws {
+        let (weight, objective) = try RealWeight.load()
+        let weighted = try BlockDiagonalFitter().fit(weight, objective: objective, size: Self.half)
+        let dropped = try BlockDiagonalFitter().fit(weight, objective: .frobenius, size: Self.half).matrix
+        #expect(weighted.relativeError < (try objective.error(of: dropped.dense(), for: weight)))
+    }
+
+    @Test(arguments: [2, 3, 4, 8])
+    func searchAndCompensationBeatRoundToNearest(bits: Int) throws {
+        let (weight, objective) = try RealWeight.load()
+        func error(searches: Bool, compensated: Bool) throws -> Double {
+            try QuantizedFitter(bits: bits, searchesScales: searches, compensated: compensated)
+                .fit(weight, objective: objective, size: .fraction(1)).relativeError
+        }
+        let nearest = try error(searches: false, compensated: false)
+        let searched = try error(searches: true, compensated: false)
+        let compensated = try error(searches: true, compensated: true)
+        #expect(searched < nearest)
+        #expect(compensated < searched)
+    }
+}
+
+enum RealWeight {
+    static let folder: String? = [
+        ProcessInfo.processInfo.environment["TESSERA_MINILM"],
+        URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+            .appending(path: ".demo/minilm").path(),
+    ].compactMap(\.self).first { FileManager.default.fileExists(atPath: $0 + "/" + Checkpoint.singleFileName) }
+
+    static func load() throws -> (weight: Matrix, objective: Objective) {
+        let checkpoint = try Checkpoint(folder: try #require(folder))
+        func tensor(_ name: String) throws -> Tensor { try checkpoint.tensor(named: name) }
+        let words = try tensor("embeddings.word_embeddings.weight").matrix()
+        let positions = try tensor("embeddings.position_embeddings.weight").matrix()
+        let types = try tensor("embeddings.token_type_embeddings.weight").matrix()
+        let (scale, shift) = (
+            try tensor("embeddings.LayerNorm.weight").floats(), try tensor("embeddings.LayerNorm.bias").floats())
+        let width = words.columns
+        var generator = SeededGenerator(seed: 1)
+        var inputs = DoubleMatrix(rows: 3 * width, columns: width)
+        for row in 0..<inputs.rows {
+            // The whole words of WordPiece's vocabulary begin about here.
+            let token = 1996 + generator.nextInteger(below: 5000)
+            let sum = (0..<width).map { Double(words[token, $0] + positions[row % 32, $0] + types[0, $0]) }
+            let mean = sum.reduce(0, +) / Double(width)
+            let variance = sum.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(width)
+            for column in 0..<width {
+                inputs[row, column] =
+                    (sum[column] - mean) / (variance + 1e-12).squareRoot() * Double(scale[column]) + Double(shift[column])
+            }
+        }
+        let weight = try tensor("encoder.layer.0.attention.self.query.weight").matrix()
+        return (weight, .activations(try Gram(inputs: inputs)))
+    }
+}
