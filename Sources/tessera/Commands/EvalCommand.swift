@@ -24,7 +24,7 @@ struct EvalCommand: ParsableCommand {
     @Argument(help: "Model folder.")
     var model: String
 
-    @Option(help: ArgumentHelp("Text to measure on.", valueName: "file"))
+    @Option(help: ArgumentHelp("Text to measure on; - for standard input.", valueName: "file"))
     var text: String?
 
     @Option(help: ArgumentHelp("Rows of sentence,sentence,score.", valueName: "file"))

@@ -18,11 +18,13 @@ struct LineReader {
     /// - Parameter path: nil or "-" for the standard input.
     /// - Throws: `CommandError.inputNotReadable`.
     init(path: String?) throws {
-        guard let path, path != "-" else {
-            name = "standard input"
-            handle = .standardInput
-            return
-        }
+        handle = try Self.open(path)
+        name = path.flatMap { $0 == "-" ? nil : $0 } ?? "standard input"
+    }
+
+    /// - Throws: as `init`.
+    fileprivate static func open(_ path: String?) throws -> FileHandle {
+        guard let path, path != "-" else { return .standardInput }
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
             throw CommandError.inputNotReadable(path: path, reason: "no such file")
@@ -31,8 +33,7 @@ struct LineReader {
         guard let handle = FileHandle(forReadingAtPath: path) else {
             throw CommandError.inputNotReadable(path: path, reason: "it could not be opened")
         }
-        name = path
-        self.handle = handle
+        return handle
     }
 
     /// The next line without its end, nil after the last.
@@ -91,12 +92,15 @@ enum TextFile {
         return sentences
     }
 
-    /// A whole file, line ends as they are.
+    /// A whole file, or the standard input for "-", line ends as they are.
     /// - Throws: `CommandError.inputNotReadable`, `.notText`, `.emptyText`.
     static func whole(_ path: String) throws -> String {
-        // Opening it as lines gives the same complaints about what is no file.
-        _ = try LineReader(path: path)
-        guard let data = FileManager.default.contents(atPath: path) else {
+        let data: Data
+        do {
+            data = try LineReader.open(path).readToEnd() ?? Data()
+        } catch let error as CommandError {
+            throw error
+        } catch {
             throw CommandError.inputNotReadable(path: path, reason: "reading failed")
         }
         guard let text = String(validating: data, as: UTF8.self) else {
