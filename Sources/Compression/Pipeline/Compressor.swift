@@ -96,7 +96,7 @@ public struct Compressor: Sendable {
                             selected[index], source,
                             nearest(
                                 grid[GridKey(family: source.family.name, site: selected[index].name)] ?? [], source,
-                                to: table.candidates(of: selected[index])[allocation.choices[index]], selected[index])
+                                to: allocation.choices[index], of: table.candidates(of: selected[index]), selected[index])
                         )
                     }
                 }
@@ -156,19 +156,30 @@ public struct Compressor: Sendable {
         return try Allocator().solve(choices, budget: limit, quantity: recipe.budget.quantity.rawValue)
     }
 
+    /// How many times the chosen candidate's error low-rank may have at that size for the slow families to be tried:
+    /// they halve low-rank's error at best, so beyond this they cannot be chosen and hours would be wasted on them.
+    private static let hopelessRatio = 4.0
+
     /// The candidates of a slow source whose size is next to the chosen one, below and above.
     private func nearest(
-        _ grid: [Candidate], _ source: any CandidateSource, to chosen: AssessedCandidate, _ site: MatrixSite
+        _ grid: [Candidate], _ source: any CandidateSource, to choice: Int, of assessed: [AssessedCandidate],
+        _ site: MatrixSite
     ) -> [Candidate] {
+        let chosen = assessed[choice]
         // A matrix kept dense has no use for a structured form of nearly its size.
         guard chosen.candidate.family != Dense.family.name else { return [] }
+        let target = chosen.quantity(recipe.budget)
+        if let lowRank = assessed.last(where: {
+            $0.candidate.family == LowRank.family.name && $0.quantity(recipe.budget) <= target
+        }), lowRank.relativeError > Self.hopelessRatio * chosen.relativeError {
+            return []
+        }
         func size(_ candidate: Candidate) -> Int {
             AssessedCandidate(
                 candidate: candidate,
                 cost: source.cost(of: candidate, shape: site.shape, precision: recipe.precision), relativeError: 0
             ).quantity(recipe.budget)
         }
-        let target = chosen.quantity(recipe.budget)
         var wanted: [Candidate] = []
         for group in Dictionary(grouping: grid, by: { $0["blocks"] }).sorted(by: { $0.key < $1.key }) {
             let sorted = group.value.sorted { size($0) < size($1) }

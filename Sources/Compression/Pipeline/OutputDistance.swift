@@ -12,49 +12,57 @@ public struct OutputDistance: Sendable {
     static let memoryLimit = 256 << 20
 
     private let sequences: [[Int]]
+    /// Encoders: the embeddings. Causal models: the log probabilities of each sequence.
     private let reference: [Matrix]
     private let isEncoder: Bool
 
     /// Runs the original once and keeps its outputs.
     /// - Throws: `TransformersError`.
     public init(original: any TransformerModel, sequences: [[Int]], context: ExecutionContext) throws {
-        isEncoder = original is any EncoderModel
         var kept = sequences
-        if let causal = original as? any CausalModel {
+        switch original {
+        case let encoder as any EncoderModel:
+            isEncoder = true
+            reference = [try encoder.embed(sequences, context: context)]
+        case let causal as any CausalModel:
+            isEncoder = false
             var room = Self.memoryLimit / 4 / max(1, causal.vocabularySize)
-            kept = sequences.prefix { sequence in
-                room -= sequence.count
-                return room >= 0
-            }.map { $0 }
+            kept = Array(
+                sequences.prefix { sequence in
+                    room -= sequence.count
+                    return room >= 0
+                })
             if kept.isEmpty, let first = sequences.first { kept = [first] }
+            let used = kept
+            reference = try context.parallelMap(used.count) { index in
+                Self.logProbabilities(try causal.logits(used[index], context: .serial))
+            }
+        default:
+            isEncoder = true
+            reference = []
         }
         self.sequences = kept
-        reference = try Self.outputs(original, kept, context)
     }
 
     /// - Throws: `TransformersError`.
     public func callAsFunction(_ model: any TransformerModel, context: ExecutionContext) throws -> Double {
-        let outputs = try Self.outputs(model, sequences, context)
-        var sum = 0.0
-        var count = 0
-        for (original, changed) in zip(reference, outputs) {
-            for row in 0..<original.rows {
-                let range = row * original.columns..<(row + 1) * original.columns
-                sum += isEncoder
-                    ? Self.angle(original.elements[range], changed.elements[range])
-                    : Self.divergence(original.elements[range], changed.elements[range])
-                count += 1
+        let sums: [Double]
+        if isEncoder, let encoder = model as? any EncoderModel {
+            let embeddings = try encoder.embed(sequences, context: context)
+            sums = reference.map { original in
+                (0..<original.rows).reduce(0) { $0 + Self.angle(original.row($1), embeddings.row($1)) }
             }
+        } else if let causal = model as? any CausalModel {
+            sums = try context.parallelMap(sequences.count) { index in
+                let original = reference[index]
+                let changed = Self.logProbabilities(try causal.logits(sequences[index], context: .serial))
+                return (0..<original.rows).reduce(0) { $0 + Self.divergence(original.row($1), changed.row($1)) }
+            }
+        } else {
+            return 0
         }
-        return count > 0 ? sum / Double(count) : 0
-    }
-
-    private static func outputs(
-        _ model: any TransformerModel, _ sequences: [[Int]], _ context: ExecutionContext
-    ) throws -> [Matrix] {
-        if let encoder = model as? any EncoderModel { return [try encoder.embed(sequences, context: context)] }
-        guard let causal = model as? any CausalModel else { return [] }
-        return try sequences.map { try causal.logits($0, context: context) }
+        let count = reference.reduce(0) { $0 + $1.rows }
+        return count > 0 ? sums.reduce(0, +) / Double(count) : 0
     }
 
     private static func angle(_ left: ArraySlice<Float>, _ right: ArraySlice<Float>) -> Double {
@@ -68,17 +76,23 @@ public struct OutputDistance: Sendable {
         return max(0, 1 - product / (leftNorm * rightNorm).squareRoot())
     }
 
-    private static func divergence(_ left: ArraySlice<Float>, _ right: ArraySlice<Float>) -> Double {
-        func logNormalizer(_ scores: ArraySlice<Float>) -> Double {
-            let peak = Double(scores.max() ?? 0)
-            return peak + log(scores.reduce(0.0) { $0 + exp(Double($1) - peak) })
-        }
-        let (leftNormalizer, rightNormalizer) = (logNormalizer(left), logNormalizer(right))
+    /// sum p (log p - log q).
+    private static func divergence(_ p: ArraySlice<Float>, _ q: ArraySlice<Float>) -> Double {
         var sum = 0.0
-        for (a, b) in zip(left, right) {
-            let logProbability = Double(a) - leftNormalizer
-            sum += exp(logProbability) * (logProbability - (Double(b) - rightNormalizer))
-        }
+        for (p, q) in zip(p, q) { sum += Double(exp(p)) * Double(p - q) }
         return max(0, sum)
+    }
+
+    private static func logProbabilities(_ logits: Matrix) -> Matrix {
+        var result = logits
+        result.withMutableView { rows in
+            for row in 0..<rows.rows {
+                let scores = UnsafeMutableBufferPointer(start: rows.row(row), count: rows.columns)
+                let peak = scores.max() ?? 0
+                let normalizer = peak + Float(log(scores.reduce(0.0) { $0 + Double(exp($1 - peak)) }))
+                for index in scores.indices { scores[index] -= normalizer }
+            }
+        }
+        return result
     }
 }
