@@ -2,9 +2,9 @@ import Foundation
 import Tensors
 
 /// Distributions over the vocabulary from rows of scores, in `Double`.
-enum LogProbabilities {
+package enum LogProbabilities {
     /// -log softmax(scores)[token].
-    static func loss(_ scores: ArraySlice<Float>, token: Int) -> Double {
+    package static func loss(_ scores: ArraySlice<Float>, token: Int) -> Double {
         guard let highest = scores.max() else { return .nan }
         var sum = 0.0
         for score in scores { sum += exp(Double(score - highest)) }
@@ -12,7 +12,7 @@ enum LogProbabilities {
     }
 
     /// KL(p || q) = sum p (log p - log q) of the two softmax distributions, in nats; rounding below 0 counts as 0.
-    static func divergence(of scores: ArraySlice<Float>, from reference: ArraySlice<Float>) -> Double {
+    package static func divergence(of scores: ArraySlice<Float>, from reference: ArraySlice<Float>) -> Double {
         guard let highest = scores.max(), let referenceHighest = reference.max() else { return .nan }
         var (sum, referenceSum, difference) = (0.0, 0.0, 0.0)
         for (score, wanted) in zip(scores, reference) {
@@ -27,9 +27,4 @@ enum LogProbabilities {
         // Not `max`: that would hide NaN.
         return divergence < 0 ? 0 : divergence
     }
-}
-
-extension DenseMatrix {
-    /// The elements of a row.
-    func row(_ row: Int) -> ArraySlice<Scalar> { elements[row * columns..<(row + 1) * columns] }
 }

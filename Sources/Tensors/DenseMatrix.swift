@@ -51,6 +51,9 @@ public struct DenseMatrix<Scalar: BinaryFloatingPoint & Sendable>: Sendable, Equ
 
     @inlinable public var count: Int { elements.count }
 
+    /// The elements of a row.
+    @inlinable public func row(_ row: Int) -> ArraySlice<Scalar> { elements[row * columns..<(row + 1) * columns] }
+
     @inlinable
     public func transposed() -> Self {
         var result = Self(rows: columns, columns: rows)

@@ -79,6 +79,9 @@ public protocol CandidateSource: Sendable {
     /// Slow fits are made only near the sizes that a first allocation with the quick families chose.
     var isSlow: Bool { get }
 
+    /// Whether the family takes part without being named in `--families`.
+    var isDefault: Bool { get }
+
     /// The grid of candidates for a site, in order of size; empty where the family cannot represent the shape.
     func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate]
 
@@ -94,6 +97,7 @@ public protocol CandidateSource: Sendable {
 
 extension CandidateSource {
     public var isSlow: Bool { false }
+    public var isDefault: Bool { true }
 
     public func assess(_ candidates: [Candidate], _ context: CandidateContext) throws -> [AssessedCandidate] {
         try candidates.map { candidate in
@@ -109,18 +113,24 @@ public enum CandidateSources {
         DenseCandidates(),
         QuantizedCandidates(),
         LowRankCandidates(),
+        BlockDiagonalCandidates(),
+        BlockShuffleCandidates(),
+        BlockDenseCandidates(),
         MonarchCandidates(),
         BLASTCandidates(),
     ]
 
     public static var names: [String] { all.map { $0.family.name } }
 
-    /// The sources of the named families, "dense" always among them; all of them for an empty list.
+    /// The sources of the named families, "dense" always among them; the default ones for an empty list.
     /// - Throws: `CompressionError.unknownFamily`.
     public static func named(_ names: [String]) throws -> [any CandidateSource] {
         for name in names where !self.names.contains(name) {
             throw CompressionError.unknownFamily(name: name, known: self.names)
         }
-        return all.filter { names.isEmpty || names.contains($0.family.name) || $0.family.name == Dense.family.name }
+        return all.filter { source in
+            let name = source.family.name
+            return name == Dense.family.name || (names.isEmpty ? source.isDefault : names.contains(name))
+        }
     }
 }

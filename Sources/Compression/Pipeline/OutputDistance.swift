@@ -1,4 +1,4 @@
-import Foundation
+import Analysis
 import Tensors
 import Transformers
 
@@ -12,7 +12,7 @@ public struct OutputDistance: Sendable {
     static let memoryLimit = 256 << 20
 
     private let sequences: [[Int]]
-    /// Encoders: the embeddings. Causal models: the log probabilities of each sequence.
+    /// Encoders: the embeddings. Causal models: the scores of each sequence.
     private let reference: [Matrix]
     private let isEncoder: Bool
 
@@ -35,7 +35,7 @@ public struct OutputDistance: Sendable {
             if kept.isEmpty, let first = sequences.first { kept = [first] }
             let used = kept
             reference = try context.parallelMap(used.count) { index in
-                Self.logProbabilities(try causal.logits(used[index], context: .serial))
+                try causal.logits(used[index], context: .serial)
             }
         default:
             isEncoder = true
@@ -55,8 +55,10 @@ public struct OutputDistance: Sendable {
         } else if let causal = model as? any CausalModel {
             sums = try context.parallelMap(sequences.count) { index in
                 let original = reference[index]
-                let changed = Self.logProbabilities(try causal.logits(sequences[index], context: .serial))
-                return (0..<original.rows).reduce(0) { $0 + Self.divergence(original.row($1), changed.row($1)) }
+                let changed = try causal.logits(sequences[index], context: .serial)
+                return (0..<original.rows).reduce(0) {
+                    $0 + LogProbabilities.divergence(of: changed.row($1), from: original.row($1))
+                }
             }
         } else {
             return 0
@@ -74,25 +76,5 @@ public struct OutputDistance: Sendable {
         }
         guard leftNorm > 0, rightNorm > 0 else { return 1 }
         return max(0, 1 - product / (leftNorm * rightNorm).squareRoot())
-    }
-
-    /// sum p (log p - log q).
-    private static func divergence(_ p: ArraySlice<Float>, _ q: ArraySlice<Float>) -> Double {
-        var sum = 0.0
-        for (p, q) in zip(p, q) { sum += Double(exp(p)) * Double(p - q) }
-        return max(0, sum)
-    }
-
-    private static func logProbabilities(_ logits: Matrix) -> Matrix {
-        var result = logits
-        result.withMutableView { rows in
-            for row in 0..<rows.rows {
-                let scores = UnsafeMutableBufferPointer(start: rows.row(row), count: rows.columns)
-                let peak = scores.max() ?? 0
-                let normalizer = peak + Float(log(scores.reduce(0.0) { $0 + Double(exp($1 - peak)) }))
-                for index in scores.indices { scores[index] -= normalizer }
-            }
-        }
-        return result
     }
 }
