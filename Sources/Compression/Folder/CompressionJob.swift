@@ -20,6 +20,8 @@ public struct CompressionJob: Sendable {
     /// A plan file to follow instead of allocating.
     public var planFile: String?
     public var replacesOutput = false
+    /// Keep the journal after `plan()`, so that `run()` continues from it. `run()` always removes it when done.
+    public var keepsJournal = false
     public var context: ExecutionContext
     public var progress: @Sendable (CompressionProgress) -> Void
 
@@ -134,11 +136,12 @@ public struct CompressionJob: Sendable {
         return report
     }
 
-    /// Stops at the plan. The journal stays, so that a run with the same recipe continues from it.
+    /// Stops at the plan.
     /// - Throws: `CompressionError`, `FittingError`, `ModelFileError`, `TransformersError`.
     public func plan() throws -> Plan {
         let opened = try open()
-        let (result, _, _) = try work(opened)
+        let (result, journal, _) = try work(opened)
+        if !keepsJournal { try journal.remove() }
         return plan(opened, result)
     }
 
@@ -160,6 +163,8 @@ public struct CompressionJob: Sendable {
             }
             selected = opened.loaded.model.sites.filter { names.contains($0.name) }
             plan = read
+        } else {
+            try checkBudget(opened.forecast)
         }
         let text = try calibrationText(opened.loaded)
         var weights = Fingerprint()
@@ -181,6 +186,26 @@ public struct CompressionJob: Sendable {
             limit: opened.forecast.limit, selected: selected, context: context, progress: progress)
         let result = try plan.map { try compressor.run(plan: $0, journal: journal) } ?? compressor.run(journal: journal)
         return (result, journal, text)
+    }
+
+    /// Refuses what no allocation can meet before any work is done or journaled.
+    private func checkBudget(_ forecast: Forecast) throws {
+        let sources = try CandidateSources.named(recipe.families).filter { $0.serves(recipe.budget.quantity) }
+        var smallest = 0
+        for site in forecast.selected {
+            smallest += sources.flatMap { source in
+                source.candidates(for: site, quantity: recipe.budget.quantity, precision: recipe.precision).map {
+                    AssessedCandidate(
+                        candidate: $0, cost: source.cost(of: $0, shape: site.shape, precision: recipe.precision),
+                        relativeError: 0
+                    ).quantity(recipe.budget)
+                }
+            }.min() ?? 0
+        }
+        guard smallest <= forecast.limit else {
+            throw CompressionError.budgetTooSmall(
+                quantity: recipe.budget.quantity.rawValue, budget: forecast.limit, smallest: smallest)
+        }
     }
 
     private func calibrationText(_ loaded: LoadedModel) throws -> CalibrationText {
