@@ -1,7 +1,8 @@
 import StructuredMatrices
 import Tensors
 
-/// The best low-rank matrix under the objective: the whitened SVD under activations, the plain one under Frobenius.
+/// The best low-rank matrix under the objective: the whitened SVD under activations, the plain one under
+/// Frobenius.
 ///
 /// To compare many ranks of one matrix, make one `LowRankFactorisation` and ask it.
 public struct ActivationSVDFitter: Fitter {

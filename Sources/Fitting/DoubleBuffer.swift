@@ -1,7 +1,7 @@
 import Tensors
 
-/// Working memory of one fit: a rows x columns rectangle of `Double` that keeps its address, so that sweeps over many
-/// small blocks need neither copies nor nested closures. Used by one thread.
+/// Working memory of one fit: a rows x columns rectangle of `Double` that keeps its address, so that sweeps
+/// over many small blocks need neither copies nor nested closures. Used by one thread.
 final class DoubleBuffer {
     let view: MutableDenseMatrixView<Double>
 

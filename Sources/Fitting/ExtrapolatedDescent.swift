@@ -1,11 +1,11 @@
 import Tensors
 
-/// Exact alternating sweeps with extrapolation between them: each sweep starts a little beyond where the last two point,
-/// as momentum does. A sweep whose loss rises is dropped, the next starts from the best factors, and extrapolation is
-/// shortened; since a sweep from there cannot rise, the recorded losses never do.
+/// Exact alternating sweeps with extrapolation between them: each sweep starts a little beyond where the last
+/// two point, as momentum does. A sweep whose loss rises is dropped, the next starts from the best factors,
+/// and extrapolation is shortened; since a sweep from there cannot rise, the recorded losses never do.
 ///
-/// The growing, restarted step is that of accelerated alternating least squares in the manner of Ang and Gillis
-/// (arXiv 1805.06604), with the factors extrapolated together once per sweep.
+/// The growing, restarted step is that of accelerated alternating least squares in the manner of Ang and
+/// Gillis (arXiv 1805.06604), with the factors extrapolated together once per sweep.
 struct ExtrapolatedDescent {
     /// Sweeps at most, dropped ones included.
     let sweeps: Int
@@ -15,7 +15,8 @@ struct ExtrapolatedDescent {
     /// Sweeps over which progress is averaged: the first after a restart is slow.
     private static let patience = 4
 
-    /// Full momentum overshoots on weights of real models every ten sweeps or so; a little less hardly ever does.
+    /// Full momentum overshoots on weights of real models every ten sweeps or so; a little less hardly ever
+    /// does.
     private static let longestStep = 0.85
 
     /// - Parameters:
@@ -53,7 +54,9 @@ struct ExtrapolatedDescent {
             step = min(Self.longestStep, 1.1 * step)
             losses.append(loss)
             report(number, loss)
-            if let before = losses.dropLast(Self.patience).last, before - loss < tolerance * Double(Self.patience) * before {
+            if let before = losses.dropLast(Self.patience).last,
+                before - loss < tolerance * Double(Self.patience) * before
+            {
                 break
             }
         }

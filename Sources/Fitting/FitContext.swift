@@ -9,8 +9,8 @@ public struct FitContext: Sendable {
     public var seed: UInt64
     /// How the fitted factors are stored; reported errors are those of the stored values.
     public var precision: Precision
-    /// Threads the fit may use. One by default, because callers run many fits side by side; the result is the same
-    /// for any number.
+    /// Threads the fit may use. One by default, because callers run many fits side by side; the result is the
+    /// same for any number.
     public var execution: ExecutionContext
     /// Asked between sweeps; true ends the fit with `FittingError.cancelled`.
     public var isCancelled: @Sendable () -> Bool
@@ -18,7 +18,8 @@ public struct FitContext: Sendable {
     public var progress: @Sendable (FitProgress) -> Void
 
     public init(
-        name: String = "matrix", seed: UInt64 = 0, precision: Precision = .f32, execution: ExecutionContext = .serial,
+        name: String = "matrix", seed: UInt64 = 0, precision: Precision = .f32,
+        execution: ExecutionContext = .serial,
         isCancelled: @escaping @Sendable () -> Bool = { false },
         progress: @escaping @Sendable (FitProgress) -> Void = { _ in }
     ) {
@@ -36,7 +37,9 @@ public struct FitContext: Sendable {
     }
 
     /// A stream of random numbers for one purpose, independent of all others.
-    package func generator(for purpose: String) -> SeededGenerator { SeededGenerator(seed: seed, stream: purpose) }
+    package func generator(for purpose: String) -> SeededGenerator {
+        SeededGenerator(seed: seed, stream: purpose)
+    }
 
     /// Refuses what no fitter can serve.
     /// - Throws: `FittingError.emptyWeight`, `.notFiniteWeight`, `.gramMismatch`, `.cancelled`.
@@ -44,7 +47,8 @@ public struct FitContext: Sendable {
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         guard weight.count > 0 else { throw FittingError.emptyWeight(matrix: name, shape: shape) }
         if let index = weight.elements.firstIndex(where: { !$0.isFinite }) {
-            throw FittingError.notFiniteWeight(matrix: name, row: index / weight.columns, column: index % weight.columns)
+            throw FittingError.notFiniteWeight(
+                matrix: name, row: index / weight.columns, column: index % weight.columns)
         }
         if let gram = objective.gram, gram.size != weight.columns {
             throw FittingError.gramMismatch(matrix: name, shape: shape, gramSize: gram.size)

@@ -3,8 +3,8 @@ import Tensors
 
 /// A way to a structured matrix: dense weight, objective and size in, the matrix and the error reached out.
 ///
-/// Fitters are values; their stored properties are the method's options. The same weight, objective, size, options
-/// and seed give the same bits.
+/// Fitters are values; their stored properties are the method's options. The same weight, objective, size,
+/// options and seed give the same bits.
 public protocol Fitter: Sendable {
     associatedtype Fitted: StructuredMatrix
 
@@ -13,20 +13,24 @@ public protocol Fitter: Sendable {
     /// The best member of the family that this method finds within `size`, never larger.
     /// - Parameter weight: rows (outputs) x columns (inputs).
     /// - Throws: `FittingError`; `LinearAlgebraError` when a factorisation does not converge.
-    func fit(_ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext) throws -> Fit<Fitted>
+    func fit(_ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext) throws -> Fit<
+        Fitted
+    >
 }
 
 extension Fitter {
     public var method: FittingMethod { Self.method }
 }
 
-/// What a fitting method is called, what it fits, and where it comes from. Help texts and tables read it from here.
+/// What a fitting method is called, what it fits, and where it comes from. Help texts and tables read it from
+/// here.
 public struct FittingMethod: Sendable, Hashable {
     /// As in flags, plans and reports: "activation-svd".
     public let name: String
     /// The family it produces.
     public let family: Family
-    /// The objectives it makes small. Every fitter accepts both and reports the error under the one it was given.
+    /// The objectives it makes small. Every fitter accepts both and reports the error under the one it was
+    /// given.
     public let objectives: [Objective.Kind]
     /// One line for help texts.
     public let summary: String
@@ -47,8 +51,8 @@ public struct Fit<Fitted: StructuredMatrix>: Sendable {
     public let matrix: Fitted
     /// Squared error relative to the weight's own size under the objective, measured on the stored values.
     public let relativeError: Double
-    /// Relative squared errors before the first sweep and after each one, in the fit's own arithmetic; a method without
-    /// sweeps has one entry.
+    /// Relative squared errors before the first sweep and after each one, in the fit's own arithmetic; a
+    /// method without sweeps has one entry.
     public let trace: [Double]
 
     public var sweeps: Int { max(0, trace.count - 1) }
@@ -62,7 +66,8 @@ public struct Fit<Fitted: StructuredMatrix>: Sendable {
     /// Measures the error of `matrix` as it is stored.
     /// - Throws: as `Objective.error`.
     package init(
-        measuring matrix: Fitted, for weight: Matrix, objective: Objective, context: FitContext, trace: [Double]? = nil
+        measuring matrix: Fitted, for weight: Matrix, objective: Objective, context: FitContext,
+        trace: [Double]? = nil
     ) throws {
         let error = try objective.error(of: matrix.dense(), for: weight, name: context.name)
         self.init(matrix: matrix, relativeError: error, trace: trace)

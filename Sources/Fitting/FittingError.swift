@@ -8,7 +8,8 @@ public enum FittingError: Error, Equatable, CustomStringConvertible {
     case gramNotSquare(rows: Int, columns: Int)
     case gramMismatch(matrix: String, shape: MatrixShape, gramSize: Int)
     case shapeMismatch(matrix: String, expected: MatrixShape, got: MatrixShape)
-    case budgetBelowMinimum(matrix: String, family: String, shape: MatrixShape, budget: SizeBudget, minimum: Cost)
+    case budgetBelowMinimum(
+        matrix: String, family: String, shape: MatrixShape, budget: SizeBudget, minimum: Cost)
     case invalidOption(fitter: String, option: String, expected: String, got: Int)
     case indivisible(matrix: String, family: String, shape: MatrixShape, blocks: Int)
     case cancelled(matrix: String)

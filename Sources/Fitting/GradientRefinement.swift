@@ -2,8 +2,8 @@ import LinearAlgebra
 import StructuredMatrices
 import Tensors
 
-/// Improves any differentiable matrix under tr((W - V) G (W - V)^T) by L-BFGS on its factors (Nocedal 1980) with a
-/// backtracking line search: for families and sizes without exact steps of their own.
+/// Improves any differentiable matrix under tr((W - V) G (W - V)^T) by L-BFGS on its factors (Nocedal 1980)
+/// with a backtracking line search: for families and sizes without exact steps of their own.
 ///
 /// Losses are measured on the stored values, so the result is never worse than the start.
 public struct GradientRefinement: Sendable {
@@ -20,8 +20,8 @@ public struct GradientRefinement: Sendable {
         self.tolerance = tolerance
     }
 
-    /// Cost of an iteration: `dense()`, `factorGradients` and rows columns^2 multiply-adds, somewhat more when a step
-    /// has to be shortened.
+    /// Cost of an iteration: `dense()`, `factorGradients` and rows columns^2 multiply-adds, somewhat more
+    /// when a step has to be shortened.
     /// - Throws: `FittingError`.
     public func refine<Refined: DifferentiableMatrix>(
         _ start: Refined, toward weight: Matrix, objective: Objective, context: FitContext = FitContext()
@@ -65,7 +65,8 @@ public struct GradientRefinement: Sendable {
                 continue
             }
             history.append(
-                step: zip(next.point, point).map { $0 - $1 }, change: zip(next.gradient, gradient).map { $0 - $1 })
+                step: zip(next.point, point).map { $0 - $1 },
+                change: zip(next.gradient, gradient).map { $0 - $1 })
             let improvement = loss - next.loss
             (matrix, point, gradient) = (next.matrix, next.point, next.gradient)
             loss = next.loss
@@ -96,18 +97,23 @@ public struct GradientRefinement: Sendable {
 
         func matrix(at point: [Double]) -> Refined {
             var first = 0
-            return start.replacingFactors(counts.map { count in
-                defer { first += count }
-                return point[first..<first + count].map { Float($0) }
-            })
+            return start.replacingFactors(
+                counts.map { count in
+                    defer { first += count }
+                    return point[first..<first + count].map { Float($0) }
+                })
         }
 
         func evaluate(_ matrix: Refined) -> (loss: Double, gradient: [Double]) {
             let difference = matrix.dense() - weight
             let weighted = gram.map { difference.multiplied(by: $0) } ?? difference
             var loss = 0.0
-            for (left, right) in zip(difference.elements, weighted.elements) { loss += Double(left) * Double(right) }
-            let gradient = matrix.factorGradients(weighted).flatMap { $0.map { 2 * Double($0) / squaredNorm } }
+            for (left, right) in zip(difference.elements, weighted.elements) {
+                loss += Double(left) * Double(right)
+            }
+            let gradient = matrix.factorGradients(weighted).flatMap {
+                $0.map { 2 * Double($0) / squaredNorm }
+            }
             return (max(0, loss) / squaredNorm, gradient)
         }
     }
@@ -125,7 +131,9 @@ private struct CurvatureHistory {
     /// Pairs without positive curvature say nothing and are left out.
     mutating func append(step: [Double], change: [Double]) {
         let curvature = dot(step, change)
-        guard curvature > 1e-14 * dot(change, change).squareRoot() * dot(step, step).squareRoot() else { return }
+        guard curvature > 1e-14 * dot(change, change).squareRoot() * dot(step, step).squareRoot() else {
+            return
+        }
         pairs.append((step, change, 1 / curvature))
         if pairs.count > limit { pairs.removeFirst() }
     }

@@ -2,16 +2,16 @@ import LinearAlgebra
 import Synchronization
 import Tensors
 
-/// Second moments of a layer's inputs, G = X^T X / N, that weight the error of its matrix: one object for each
-/// distinct input, shared by all the fits of all the matrices that read it.
+/// Second moments of a layer's inputs, G = X^T X / N, that weight the error of its matrix: one object for
+/// each distinct input, shared by all the fits of all the matrices that read it.
 ///
-/// G is damped once, here: `relativeDamping` times the mean of its diagonal is added to the diagonal, and the sum
-/// *is* the objective everywhere (errors, roots, sweeps), so that identities between them hold exactly.
+/// G is damped once, here: `relativeDamping` times the mean of its diagonal is added to the diagonal, and the
+/// sum *is* the objective everywhere (errors, roots, sweeps), so that identities between them hold exactly.
 ///
-/// The default of 0.01 is against fitting the calibration text instead of the language: on MiniLM, calibrated on 5,000
-/// tokens and judged on other sentences, it lowered the errors of BLAST and Monarch by 5 - 30 % against 1e-6 and cost
-/// low-rank nothing; 0.1 was too much. It also keeps G invertible when inputs are dead or fewer than features.
-/// Memory: columns^2 doubles, and the same again once `root()` was asked for.
+/// The default of 0.01 is against fitting the calibration text instead of the language: on MiniLM, calibrated
+/// on 5,000 tokens and judged on other sentences, it lowered the errors of BLAST and Monarch by 5 - 30 %
+/// against 1e-6 and cost low-rank nothing; 0.1 was too much. It also keeps G invertible when inputs are dead
+/// or fewer than features. Memory: columns^2 doubles, and the same again once `root()` was asked for.
 public final class Gram: Sendable {
     /// The damped G, columns x columns, symmetric.
     public let matrix: DoubleMatrix

@@ -4,9 +4,10 @@ import Tensors
 
 /// All the best low-rank fits of one matrix, from one decomposition.
 ///
-/// With W L = P S Q^T, G = L L^T (L = I for Frobenius), the best rank-r matrix under the objective is P_r P_r^T W: the
-/// whitened SVD's P_r S_r Q_r^T L^-1 with L^-1 cancelled, so that nothing is ever divided by a small eigenvalue of G.
-/// Its squared error is the sum of the discarded squared singular values (Eckart and Young 1936; SVD-LLM, arXiv 2403.07378).
+/// With W L = P S Q^T, G = L L^T (L = I for Frobenius), the best rank-r matrix under the objective is P_r
+/// P_r^T W: the whitened SVD's P_r S_r Q_r^T L^-1 with L^-1 cancelled, so that nothing is ever divided by a
+/// small eigenvalue of G. Its squared error is the sum of the discarded squared singular values (Eckart and
+/// Young 1936; SVD-LLM, arXiv 2403.07378).
 public struct LowRankFactorisation: Sendable {
     /// Singular values of W L, descending: min(rows, columns) of them, or as many as were asked for.
     public let singularValues: [Double]
@@ -30,7 +31,8 @@ public struct LowRankFactorisation: Sendable {
     /// The leading `rank` triples by randomized SVD of W L (Halko, Martinsson, Tropp, arXiv 0909.4061).
     /// - Throws: as above.
     public init(
-        _ weight: Matrix, objective: Objective, rank: Int, sketch: RandomizedSVD, context: FitContext = FitContext()
+        _ weight: Matrix, objective: Objective, rank: Int, sketch: RandomizedSVD,
+        context: FitContext = FitContext()
     ) throws {
         try context.check(weight, objective)
         var generator = context.generator(for: "randomized-svd")
@@ -65,8 +67,8 @@ public struct LowRankFactorisation: Sendable {
         return max(0, 1 - kept / squaredNorm)
     }
 
-    /// The best rank-r matrix (r cut to 1...`maximumRank`), each component's norm split evenly between U and V, which is
-    /// kind to half precision.
+    /// The best rank-r matrix (r cut to 1...`maximumRank`), each component's norm split evenly between U and
+    /// V, which is kind to half precision.
     public func matrix(rank: Int, precision: Precision = .f32) -> LowRank {
         let (u, v) = balancedFactors(rank: rank)
         return LowRank(u: u.converted(to: Float.self), v: v.converted(to: Float.self), precision: precision)
@@ -95,7 +97,8 @@ public struct LowRankFactorisation: Sendable {
         within size: SizeBudget, shape: MatrixShape, precision: Precision, matrix: String = "matrix"
     ) throws -> Int {
         try size.largest(
-            in: 1...max(1, min(shape.rows, shape.columns)), family: LowRank.family, shape: shape, matrix: matrix
+            in: 1...max(1, min(shape.rows, shape.columns)), family: LowRank.family, shape: shape,
+            matrix: matrix
         ) { .factors($0 * (shape.rows + shape.columns), precision: precision) }
     }
 }

@@ -28,14 +28,16 @@ public enum Objective: Sendable {
         }
     }
 
-    /// Relative squared error tr((W-V) G (W-V)^T) / tr(W G W^T), in `Double`; about rows columns^2 multiply-adds.
-    /// 0 where the denominator is 0 (a zero weight, or inputs that were all zero).
+    /// Relative squared error tr((W-V) G (W-V)^T) / tr(W G W^T), in `Double`; about rows columns^2
+    /// multiply-adds. 0 where the denominator is 0 (a zero weight, or inputs that were all zero).
     /// - Throws: `FittingError.shapeMismatch`, `.gramMismatch`.
-    public func error(of approximation: Matrix, for weight: Matrix, name: String = "matrix") throws -> Double {
+    public func error(of approximation: Matrix, for weight: Matrix, name: String = "matrix") throws -> Double
+    {
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         guard approximation.rows == weight.rows, approximation.columns == weight.columns else {
             throw FittingError.shapeMismatch(
-                matrix: name, expected: shape, got: MatrixShape(rows: approximation.rows, columns: approximation.columns))
+                matrix: name, expected: shape,
+                got: MatrixShape(rows: approximation.rows, columns: approximation.columns))
         }
         if let gram, gram.size != weight.columns {
             throw FittingError.gramMismatch(matrix: name, shape: shape, gramSize: gram.size)
@@ -76,7 +78,9 @@ public enum Objective: Sendable {
             let range = rows.lowerBound * weight.columns..<rows.upperBound * weight.columns
             var piece = weight.elements[range].map(Double.init)
             if let approximation {
-                for (index, value) in approximation.elements[range].enumerated() { piece[index] -= Double(value) }
+                for (index, value) in approximation.elements[range].enumerated() {
+                    piece[index] -= Double(value)
+                }
             }
             sum += squaredNorm(of: DoubleMatrix(rows: rows.count, columns: weight.columns, elements: piece))
         }

@@ -1,7 +1,8 @@
 import LinearAlgebra
 import Tensors
 
-/// Solves with one small symmetric positive semi-definite matrix at a time, by Cholesky after a tiny relative ridge.
+/// Solves with one small symmetric positive semi-definite matrix at a time, by Cholesky after a tiny relative
+/// ridge.
 ///
 /// Sweeps apply it to residuals, where a ridge shortens a step and never moves its target.
 final class PositiveSolver {
@@ -41,14 +42,16 @@ final class PositiveSolver {
     /// B = A^-1 B, B with `size` rows.
     func solveLeft(_ b: MutableDenseMatrixView<Double>) {
         for transpose in [false, true] {
-            Double.trsm(true, transpose, b.rows, b.columns, factor.view.base, size, b.base, max(1, b.rowStride))
+            Double.trsm(
+                true, transpose, b.rows, b.columns, factor.view.base, size, b.base, max(1, b.rowStride))
         }
     }
 
     /// B = B A^-1, B with `size` columns.
     func solveRight(_ b: MutableDenseMatrixView<Double>) {
         for transpose in [true, false] {
-            Double.trsm(false, transpose, b.rows, b.columns, factor.view.base, size, b.base, max(1, b.rowStride))
+            Double.trsm(
+                false, transpose, b.rows, b.columns, factor.view.base, size, b.base, max(1, b.rowStride))
         }
     }
 }

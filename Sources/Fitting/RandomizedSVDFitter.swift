@@ -21,9 +21,12 @@ public struct RandomizedSVDFitter: Fitter {
         _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
     ) throws -> Fit<LowRank> {
         try context.check(weight, objective)
-        for (option, value) in [("oversampling", sketch.oversampling), ("power iterations", sketch.powerIterations)]
+        for (option, value) in [
+            ("oversampling", sketch.oversampling), ("power iterations", sketch.powerIterations),
+        ]
         where value < 0 {
-            throw FittingError.invalidOption(fitter: Self.method.name, option: option, expected: "0 or more", got: value)
+            throw FittingError.invalidOption(
+                fitter: Self.method.name, option: option, expected: "0 or more", got: value)
         }
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         let rank = try LowRankFactorisation.rank(

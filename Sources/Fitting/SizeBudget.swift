@@ -36,7 +36,8 @@ public enum SizeBudget: Sendable, Equatable, CustomStringConvertible {
     ) throws -> Int {
         guard allows(cost(sizes.lowerBound), shape: shape) else {
             throw FittingError.budgetBelowMinimum(
-                matrix: matrix, family: family.name, shape: shape, budget: self, minimum: cost(sizes.lowerBound))
+                matrix: matrix, family: family.name, shape: shape, budget: self,
+                minimum: cost(sizes.lowerBound))
         }
         var (fits, tooLarge) = (sizes.lowerBound, sizes.upperBound + 1)
         while tooLarge - fits > 1 {
@@ -48,7 +49,8 @@ public enum SizeBudget: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension Cost {
-    /// The cost of a family whose parameters are all factors in one precision, each used once for each input row.
+    /// The cost of a family whose parameters are all factors in one precision, each used once for each input
+    /// row.
     package static func factors(_ count: Int, multiplyAdds: Int? = nil, precision: Precision) -> Cost {
         Cost(
             parameters: count, storedBytes: count * precision.elementType.byteCount,

@@ -9,8 +9,10 @@ import Testing
     static func planted(rows: Int, columns: Int, blocks: Int, rank: Int) -> BLAST {
         BLAST(
             u: Factor(Instances.random(rows, rank, seed: 1).elements, shape: [blocks, rows / blocks, rank]),
-            s: Factor(Instances.random(blocks * blocks, rank, seed: 2).elements, shape: [blocks, blocks, rank]),
-            v: Factor(Instances.random(columns, rank, seed: 3).elements, shape: [blocks, columns / blocks, rank]))
+            s: Factor(
+                Instances.random(blocks * blocks, rank, seed: 2).elements, shape: [blocks, blocks, rank]),
+            v: Factor(
+                Instances.random(columns, rank, seed: 3).elements, shape: [blocks, columns / blocks, rank]))
     }
 
     @Test(arguments: [(64, 64, 4, 4), (48, 96, 4, 3), (96, 48, 2, 6)])
@@ -27,7 +29,9 @@ import Testing
     @Test func lowRankAndBlockDiagonalMembersAreExact() throws {
         let lowRank = Instances.lowRank(32, 32, rank: 4)
         var blockDiagonal = Instances.random(32, 32)
-        for row in 0..<32 { for column in 0..<32 where row / 8 != column / 8 { blockDiagonal[row, column] = 0 } }
+        for row in 0..<32 {
+            for column in 0..<32 where row / 8 != column / 8 { blockDiagonal[row, column] = 0 }
+        }
         for (weight, rank) in [(lowRank, 4), (blockDiagonal, 32)] {
             for objective in try Instances.objectives(32) {
                 let fit = try BLASTFitter(blocks: 4).fit(
@@ -42,7 +46,8 @@ import Testing
         let weight = Instances.random(rows, columns)
         for objective in try Instances.objectives(columns) {
             for blocks in [2, 8] {
-                let fit = try BLASTFitter(blocks: blocks).fit(weight, objective: objective, size: .fraction(0.5))
+                let fit = try BLASTFitter(blocks: blocks).fit(
+                    weight, objective: objective, size: .fraction(0.5))
                 #expect(fit.trace.count > 2)
                 for (earlier, later) in zip(fit.trace, fit.trace.dropFirst()) { #expect(later <= earlier) }
                 #expect(abs(fit.relativeError - fit.trace.last!) < 1e-5)
@@ -71,7 +76,8 @@ import Testing
         let weight = Instances.random(32, 48)
         let fitter = BLASTFitter(blocks: 4, sweeps: 5)
         let plain = try fitter.fit(weight, objective: .frobenius, size: .fraction(0.5))
-        let weighted = try fitter.fit(weight, objective: .activations(try Gram(.identity(48))), size: .fraction(0.5))
+        let weighted = try fitter.fit(
+            weight, objective: .activations(try Gram(.identity(48))), size: .fraction(0.5))
         #expect(abs(plain.relativeError - weighted.relativeError) < 1e-5)
     }
 
@@ -82,7 +88,8 @@ import Testing
         let fitter = BLASTFitter(blocks: 4, sweeps: 5)
         let direct = try fitter.fit(weight, objective: objective, size: .fraction(0.5))
         let reused = try fitter.fit(
-            weight, objective: objective, size: .fraction(0.5), context: FitContext(), factorisation: factorisation)
+            weight, objective: objective, size: .fraction(0.5), context: FitContext(),
+            factorisation: factorisation)
         #expect(direct.matrix.factors == reused.matrix.factors)
     }
 
@@ -93,19 +100,24 @@ import Testing
         let small = try BLASTFitter(sweeps: 1).fit(
             Instances.random(48, 36), objective: .frobenius, size: .parameters(84 + 9))
         #expect(small.matrix.blocks == 3 && small.matrix.rank == 1)
-        let prime = try BLASTFitter().fit(Instances.random(13, 7), objective: .frobenius, size: .fraction(0.5))
+        let prime = try BLASTFitter().fit(
+            Instances.random(13, 7), objective: .frobenius, size: .fraction(0.5))
         #expect(prime.matrix.blocks == 1)
         let shape = MatrixShape(rows: 13, columns: 7)
-        #expect(throws: FittingError.indivisible(matrix: "matrix", family: "blast", shape: shape, blocks: 2)) {
-            try BLASTFitter(blocks: 2).fit(Instances.random(13, 7), objective: .frobenius, size: .fraction(0.5))
+        #expect(throws: FittingError.indivisible(matrix: "matrix", family: "blast", shape: shape, blocks: 2))
+        {
+            try BLASTFitter(blocks: 2).fit(
+                Instances.random(13, 7), objective: .frobenius, size: .fraction(0.5))
         }
     }
 
     @Test func progressIsReportedAndCancellationHeeded() throws {
         let reports = Mutex<[FitProgress]>([])
-        let context = FitContext(isCancelled: { reports.withLock { $0.count >= 3 } }, progress: { report in
-            reports.withLock { $0.append(report) }
-        })
+        let context = FitContext(
+            isCancelled: { reports.withLock { $0.count >= 3 } },
+            progress: { report in
+                reports.withLock { $0.append(report) }
+            })
         #expect(throws: FittingError.cancelled(matrix: "matrix")) {
             try BLASTFitter(blocks: 4).fit(
                 Instances.random(32, 32), objective: .frobenius, size: .fraction(0.5), context: context)

@@ -18,7 +18,8 @@ import Testing
     func exactSweepsEndLower(blocks: Int) throws {
         // On noise, with no structure to find, many optima are nearly as good as each other.
         for (weight, slack) in [(try Instances.decaying(48, 48), 1.0), (Instances.random(48, 48), 1.03)] {
-            let authors = try BLASTGradientFitter(blocks: blocks).fit(weight, objective: .frobenius, size: .fraction(0.5))
+            let authors = try BLASTGradientFitter(blocks: blocks).fit(
+                weight, objective: .frobenius, size: .fraction(0.5))
             let sweeps = try BLASTFitter(blocks: blocks, sweeps: 300, tolerance: 0)
                 .fit(weight, objective: .frobenius, size: .fraction(0.5))
             #expect(sweeps.relativeError < slack * authors.relativeError)
@@ -34,8 +35,9 @@ import Testing
         }
         #expect(fits[0].matrix.factors == fits[1].matrix.factors)
         #expect(fits[0].matrix.factors != fits[2].matrix.factors)
-        #expect(throws: FittingError.invalidOption(
-            fitter: "blast-gradient", option: "iterations", expected: "1 or more", got: 0)
+        #expect(
+            throws: FittingError.invalidOption(
+                fitter: "blast-gradient", option: "iterations", expected: "1 or more", got: 0)
         ) { try BLASTGradientFitter(iterations: 0).fit(weight, objective: .frobenius, size: .fraction(0.6)) }
     }
 }

@@ -8,7 +8,8 @@ import Testing
     @Test func plantedBlocksAreRecovered() throws {
         let planted = BlockDiagonal(blocks: Factor(Instances.random(12, 5).elements, shape: [3, 4, 5]))
         for objective in try Instances.objectives(15) {
-            let fit = try BlockDiagonalFitter().fit(planted.dense(), objective: objective, size: .parameters(60))
+            let fit = try BlockDiagonalFitter().fit(
+                planted.dense(), objective: objective, size: .parameters(60))
             #expect(fit.matrix.blockCount == 3)
             #expect(fit.relativeError < 1e-10)
         }
@@ -33,11 +34,15 @@ import Testing
         let weight = Instances.random(8, 12)
         let fitter = BlockDiagonalFitter(blocks: 4)
         let plain = try fitter.fit(weight, objective: .frobenius, size: .fraction(0.25)).matrix.dense()
-        let weighted = try fitter.fit(weight, objective: .activations(try Gram(.identity(12))), size: .fraction(0.25))
-            .matrix.dense()
+        let weighted = try fitter.fit(
+            weight, objective: .activations(try Gram(.identity(12))), size: .fraction(0.25)
+        )
+        .matrix.dense()
         #expect((plain - weighted).squaredNorm < 1e-10)
         for row in 0..<8 {
-            for column in 0..<12 { #expect(plain[row, column] == (row / 2 == column / 3 ? weight[row, column] : 0)) }
+            for column in 0..<12 {
+                #expect(plain[row, column] == (row / 2 == column / 3 ? weight[row, column] : 0))
+            }
         }
     }
 
@@ -48,11 +53,15 @@ import Testing
             #expect(fit.matrix.blockCount == blocks)
         }
         let shape = MatrixShape(rows: 12, columns: 18)
-        #expect(throws: FittingError.budgetBelowMinimum(
-            matrix: "matrix", family: "block-diagonal", shape: shape, budget: .fraction(0.1),
-            minimum: Cost(parameters: 36, storedBytes: 144, multiplyAdds: 36))
+        #expect(
+            throws: FittingError.budgetBelowMinimum(
+                matrix: "matrix", family: "block-diagonal", shape: shape, budget: .fraction(0.1),
+                minimum: Cost(parameters: 36, storedBytes: 144, multiplyAdds: 36))
         ) { try BlockDiagonalFitter().fit(weight, objective: .frobenius, size: .fraction(0.1)) }
-        #expect(throws: FittingError.indivisible(matrix: "matrix", family: "block-diagonal", shape: shape, blocks: 4)) {
+        #expect(
+            throws: FittingError.indivisible(
+                matrix: "matrix", family: "block-diagonal", shape: shape, blocks: 4)
+        ) {
             try BlockDiagonalFitter(blocks: 4).fit(weight, objective: .frobenius, size: .fraction(0.5))
         }
     }
@@ -62,8 +71,11 @@ import Testing
     static func planted(rows: Int, columns: Int, blocks: Int) -> BlockShuffle {
         let size = min(rows, columns) / blocks
         return BlockShuffle(
-            first: Factor(Instances.random(blocks * size, columns / blocks, seed: 1).elements, shape: [blocks, size, columns / blocks]),
-            second: Factor(Instances.random(rows, size, seed: 2).elements, shape: [blocks, rows / blocks, size]))
+            first: Factor(
+                Instances.random(blocks * size, columns / blocks, seed: 1).elements,
+                shape: [blocks, size, columns / blocks]),
+            second: Factor(
+                Instances.random(rows, size, seed: 2).elements, shape: [blocks, rows / blocks, size]))
     }
 
     // 12 / 3 and 18 / 6 are no multiples of the blocks: ranks differ between blocks.
@@ -106,7 +118,8 @@ import Testing
     @Test func isTheMonarchMatrixWithOneGroup() throws {
         let weight = Instances.random(24, 32)
         for objective in try Instances.objectives(32) {
-            let dense = try BlockDenseFitter(blocks: 4).fit(weight, objective: objective, size: .fraction(0.5))
+            let dense = try BlockDenseFitter(blocks: 4).fit(
+                weight, objective: objective, size: .fraction(0.5))
             let monarch = try MonarchFitter(inputBlocks: 4, outputGroups: 1)
                 .fit(weight, objective: objective, size: .fraction(0.5))
             #expect(abs(dense.relativeError - monarch.relativeError) < 1e-6)
@@ -116,13 +129,18 @@ import Testing
 
     @Test func errorsNameTheFamily() throws {
         let shape = MatrixShape(rows: 6, columns: 10)
-        #expect(throws: FittingError.indivisible(matrix: "matrix", family: "block-dense", shape: shape, blocks: 3)) {
-            try BlockDenseFitter(blocks: 3).fit(Instances.random(6, 10), objective: .frobenius, size: .fraction(0.5))
-        }
-        #expect(throws: FittingError.invalidOption(
-            fitter: "block-dense", option: "sweeps", expected: "0 or more", got: -2)
+        #expect(
+            throws: FittingError.indivisible(matrix: "matrix", family: "block-dense", shape: shape, blocks: 3)
         ) {
-            try BlockDenseFitter(sweeps: -2).fit(Instances.random(6, 10), objective: .frobenius, size: .fraction(0.9))
+            try BlockDenseFitter(blocks: 3).fit(
+                Instances.random(6, 10), objective: .frobenius, size: .fraction(0.5))
+        }
+        #expect(
+            throws: FittingError.invalidOption(
+                fitter: "block-dense", option: "sweeps", expected: "0 or more", got: -2)
+        ) {
+            try BlockDenseFitter(sweeps: -2).fit(
+                Instances.random(6, 10), objective: .frobenius, size: .fraction(0.9))
         }
     }
 }

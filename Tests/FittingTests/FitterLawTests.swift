@@ -56,7 +56,8 @@ import Testing
                     weight, objective: objective, size: Self.budget(fitter, rows: 48, columns: 32),
                     context: FitContext(seed: 9, execution: ExecutionContext(threads: threads)))
             }
-            #expect(fits.allSatisfy { $0.matrix.dense() == fits[0].matrix.dense() && $0.trace == fits[0].trace })
+            #expect(
+                fits.allSatisfy { $0.matrix.dense() == fits[0].matrix.dense() && $0.trace == fits[0].trace })
         }
     }
 
@@ -71,7 +72,8 @@ import Testing
             #expect(fit.relativeError == 0)
             #expect(fit.matrix.dense().isFinite)
         }
-        let fit = try fitter.fitAny(Instances.random(16, 32), objective: zeroGram, size: budget, context: FitContext())
+        let fit = try fitter.fitAny(
+            Instances.random(16, 32), objective: zeroGram, size: budget, context: FitContext())
         #expect(fit.relativeError == 0)
         #expect(fit.matrix.dense().isFinite)
     }
@@ -101,10 +103,13 @@ import Testing
         let shape = MatrixShape(rows: 8, columns: 16)
         #expect(throws: FittingError.gramMismatch(matrix: "layer.0", shape: shape, gramSize: 4)) {
             try fitter.fitAny(
-                Instances.random(8, 16), objective: .activations(try Gram(.identity(4))), size: budget, context: context)
+                Instances.random(8, 16), objective: .activations(try Gram(.identity(4))), size: budget,
+                context: context)
         }
-        #expect(throws: FittingError.emptyWeight(matrix: "layer.0", shape: MatrixShape(rows: 0, columns: 16))) {
-            try fitter.fitAny(Matrix(rows: 0, columns: 16), objective: .frobenius, size: budget, context: context)
+        #expect(throws: FittingError.emptyWeight(matrix: "layer.0", shape: MatrixShape(rows: 0, columns: 16)))
+        {
+            try fitter.fitAny(
+                Matrix(rows: 0, columns: 16), objective: .frobenius, size: budget, context: context)
         }
         #expect(throws: FittingError.cancelled(matrix: "layer.0")) {
             try fitter.fitAny(
@@ -112,9 +117,12 @@ import Testing
                 context: FitContext(name: "layer.0", isCancelled: { true }))
         }
         let error = #expect(throws: FittingError.self) {
-            try fitter.fitAny(Instances.random(8, 16), objective: .frobenius, size: .storedBytes(3), context: context)
+            try fitter.fitAny(
+                Instances.random(8, 16), objective: .frobenius, size: .storedBytes(3), context: context)
         }
-        guard case .budgetBelowMinimum("layer.0", fitter.method.family.name, shape, .storedBytes(3), let minimum)? = error
+        guard
+            case .budgetBelowMinimum(
+                "layer.0", fitter.method.family.name, shape, .storedBytes(3), let minimum)? = error
         else {
             Issue.record("\(error.map(String.init(describing:)) ?? "no error")")
             return

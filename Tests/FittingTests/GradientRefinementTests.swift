@@ -7,9 +7,12 @@ import Testing
     static func starts(_ rows: Int, _ columns: Int) -> [any DifferentiableMatrix] {
         [
             LowRank(u: Instances.random(rows, 6, seed: 5), v: Instances.random(6, columns, seed: 6)),
-            BlockDiagonal(blocks: Factor(Instances.random(rows, columns / 4, seed: 5).elements, shape: [4, rows / 4, columns / 4])),
+            BlockDiagonal(
+                blocks: Factor(
+                    Instances.random(rows, columns / 4, seed: 5).elements, shape: [4, rows / 4, columns / 4])),
             BLASTFitterTests.planted(rows: rows, columns: columns, blocks: 4, rank: 4),
-            MonarchFitterTests.planted(rows: rows, columns: columns, blocks: 4, groups: 2, rank: 2, strided: true),
+            MonarchFitterTests.planted(
+                rows: rows, columns: columns, blocks: 4, groups: 2, rank: 2, strided: true),
             BlockShuffleFitterTests.planted(rows: rows, columns: columns, blocks: 4),
         ]
     }
@@ -53,11 +56,13 @@ import Testing
 
     @Test func zeroWeightAndBadInputAreHandled() throws {
         let start = LowRank(u: Instances.random(6, 2), v: Instances.random(2, 5))
-        let fit = try GradientRefinement().refine(start, toward: Matrix(rows: 6, columns: 5), objective: .frobenius)
+        let fit = try GradientRefinement().refine(
+            start, toward: Matrix(rows: 6, columns: 5), objective: .frobenius)
         #expect(fit.relativeError == 0)
         let shape = MatrixShape(rows: 4, columns: 5)
-        #expect(throws: FittingError.shapeMismatch(
-            matrix: "matrix", expected: shape, got: MatrixShape(rows: 6, columns: 5))
+        #expect(
+            throws: FittingError.shapeMismatch(
+                matrix: "matrix", expected: shape, got: MatrixShape(rows: 6, columns: 5))
         ) { try GradientRefinement().refine(start, toward: Instances.random(4, 5), objective: .frobenius) }
     }
 }

@@ -13,8 +13,8 @@ enum Instances {
         random(rows, rank, seed: seed).multiplied(by: random(rank, columns, seed: seed + 100))
     }
 
-    /// Correlated inputs whose eigenvalues fall as 1/i, in a seeded random basis, with a local component so that
-    /// neighbouring features go together.
+    /// Correlated inputs whose eigenvalues fall as 1/i, in a seeded random basis, with a local component so
+    /// that neighbouring features go together.
     static func correlatedGram(_ size: Int, seed: UInt64 = 1) throws -> Gram {
         var generator = SeededGenerator(seed: seed)
         let mixing = DoubleMatrix.random(rows: size, columns: size, using: &generator)

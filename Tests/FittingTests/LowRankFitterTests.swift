@@ -13,7 +13,8 @@ import Testing
         for fitter in Self.fitters {
             for objective in try Instances.objectives(columns) {
                 let fit = try fitter.fitAny(
-                    weight, objective: objective, size: .parameters(4 * (rows + columns)), context: FitContext())
+                    weight, objective: objective, size: .parameters(4 * (rows + columns)),
+                    context: FitContext())
                 #expect(fit.relativeError < 1e-10, "\(fitter.method.name), \(objective.kind)")
             }
         }
@@ -77,7 +78,8 @@ import Testing
     @Test func singularGramNeedsNoSpecialCase() throws {
         let inputs = Instances.random(6, 20, seed: 3).converted(to: Double.self)
         let objective = Objective.activations(try Gram(inputs: inputs, relativeDamping: 1e-6))
-        let fit = try ActivationSVDFitter().fit(Instances.random(16, 20), objective: objective, size: .parameters(6 * 36))
+        let fit = try ActivationSVDFitter().fit(
+            Instances.random(16, 20), objective: objective, size: .parameters(6 * 36))
         // Six tokens span six directions: rank 6 loses nothing but the damping.
         #expect(fit.relativeError < 1e-5)
         #expect(fit.matrix.dense().isFinite)
@@ -107,7 +109,8 @@ import Testing
     func errorIsThatOfTheStoredValues(precision: Precision) throws {
         let weight = Instances.random(24, 24)
         let fit = try ActivationSVDFitter().fit(
-            weight, objective: .frobenius, size: .storedBytes(24 * 24 * 4), context: FitContext(precision: precision))
+            weight, objective: .frobenius, size: .storedBytes(24 * 24 * 4),
+            context: FitContext(precision: precision))
         #expect(fit.matrix.u.precision == precision)
         #expect(fit.matrix.cost.storedBytes <= 24 * 24 * 4)
         #expect(fit.relativeError == (try Objective.frobenius.error(of: fit.matrix.dense(), for: weight)))

@@ -15,14 +15,19 @@ import Testing
             left: Factor(left, shape: [groups, rows / groups, blocks * rank]), strided: strided)
     }
 
-    @Test(arguments: [(24, 36, 3, 4, 2), (36, 24, 4, 2, 3), (16, 16, 4, 4, 1), (12, 32, 4, 1, 2)], [true, false])
-    func plantedMatrixIsRecovered(size: (rows: Int, columns: Int, blocks: Int, groups: Int, rank: Int), strided: Bool) throws {
+    @Test(
+        arguments: [(24, 36, 3, 4, 2), (36, 24, 4, 2, 3), (16, 16, 4, 4, 1), (12, 32, 4, 1, 2)],
+        [true, false])
+    func plantedMatrixIsRecovered(
+        size: (rows: Int, columns: Int, blocks: Int, groups: Int, rank: Int), strided: Bool
+    ) throws {
         let planted = Self.planted(
             rows: size.rows, columns: size.columns, blocks: size.blocks, groups: size.groups, rank: size.rank,
             strided: strided)
         for objective in try Instances.objectives(size.columns) {
             let fitter = MonarchFitter(
-                inputBlocks: size.blocks, outputGroups: size.groups, grouping: strided ? .strided : .contiguous)
+                inputBlocks: size.blocks, outputGroups: size.groups,
+                grouping: strided ? .strided : .contiguous)
             let fit = try fitter.fit(
                 planted.dense(), objective: objective, size: .parameters(planted.cost.parameters))
             #expect(fit.matrix.cost == planted.cost)
@@ -37,7 +42,9 @@ import Testing
         var discarded = 0.0
         for group in 0..<3 {
             for block in 0..<4 {
-                let piece = DoubleMatrix(rows: 4, columns: 5) { Double(weight[$0 * 3 + group, block * 5 + $1]) }
+                let piece = DoubleMatrix(rows: 4, columns: 5) {
+                    Double(weight[$0 * 3 + group, block * 5 + $1])
+                }
                 discarded += try SingularValues(piece).values.dropFirst(2).reduce(0) { $0 + $1 * $1 }
             }
         }
@@ -48,7 +55,8 @@ import Testing
         let weight = Instances.random(24, 24)
         let fitter = MonarchFitter(inputBlocks: 4, outputGroups: 4)
         let plain = try fitter.fit(weight, objective: .frobenius, size: .fraction(0.5))
-        let weighted = try fitter.fit(weight, objective: .activations(try Gram(.identity(24))), size: .fraction(0.5))
+        let weighted = try fitter.fit(
+            weight, objective: .activations(try Gram(.identity(24))), size: .fraction(0.5))
         #expect(abs(plain.relativeError - weighted.relativeError) < 1e-6)
     }
 
@@ -103,14 +111,18 @@ import Testing
 
     @Test func countsThatDoNotDivideAreTypedErrors() throws {
         let shape = MatrixShape(rows: 12, columns: 10)
-        #expect(throws: FittingError.indivisible(matrix: "matrix", family: "monarch", shape: shape, blocks: 3)) {
+        #expect(
+            throws: FittingError.indivisible(matrix: "matrix", family: "monarch", shape: shape, blocks: 3)
+        ) {
             try MonarchFitter(inputBlocks: 3)
                 .fit(Instances.random(12, 10), objective: .frobenius, size: .fraction(0.5))
         }
-        #expect(throws: FittingError.invalidOption(
-            fitter: "monarch-sweeps", option: "sweeps", expected: "0 or more", got: -1)
+        #expect(
+            throws: FittingError.invalidOption(
+                fitter: "monarch-sweeps", option: "sweeps", expected: "0 or more", got: -1)
         ) {
-            try MonarchFitter(sweeps: -1).fit(Instances.random(12, 10), objective: .frobenius, size: .fraction(0.9))
+            try MonarchFitter(sweeps: -1).fit(
+                Instances.random(12, 10), objective: .frobenius, size: .fraction(0.9))
         }
     }
 }

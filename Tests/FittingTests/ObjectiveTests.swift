@@ -12,7 +12,8 @@ import Testing
             for i in 0..<5 {
                 for j in 0..<5 {
                     let g = gram.matrix[i, j]
-                    error += Double(weight[row, i] - other[row, i]) * g * Double(weight[row, j] - other[row, j])
+                    error +=
+                        Double(weight[row, i] - other[row, i]) * g * Double(weight[row, j] - other[row, j])
                     total += Double(weight[row, i]) * g * Double(weight[row, j])
                 }
             }
@@ -26,7 +27,8 @@ import Testing
     @Test func identityGramIsFrobenius() throws {
         let (weight, other) = (Instances.random(4, 6), Instances.random(4, 6, seed: 2))
         let identity = Objective.activations(try Gram(.identity(6)))
-        let difference = try identity.error(of: other, for: weight) - Objective.frobenius.error(of: other, for: weight)
+        let difference =
+            try identity.error(of: other, for: weight) - Objective.frobenius.error(of: other, for: weight)
         #expect(abs(difference) < 1e-12)
     }
 
@@ -59,8 +61,9 @@ import Testing
         matrix[1, 2] = .infinity
         #expect(throws: FittingError.notFiniteGram(row: 1, column: 2)) { try Gram(matrix) }
         let gram = try Gram(.identity(4))
-        #expect(throws: FittingError.gramMismatch(
-            matrix: "matrix", shape: MatrixShape(rows: 2, columns: 3), gramSize: 4)
+        #expect(
+            throws: FittingError.gramMismatch(
+                matrix: "matrix", shape: MatrixShape(rows: 2, columns: 3), gramSize: 4)
         ) { try Objective.activations(gram).error(of: Instances.random(2, 3), for: Instances.random(2, 3)) }
     }
 
@@ -68,21 +71,35 @@ import Testing
         let shape = MatrixShape(rows: 3, columns: 5)
         let errors: [(FittingError, String)] = [
             (.emptyWeight(matrix: "w", shape: shape), "w: a 3 x 5 weight has nothing to fit"),
-            (.notFiniteWeight(matrix: "w", row: 1, column: 2), "w: the weight is NaN or infinite at row 1, column 2"),
+            (
+                .notFiniteWeight(matrix: "w", row: 1, column: 2),
+                "w: the weight is NaN or infinite at row 1, column 2"
+            ),
             (.notFiniteGram(row: 1, column: 2), "Gram matrix: NaN or infinite at row 1, column 2"),
             (.gramNotSquare(rows: 1, columns: 2), "Gram matrix: expected a square matrix, got 1 x 2"),
-            (.gramMismatch(matrix: "w", shape: shape, gramSize: 4), "w: a 3 x 5 weight needs a Gram matrix of size 5, got 4"),
-            (.shapeMismatch(matrix: "w", expected: shape, got: MatrixShape(rows: 1, columns: 2)),
-             "w: expected a 3 x 5 matrix, got 1 x 2"),
-            (.budgetBelowMinimum(
-                matrix: "w", family: "low-rank", shape: shape, budget: .storedBytes(7),
-                minimum: Cost(parameters: 8, storedBytes: 32, multiplyAdds: 8)),
-             "w: a budget of 7 bytes is below the smallest low-rank form of a 3 x 5 matrix "
-                + "(8 parameters, 32 bytes, 8 multiply-adds)"),
-            (.invalidOption(fitter: "f", option: "bits", expected: "2, 3, 4 or 8", got: 5),
-             "f: option 'bits': expected 2, 3, 4 or 8, got 5"),
-            (.indivisible(matrix: "w", family: "blast", shape: shape, blocks: 2),
-             "w: blast cannot cut a 3 x 5 matrix into 2 blocks each way"),
+            (
+                .gramMismatch(matrix: "w", shape: shape, gramSize: 4),
+                "w: a 3 x 5 weight needs a Gram matrix of size 5, got 4"
+            ),
+            (
+                .shapeMismatch(matrix: "w", expected: shape, got: MatrixShape(rows: 1, columns: 2)),
+                "w: expected a 3 x 5 matrix, got 1 x 2"
+            ),
+            (
+                .budgetBelowMinimum(
+                    matrix: "w", family: "low-rank", shape: shape, budget: .storedBytes(7),
+                    minimum: Cost(parameters: 8, storedBytes: 32, multiplyAdds: 8)),
+                "w: a budget of 7 bytes is below the smallest low-rank form of a 3 x 5 matrix "
+                    + "(8 parameters, 32 bytes, 8 multiply-adds)"
+            ),
+            (
+                .invalidOption(fitter: "f", option: "bits", expected: "2, 3, 4 or 8", got: 5),
+                "f: option 'bits': expected 2, 3, 4 or 8, got 5"
+            ),
+            (
+                .indivisible(matrix: "w", family: "blast", shape: shape, blocks: 2),
+                "w: blast cannot cut a 3 x 5 matrix into 2 blocks each way"
+            ),
             (.cancelled(matrix: "w"), "w: the fit was cancelled"),
         ]
         for (error, message) in errors { #expect("\(error)" == message) }

@@ -36,7 +36,8 @@ import Testing
         let range = Quantized.range(bits: bits)
         for end in [range.lowerBound, range.upperBound] {
             var weight = Matrix(rows: 4, columns: 32) { _, _ in
-                // Multiples of a binary16 number, within the side of the range that both signs of a scale reach.
+                // Multiples of a binary16 number, within the side of the range that both signs of a scale
+                // reach.
                 Float(0.0625) * Float(Int(generator.next() % UInt64(range.upperBound + 1)))
             }
             for row in 0..<4 { for column in [3, 20] { weight[row, column] = 0.0625 * Float(end) } }
@@ -82,7 +83,8 @@ import Testing
     }
 
     @Test func theNextColumnMovesByTheOptimalBrainUpdate() throws {
-        // The third weight fixes the scale at 1. Rounding 0.4 to 0 moves the second by 0.9 of the error, to 0.76.
+        // The third weight fixes the scale at 1. Rounding 0.4 to 0 moves the second by 0.9 of the error, to
+        // 0.76.
         let gram = DoubleMatrix(rows: 3, columns: 3, elements: [1, 0.9, 0, 0.9, 1, 0, 0, 0, 1])
         let objective = Objective.activations(try Gram(gram, relativeDamping: 0))
         let weight = Matrix(rows: 1, columns: 3, elements: [0.4, 0.4, 7])
@@ -101,8 +103,10 @@ import Testing
             weight[2, column] *= 1e12
         }
         for objective in try Instances.objectives(32) {
-            let dense = try QuantizedFitter(bits: 4, groupSize: 16).fit(weight, objective: objective, size: Self.whole)
-                .matrix.dense()
+            let dense = try QuantizedFitter(bits: 4, groupSize: 16).fit(
+                weight, objective: objective, size: Self.whole
+            )
+            .matrix.dense()
             #expect(dense.isFinite)
             #expect((0..<16).allSatisfy { dense[0, $0] == 0 })
         }
@@ -118,19 +122,22 @@ import Testing
             #expect(fit.matrix.bits == bits)
             #expect(fit.matrix.cost == cost)
         }
-        #expect(throws: FittingError.budgetBelowMinimum(
-            matrix: "matrix", family: "quantized", shape: shape, budget: .fraction(0.5),
-            minimum: QuantizedFitter.cost(shape: shape, bits: 2, groupSize: 64))
+        #expect(
+            throws: FittingError.budgetBelowMinimum(
+                matrix: "matrix", family: "quantized", shape: shape, budget: .fraction(0.5),
+                minimum: QuantizedFitter.cost(shape: shape, bits: 2, groupSize: 64))
         ) { try QuantizedFitter().fit(weight, objective: .frobenius, size: .fraction(0.5)) }
     }
 
     @Test func badOptionsAreTypedErrors() throws {
         let weight = Instances.random(8, 64)
-        #expect(throws: FittingError.invalidOption(
-            fitter: "quantize", option: "bits", expected: "2, 3, 4 or 8", got: 5)
+        #expect(
+            throws: FittingError.invalidOption(
+                fitter: "quantize", option: "bits", expected: "2, 3, 4 or 8", got: 5)
         ) { try QuantizedFitter(bits: 5).fit(weight, objective: .frobenius, size: Self.whole) }
-        #expect(throws: FittingError.invalidOption(
-            fitter: "quantize", option: "group size", expected: "1 or more", got: 0)
+        #expect(
+            throws: FittingError.invalidOption(
+                fitter: "quantize", option: "group size", expected: "1 or more", got: 0)
         ) { try QuantizedFitter(groupSize: 0).fit(weight, objective: .frobenius, size: Self.whole) }
     }
 

@@ -6,9 +6,12 @@ import StructuredMatrices
 import Tensors
 import Testing
 
-/// The fitters against their baselines on a trained matrix: the first query matrix of all-MiniLM-L6-v2 under the inputs
-/// it really has, normalised embeddings of tokens (drawn at random, so without the correlations of sentences).
-@Suite(.enabled(if: RealWeight.folder != nil, "all-MiniLM-L6-v2 is not here: set TESSERA_MINILM or run make demo"))
+/// The fitters against their baselines on a trained matrix: the first query matrix of all-MiniLM-L6-v2 under
+/// the inputs it really has, normalised embeddings of tokens (drawn at random, so without the correlations of
+/// sentences).
+@Suite(
+    .enabled(
+        if: RealWeight.folder != nil, "all-MiniLM-L6-v2 is not here: set TESSERA_MINILM or run make demo"))
 struct RealWeightTests {
     static let half = SizeBudget.fraction(0.5)
 
@@ -57,9 +60,12 @@ struct RealWeightTests {
 enum RealWeight {
     static let folder: String? = [
         ProcessInfo.processInfo.environment["TESSERA_MINILM"],
-        URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
             .appending(path: ".demo/minilm").path(),
-    ].compactMap(\.self).first { FileManager.default.fileExists(atPath: $0 + "/" + Checkpoint.singleFileName) }
+    ].compactMap(\.self).first {
+        FileManager.default.fileExists(atPath: $0 + "/" + Checkpoint.singleFileName)
+    }
 
     static func load() throws -> (weight: Matrix, objective: Objective) {
         let checkpoint = try Checkpoint(folder: try #require(folder))
@@ -68,7 +74,9 @@ enum RealWeight {
         let positions = try tensor("embeddings.position_embeddings.weight").matrix()
         let types = try tensor("embeddings.token_type_embeddings.weight").matrix()
         let (scale, shift) = (
-            try tensor("embeddings.LayerNorm.weight").floats(), try tensor("embeddings.LayerNorm.bias").floats())
+            try tensor("embeddings.LayerNorm.weight").floats(),
+            try tensor("embeddings.LayerNorm.bias").floats()
+        )
         let width = words.columns
         var generator = SeededGenerator(seed: 1)
         var inputs = DoubleMatrix(rows: 3 * width, columns: width)
@@ -80,7 +88,8 @@ enum RealWeight {
             let variance = sum.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(width)
             for column in 0..<width {
                 inputs[row, column] =
-                    (sum[column] - mean) / (variance + 1e-12).squareRoot() * Double(scale[column]) + Double(shift[column])
+                    (sum[column] - mean) / (variance + 1e-12).squareRoot() * Double(scale[column])
+                    + Double(shift[column])
             }
         }
         let weight = try tensor("encoder.layer.0.attention.self.query.weight").matrix()

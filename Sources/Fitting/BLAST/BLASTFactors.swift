@@ -21,7 +21,10 @@ struct BLASTFactors: Sendable {
     }
 
     /// A low-rank matrix U V as BLAST: every diagonal is 1, plus `noise` times a normal deviate.
-    init(_ lowRank: (u: DoubleMatrix, v: DoubleMatrix), blocks: Int, noise: Double, using generator: inout SeededGenerator) {
+    init(
+        _ lowRank: (u: DoubleMatrix, v: DoubleMatrix), blocks: Int, noise: Double,
+        using generator: inout SeededGenerator
+    ) {
         self.blocks = blocks
         u = lowRank.u
         v = lowRank.v.transposed()
@@ -30,8 +33,8 @@ struct BLASTFactors: Sendable {
         }
     }
 
-    /// Moves scale between the factors: each component's columns of U and V get equal norms and its diagonals a mean
-    /// square of 1. The matrix stays the same.
+    /// Moves scale between the factors: each component's columns of U and V get equal norms and its diagonals
+    /// a mean square of 1. The matrix stays the same.
     mutating func rebalance() {
         for component in 0..<rank {
             let norms = [u, s, v].map { factor in

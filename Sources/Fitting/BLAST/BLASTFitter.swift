@@ -3,16 +3,18 @@ import Tensors
 
 /// BLAST by exact weighted block least squares, from the weighted low-rank fit of the same rank.
 ///
-/// Sweeps are extrapolated (each starts a little beyond where the last two point, as momentum does; a sweep whose loss
-/// rises is dropped and the extrapolation shortened), which takes a fraction of the plain sweeps. The result is never
-/// worse than the low-rank matrix of the same rank, which is a BLAST matrix with every diagonal 1.
+/// Sweeps are extrapolated (each starts a little beyond where the last two point, as momentum does; a sweep
+/// whose loss rises is dropped and the extrapolation shortened), which takes a fraction of the plain sweeps.
+/// The result is never worse than the low-rank matrix of the same rank, which is a BLAST matrix with every
+/// diagonal 1.
 public struct BLASTFitter: Fitter {
     public static let method = FittingMethod(
         name: "blast-sweeps", family: BLAST.family, objectives: [.frobenius, .activations],
         summary: "shared block bases by exact weighted alternating least squares",
         source: "BLAST, arXiv 2410.21262, fitted by this project's exact steps")
 
-    /// b; nil takes the largest common divisor of both sizes up to 16 whose smallest member is within the budget.
+    /// b; nil takes the largest common divisor of both sizes up to 16 whose smallest member is within the
+    /// budget.
     public var blocks: Int?
     /// Sweeps at most.
     public var sweeps: Int
@@ -51,7 +53,8 @@ public struct BLASTFitter: Fitter {
             within: size, shape: shape, blocks: blocks, precision: context.precision, matrix: context.name)
         let start = try factorisation ?? LowRankFactorisation(weight, objective: objective, context: context)
         var generator = context.generator(for: "blast")
-        let lowRank = BLASTFactors(start.balancedFactors(rank: rank), blocks: blocks, noise: 0, using: &generator)
+        let lowRank = BLASTFactors(
+            start.balancedFactors(rank: rank), blocks: blocks, noise: 0, using: &generator)
         let lowRankError = start.relativeError(rank: rank)
         func finished(_ factors: BLASTFactors, _ trace: [Double]) throws -> Fit<BLAST> {
             try Fit(
@@ -59,10 +62,14 @@ public struct BLASTFitter: Fitter {
                 context: context, trace: trace)
         }
         // One block is a low-rank matrix, already the best; so is an exact fit.
-        guard blocks > 1, lowRankError > 1e-14, sweeps > 0 else { return try finished(lowRank, [lowRankError]) }
+        guard blocks > 1, lowRankError > 1e-14, sweeps > 0 else {
+            return try finished(lowRank, [lowRankError])
+        }
 
         var scattered = lowRank
-        for index in scattered.s.elements.indices { scattered.s.elements[index] += Self.noise * generator.nextNormal() }
+        for index in scattered.s.elements.indices {
+            scattered.s.elements[index] += Self.noise * generator.nextNormal()
+        }
         let sweeper = try BLASTSweeper(weight, objective: objective, blocks: blocks, rank: rank)
         let descent = ExtrapolatedDescent(sweeps: sweeps, tolerance: tolerance)
         let (factors, trace) = try descent.run(
@@ -99,9 +106,10 @@ extension BLAST {
             chosen = blocks
         } else {
             let divisors = (1...16).filter { shape.rows % $0 == 0 && shape.columns % $0 == 0 }
-            chosen = divisors.last {
-                size.allows(cost(shape: shape, blocks: $0, rank: 1, precision: precision), shape: shape)
-            } ?? 1
+            chosen =
+                divisors.last {
+                    size.allows(cost(shape: shape, blocks: $0, rank: 1, precision: precision), shape: shape)
+                } ?? 1
         }
         let rank = try size.largest(
             in: 1...max(1, min(shape.rows, shape.columns)), family: family, shape: shape, matrix: matrix

@@ -2,11 +2,12 @@ import LinearAlgebra
 import StructuredMatrices
 import Tensors
 
-/// BLAST by its authors' preconditioned alternating gradient descent, from a random start, in the Frobenius norm: the
-/// published method, kept as the baseline of the exact sweeps.
+/// BLAST by its authors' preconditioned alternating gradient descent, from a random start, in the Frobenius
+/// norm: the published method, kept as the baseline of the exact sweeps.
 ///
-/// U, then V, then S take a step along their gradients, preconditioned by (normal matrix + delta ||E||_F I)^-1; the step
-/// falls linearly from 2 to 0 (2, because the authors differentiate ||E||^2 without the half). The best iterate is kept.
+/// U, then V, then S take a step along their gradients, preconditioned by (normal matrix + delta ||E||_F
+/// I)^-1; the step falls linearly from 2 to 0 (2, because the authors differentiate ||E||^2 without the
+/// half). The best iterate is kept.
 public struct BLASTGradientFitter: Fitter {
     public static let method = FittingMethod(
         name: "blast-gradient", family: BLAST.family, objectives: [.frobenius],
@@ -25,7 +26,8 @@ public struct BLASTGradientFitter: Fitter {
         self.damping = damping
     }
 
-    /// Cost of an iteration: about 6 rows columns r + b^2 r^3 / 3 multiply-adds. The error is reported under `objective`.
+    /// Cost of an iteration: about 6 rows columns r + b^2 r^3 / 3 multiply-adds. The error is reported under
+    /// `objective`.
     /// - Throws: `FittingError` (`.indivisible` when `blocks` does not divide both sizes).
     public func fit(
         _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
@@ -45,11 +47,13 @@ public struct BLASTGradientFitter: Fitter {
             DoubleMatrix(rows: rows, columns: rank) { _, _ in scale * generator.nextNormal() }
         }
         var factors = BLASTFactors(
-            blocks: blocks, u: random(shape.rows, scale), s: random(blocks * blocks, 1), v: random(shape.columns, scale))
+            blocks: blocks, u: random(shape.rows, scale), s: random(blocks * blocks, 1),
+            v: random(shape.columns, scale))
         guard deviation > 0 else {
             for index in factors.s.elements.indices { factors.s.elements[index] = 0 }
             return try Fit(
-                measuring: factors.matrix(precision: context.precision), for: weight, objective: objective, context: context)
+                measuring: factors.matrix(precision: context.precision), for: weight, objective: objective,
+                context: context)
         }
 
         let descent = BLASTDescent(weight, deviation: deviation, factors, damping: damping)
@@ -92,7 +96,8 @@ private final class BLASTDescent {
         (blockRows, blockColumns) = (weight.rows / factors.blocks, weight.columns / factors.blocks)
         self.damping = damping
         target = DoubleMatrix(
-            rows: weight.rows, columns: weight.columns, elements: weight.elements.map { Double($0) / deviation })
+            rows: weight.rows, columns: weight.columns,
+            elements: weight.elements.map { Double($0) / deviation })
         squaredNorm = target.squaredNorm
         (u, s, v) = (DoubleBuffer(factors.u), DoubleBuffer(factors.s), DoubleBuffer(factors.v))
         residual = DoubleBuffer(rows: weight.rows, columns: weight.columns)
@@ -125,7 +130,9 @@ private final class BLASTDescent {
     }
 
     /// scaled = source with columns multiplied by s_ij.
-    private func scale(_ source: MutableDenseMatrixView<Double>, _ i: Int, _ j: Int) -> MutableDenseMatrixView<Double> {
+    private func scale(_ source: MutableDenseMatrixView<Double>, _ i: Int, _ j: Int)
+        -> MutableDenseMatrixView<Double>
+    {
         let (result, diagonal) = (scaled.view.rows(0..<source.rows), s.view.row(i * blocks + j))
         for row in 0..<source.rows {
             let (from, to) = (source.row(row), result.row(row))
@@ -140,7 +147,8 @@ private final class BLASTDescent {
         for i in 0..<blocks {
             for j in 0..<blocks {
                 multiply(
-                    scale(u.block(i, rows: blockRows), i, j).readable, v.block(j, rows: blockColumns).readable,
+                    scale(u.block(i, rows: blockRows), i, j).readable,
+                    v.block(j, rows: blockColumns).readable,
                     transposeB: true, beta: -1, into: pair(i, j))
             }
         }
@@ -163,7 +171,8 @@ private final class BLASTDescent {
             let gradient = product.view.rows(0..<blockRows)
             for j in 0..<blocks {
                 multiply(
-                    pair(i, j).readable, scale(v.block(j, rows: blockColumns), i, j).readable, beta: j == 0 ? 0 : 1,
+                    pair(i, j).readable, scale(v.block(j, rows: blockColumns), i, j).readable,
+                    beta: j == 0 ? 0 : 1,
                     into: gradient)
             }
             descend(u.block(i, rows: blockRows), along: gradient, rightGrams, ridge, step) { (i, $0) }
@@ -186,7 +195,8 @@ private final class BLASTDescent {
 
     /// factor -= step gradient (sum over blocks of S gram S + ridge I)^-1.
     private func descend(
-        _ factor: MutableDenseMatrixView<Double>, along gradient: MutableDenseMatrixView<Double>, _ grams: DoubleBuffer,
+        _ factor: MutableDenseMatrixView<Double>, along gradient: MutableDenseMatrixView<Double>,
+        _ grams: DoubleBuffer,
         _ ridge: Double, _ step: Double, _ index: (Int) -> (Int, Int)
     ) {
         let matrix = solver.matrix
@@ -218,10 +228,14 @@ private final class BLASTDescent {
                 let direction = gradient.view.base
                 direction.update(repeating: 0, count: rank)
                 for row in 0..<blockRows {
-                    for component in 0..<rank { direction[component] += left.row(row)[component] * image.row(row)[component] }
+                    for component in 0..<rank {
+                        direction[component] += left.row(row)[component] * image.row(row)[component]
+                    }
                 }
                 for row in 0..<rank {
-                    let (matrix, first, second) = (solver.matrix.row(row), leftGram.row(row), rightGram.row(row))
+                    let (matrix, first, second) = (
+                        solver.matrix.row(row), leftGram.row(row), rightGram.row(row)
+                    )
                     for column in 0..<rank { matrix[column] = first[column] * second[column] }
                     matrix[row] += ridge
                 }

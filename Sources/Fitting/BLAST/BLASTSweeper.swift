@@ -1,13 +1,15 @@
 import LinearAlgebra
 import Tensors
 
-/// Exact block least squares for W_ij ~ U_i diag(s_ij) V_j^T under tr((W - V) G (W - V)^T): one `sweep` minimises over
-/// the diagonals (one block after another), over every U_i, and over every V_j (one after another), each with all
-/// else fixed, so the loss never rises. (BLAST, arXiv 2410.21262, with the objective and the exact steps of this project.)
+/// Exact block least squares for W_ij ~ U_i diag(s_ij) V_j^T under tr((W - V) G (W - V)^T): one `sweep`
+/// minimises over the diagonals (one block after another), over every U_i, and over every V_j (one after
+/// another), each with all else fixed, so the loss never rises. (BLAST, arXiv 2410.21262, with the objective
+/// and the exact steps of this project.)
 ///
-/// Nothing of size n x r b is formed. The sweep is carried by the b^2 blocks P_kj = V_k^T G_kj V_j (r x r) and by
-/// T_j = W G_:j V_j (rows x r): about 2 n r (2 m + 2 n + 2 b r) + b^2 r^2 (6 b + r / 3) operations, n columns, m rows.
-/// Blocks of blocks are stored component-first, [r][b][b r], so that sums over blocks are r small matrix products.
+/// Nothing of size n x r b is formed. The sweep is carried by the b^2 blocks P_kj = V_k^T G_kj V_j (r x r)
+/// and by T_j = W G_:j V_j (rows x r): about 2 n r (2 m + 2 n + 2 b r) + b^2 r^2 (6 b + r / 3) operations, n
+/// columns, m rows. Blocks of blocks are stored component-first, [r][b][b r], so that sums over blocks are r
+/// small matrix products.
 final class BLASTSweeper {
     private let (rows, columns, blocks, rank): (Int, Int, Int, Int)
     private let (blockRows, blockColumns): (Int, Int)
@@ -32,7 +34,8 @@ final class BLASTSweeper {
     /// s_ij of component rho at [rho][i][j].
     private let diagonals: DoubleBuffer
     private let solver: PositiveSolver
-    private let (tall, scaledLeft, wide, step, projected): (DoubleBuffer, DoubleBuffer, DoubleBuffer, DoubleBuffer, DoubleBuffer)
+    private let (tall, scaledLeft, wide, step, projected):
+        (DoubleBuffer, DoubleBuffer, DoubleBuffer, DoubleBuffer, DoubleBuffer)
     private let (left, leftStep): (DoubleBuffer, DoubleBuffer)
     private let gradient: DoubleBuffer
 
@@ -48,7 +51,8 @@ final class BLASTSweeper {
             let size = blockColumns
             gramInverses = try (0..<blocks).map { block in
                 let range = block * size..<(block + 1) * size
-                return DoubleBuffer(try SymmetricRoot(matrix.block(rows: range, columns: range)).solve(.identity(size)))
+                return DoubleBuffer(
+                    try SymmetricRoot(matrix.block(rows: range, columns: range)).solve(.identity(size)))
             }
         } else {
             weightedWeight = DoubleBuffer(wide)
@@ -125,11 +129,12 @@ final class BLASTSweeper {
     /// The r x r block (first, second) of a component-first array.
     private func pair(_ buffer: DoubleBuffer, _ first: Int, _ second: Int) -> MutableDenseMatrixView<Double> {
         buffer.strided(
-            offset: (first * blocks + second) * rank, rows: rank, columns: rank, stride: blocks * blocks * rank)
+            offset: (first * blocks + second) * rank, rows: rank, columns: rank,
+            stride: blocks * blocks * rank)
     }
 
-    /// Per component: target[first] = sum over second of s(first, second) source[second], s transposed on demand, for
-    /// the elements `part` of the last index.
+    /// Per component: target[first] = sum over second of s(first, second) source[second], s transposed on
+    /// demand, for the elements `part` of the last index.
     private func mixBlocks(
         _ source: DoubleBuffer, transposed: Bool = false, part: Range<Int>? = nil, into target: DoubleBuffer
     ) {
@@ -149,14 +154,18 @@ final class BLASTSweeper {
             mixBlocks(gramRight, part: j * rank..<(j + 1) * rank, into: mixed)
             let (target, own) = (weightedRight.block(j, rows: rows), pair(gramRight, j, j))
             for i in 0..<blocks {
-                let (left, leftGram, current) = (u.block(i, rows: blockRows), leftGrams.block(i, rows: rank), pair(mixed, i, j))
+                let (left, leftGram, current) = (
+                    u.block(i, rows: blockRows), leftGrams.block(i, rows: rank), pair(mixed, i, j)
+                )
                 gradient.update(repeating: 0, count: rank)
                 for row in 0..<blockRows {
                     accumulate(left.row(row), target.row(i * blockRows + row), 1, into: gradient)
                 }
                 for sigma in 0..<rank {
                     accumulate(leftGram.row(sigma), current.row(sigma), -1, into: gradient)
-                    let (matrix, first, second) = (solver.matrix.row(sigma), leftGram.row(sigma), own.row(sigma))
+                    let (matrix, first, second) = (
+                        solver.matrix.row(sigma), leftGram.row(sigma), own.row(sigma)
+                    )
                     for rho in 0..<rank { matrix[rho] = first[rho] * second[rho] }
                 }
                 guard solver.factorise() else { continue }
@@ -179,7 +188,8 @@ final class BLASTSweeper {
         for index in 0..<rank { sum[index] += sign * first[index] * second[index] }
     }
 
-    /// U_i += (A_i - U_i B_i) B_i^-1 with A_i = sum_j T_ij S_ij and B_i = sum_jk S_ij P_jk S_ik; returns the loss after it.
+    /// U_i += (A_i - U_i B_i) B_i^-1 with A_i = sum_j T_ij S_ij and B_i = sum_jk S_ij P_jk S_ik; returns the
+    /// loss after it.
     private func updateLeft() -> Double {
         mixBlocks(gramRight, into: mixed)
         var loss = squaredNorm
@@ -189,11 +199,15 @@ final class BLASTSweeper {
             left.view.base.update(repeating: 0, count: blockRows * rank)
             normal.view.base.update(repeating: 0, count: rank * rank)
             for j in 0..<blocks {
-                let (diagonal, target, block) = (s.view.row(i * blocks + j), weightedRight.block(j, rows: rows), pair(mixed, i, j))
+                let (diagonal, target, block) = (
+                    s.view.row(i * blocks + j), weightedRight.block(j, rows: rows), pair(mixed, i, j)
+                )
                 for row in 0..<blockRows {
                     accumulate(diagonal, target.row(i * blockRows + row), 1, into: left.view.row(row))
                 }
-                for sigma in 0..<rank { accumulate(diagonal, block.row(sigma), 1, into: normal.view.row(sigma)) }
+                for sigma in 0..<rank {
+                    accumulate(diagonal, block.row(sigma), 1, into: normal.view.row(sigma))
+                }
             }
             solver.matrix.base.update(from: normal.view.base, count: rank * rank)
             if solver.factorise() {
@@ -210,8 +224,8 @@ final class BLASTSweeper {
         return loss
     }
 
-    /// V_j^T += M_jj^-1 (sum_i S_ij U_i^T (W G)_ij - sum_k M_jk V_k^T G_kj) G_jj^-1 with M_jk = sum_i S_ij C_i S_ik,
-    /// j after j; returns by how much the loss fell.
+    /// V_j^T += M_jj^-1 (sum_i S_ij U_i^T (W G)_ij - sum_k M_jk V_k^T G_kj) G_jj^-1 with M_jk = sum_i S_ij
+    /// C_i S_ik, j after j; returns by how much the loss fell.
     private func updateRight() -> Double {
         for i in 0..<blocks {
             let leftGram = leftGrams.block(i, rows: rank)
@@ -237,19 +251,23 @@ final class BLASTSweeper {
                 }
             }
             let residual = projected.view
-            multiply(scaledLeft.readable, transposeA: true, weightedWeight.readable.columns(input), into: residual)
+            multiply(
+                scaledLeft.readable, transposeA: true, weightedWeight.readable.columns(input), into: residual)
             if let gram {
                 for k in 0..<blocks {
                     multiply(
                         v.block(k, rows: blockColumns).readable, transposeA: true,
-                        gram.block(k, rows: blockColumns).readable.columns(input), into: wide.block(k, rows: rank))
+                        gram.block(k, rows: blockColumns).readable.columns(input),
+                        into: wide.block(k, rows: rank))
                 }
                 let all = gramLeft.strided(
-                    offset: j * blocks * rank, rows: rank, columns: blocks * rank, stride: blocks * blocks * rank)
+                    offset: j * blocks * rank, rows: rank, columns: blocks * rank,
+                    stride: blocks * blocks * rank)
                 multiply(all.readable, wide.readable, alpha: -1, beta: 1, into: residual)
             } else {
                 multiply(
-                    pair(gramLeft, j, j).readable, right.readable, transposeB: true, alpha: -1, beta: 1, into: residual)
+                    pair(gramLeft, j, j).readable, right.readable, transposeB: true, alpha: -1, beta: 1,
+                    into: residual)
             }
             let own = pair(gramLeft, j, j)
             for rho in 0..<rank { solver.matrix.row(rho).update(from: own.row(rho), count: rank) }

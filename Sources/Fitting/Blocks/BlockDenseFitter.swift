@@ -1,8 +1,8 @@
 import StructuredMatrices
 import Tensors
 
-/// Block-diagonal, then dense: a Monarch matrix with one output group, and fitted as one, by block SVDs and exact weighted
-/// sweeps.
+/// Block-diagonal, then dense: a Monarch matrix with one output group, and fitted as one, by block SVDs and
+/// exact weighted sweeps.
 public struct BlockDenseFitter: Fitter {
     public static let method = FittingMethod(
         name: "block-dense", family: BlockDense.family, objectives: [.frobenius, .activations],
@@ -27,8 +27,10 @@ public struct BlockDenseFitter: Fitter {
     ) throws -> Fit<BlockDense> {
         let monarch: Fit<Monarch>
         do {
-            monarch = try MonarchFitter(inputBlocks: blocks, outputGroups: 1, sweeps: sweeps, tolerance: tolerance)
-                .fit(weight, objective: objective, size: size, context: context)
+            monarch = try MonarchFitter(
+                inputBlocks: blocks, outputGroups: 1, sweeps: sweeps, tolerance: tolerance
+            )
+            .fit(weight, objective: objective, size: size, context: context)
         } catch let error as FittingError {
             throw error.renamed(family: BlockDense.family, fitter: Self.method.name)
         }
@@ -47,7 +49,8 @@ extension FittingError {
     func renamed(family: Family, fitter: String) -> FittingError {
         switch self {
         case .budgetBelowMinimum(let matrix, _, let shape, let budget, let minimum):
-            .budgetBelowMinimum(matrix: matrix, family: family.name, shape: shape, budget: budget, minimum: minimum)
+            .budgetBelowMinimum(
+                matrix: matrix, family: family.name, shape: shape, budget: budget, minimum: minimum)
         case .indivisible(let matrix, _, let shape, let blocks):
             .indivisible(matrix: matrix, family: family.name, shape: shape, blocks: blocks)
         case .invalidOption(_, let option, let expected, let got):

@@ -2,9 +2,9 @@ import LinearAlgebra
 import StructuredMatrices
 import Tensors
 
-/// The best block-diagonal matrix: the diagonal blocks themselves under Frobenius; under activations the exact least
-/// squares W_i G[:, S_i] G[S_i, S_i]^-1 for each block of rows i with inputs S_i, which gives to the kept inputs whatever
-/// they can predict of the dropped ones.
+/// The best block-diagonal matrix: the diagonal blocks themselves under Frobenius; under activations the
+/// exact least squares W_i G[:, S_i] G[S_i, S_i]^-1 for each block of rows i with inputs S_i, which gives to
+/// the kept inputs whatever they can predict of the dropped ones.
 public struct BlockDiagonalFitter: Fitter {
     public static let method = FittingMethod(
         name: "block-diagonal", family: BlockDiagonal.family, objectives: [.frobenius, .activations],
@@ -26,11 +26,15 @@ public struct BlockDiagonalFitter: Fitter {
             within: size, shape: shape, blocks: blocks, family: BlockDiagonal.family, context: context
         ) { .factors(shape.count / $0, precision: context.precision) }
         let (blockRows, blockColumns) = (shape.rows / count, shape.columns / count)
-        let weightedWeight = objective.gram.map { weight.converted(to: Double.self).multiplied(by: $0.matrix) }
+        let weightedWeight = objective.gram.map {
+            weight.converted(to: Double.self).multiplied(by: $0.matrix)
+        }
         var values: [Float] = []
         for block in 0..<count {
             try context.checkCancellation()
-            let (rows, columns) = (block * blockRows..<(block + 1) * blockRows, block * blockColumns..<(block + 1) * blockColumns)
+            let (rows, columns) = (
+                block * blockRows..<(block + 1) * blockRows, block * blockColumns..<(block + 1) * blockColumns
+            )
             // One block is the weight itself, and so is any block that G does not see.
             guard count > 1, let gram = objective.gram, let weightedWeight else {
                 values += weight.block(rows: rows, columns: columns).elements
@@ -54,9 +58,12 @@ enum BlockCount {
         within size: SizeBudget, shape: MatrixShape, blocks: Int?, family: Family, context: FitContext,
         cost: (Int) -> Cost
     ) throws -> Int {
-        func divides(_ count: Int) -> Bool { count > 0 && shape.rows % count == 0 && shape.columns % count == 0 }
+        func divides(_ count: Int) -> Bool {
+            count > 0 && shape.rows % count == 0 && shape.columns % count == 0
+        }
         if let blocks, !divides(blocks) {
-            throw FittingError.indivisible(matrix: context.name, family: family.name, shape: shape, blocks: blocks)
+            throw FittingError.indivisible(
+                matrix: context.name, family: family.name, shape: shape, blocks: blocks)
         }
         let candidates = blocks.map { [$0] } ?? (1...min(shape.rows, shape.columns)).filter(divides)
         guard let chosen = candidates.first(where: { size.allows(cost($0), shape: shape) }) else {

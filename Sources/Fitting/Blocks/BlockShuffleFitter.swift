@@ -2,10 +2,10 @@ import LinearAlgebra
 import StructuredMatrices
 import Tensors
 
-/// BlockShuffle seen as a B x B grid of low-rank blocks: its two shuffles make it a Monarch matrix of strided groups whose
-/// blocks have ranks h / B^2, or one more or less where that is no integer. Under Frobenius every block by its SVD,
-/// which is globally optimal; under activations by Monarch's sweeps, or where ranks differ by gradient refinement from the
-/// block-whitened SVDs.
+/// BlockShuffle seen as a B x B grid of low-rank blocks: its two shuffles make it a Monarch matrix of strided
+/// groups whose blocks have ranks h / B^2, or one more or less where that is no integer. Under Frobenius
+/// every block by its SVD, which is globally optimal; under activations by Monarch's sweeps, or where ranks
+/// differ by gradient refinement from the block-whitened SVDs.
 public struct BlockShuffleFitter: Fitter {
     public static let method = FittingMethod(
         name: "block-shuffle", family: BlockShuffle.family, objectives: [.frobenius, .activations],
@@ -43,14 +43,16 @@ public struct BlockShuffleFitter: Fitter {
         func stored(_ matrix: BlockShuffle) -> BlockShuffle {
             BlockShuffle(
                 first: Factor(matrix.first.values, shape: matrix.first.shape, precision: context.precision),
-                second: Factor(matrix.second.values, shape: matrix.second.shape, precision: context.precision))
+                second: Factor(matrix.second.values, shape: matrix.second.shape, precision: context.precision)
+            )
         }
         let start = try Fit(measuring: stored(projected), for: weight, objective: objective, context: context)
         // One block is the weight itself.
         guard objective.gram != nil, count > 1, start.relativeError > 0 else { return start }
         let refined = try refinement.refine(projected, toward: weight, objective: objective, context: context)
         let fit = try Fit(
-            measuring: stored(refined.matrix), for: weight, objective: objective, context: context, trace: refined.trace)
+            measuring: stored(refined.matrix), for: weight, objective: objective, context: context,
+            trace: refined.trace)
         return fit.relativeError <= start.relativeError ? fit : start
     }
 
@@ -63,7 +65,8 @@ public struct BlockShuffleFitter: Fitter {
         let monarch = try MonarchFitter(
             inputBlocks: blocks, outputGroups: blocks, grouping: .strided, sweeps: sweeps
         ).fit(
-            weight, objective: objective, size: .parameters(size * (weight.rows + weight.columns)), context: context)
+            weight, objective: objective, size: .parameters(size * (weight.rows + weight.columns)),
+            context: context)
         let right = monarch.matrix.right.matrix
         let first = Matrix(rows: blocks * size, columns: blockColumns) { row, column in
             let (block, feature) = row.quotientAndRemainder(dividingBy: size)
@@ -72,11 +75,14 @@ public struct BlockShuffleFitter: Fitter {
         let matrix = BlockShuffle(
             first: Factor(first.elements, shape: [blocks, size, blockColumns], precision: context.precision),
             second: Factor(
-                monarch.matrix.left.values, shape: [blocks, weight.rows / blocks, size], precision: context.precision))
-        return try Fit(measuring: matrix, for: weight, objective: objective, context: context, trace: monarch.trace)
+                monarch.matrix.left.values, shape: [blocks, weight.rows / blocks, size],
+                precision: context.precision))
+        return try Fit(
+            measuring: matrix, for: weight, objective: objective, context: context, trace: monarch.trace)
     }
 
-    /// Hidden feature f lies in block f / size of the first factor and in block f mod B of the second, as component f / B.
+    /// Hidden feature f lies in block f / size of the first factor and in block f mod B of the second, as
+    /// component f / B.
     private func projection(
         _ weight: Matrix, _ gram: Gram?, blocks: Int, context: FitContext
     ) throws -> BlockShuffle {
@@ -87,7 +93,9 @@ public struct BlockShuffleFitter: Fitter {
         for block in 0..<blocks {
             try context.checkCancellation()
             let columns = block * blockColumns..<(block + 1) * blockColumns
-            let root = try gram.map { try SymmetricRoot($0.matrix.block(rows: columns, columns: columns)).factor }
+            let root = try gram.map {
+                try SymmetricRoot($0.matrix.block(rows: columns, columns: columns)).factor
+            }
             for group in 0..<blocks {
                 let features = (block * size..<(block + 1) * size).filter { $0 % blocks == group }
                 guard !features.isEmpty else { continue }
@@ -103,7 +111,8 @@ public struct BlockShuffleFitter: Fitter {
                         first[feature * blockColumns + column] = Float(factors.right[component, column])
                     }
                     for row in 0..<blockRows {
-                        second[(group * blockRows + row) * size + feature / blocks] = Float(factors.left[row, component])
+                        second[(group * blockRows + row) * size + feature / blocks] = Float(
+                            factors.left[row, component])
                     }
                 }
             }

@@ -2,8 +2,8 @@ import LinearAlgebra
 import StructuredMatrices
 import Tensors
 
-/// Monarch by its analytic projection under Frobenius (block SVDs, globally optimal) and by exact weighted alternating
-/// sweeps from the block-whitened SVDs under activations.
+/// Monarch by its analytic projection under Frobenius (block SVDs, globally optimal) and by exact weighted
+/// alternating sweeps from the block-whitened SVDs under activations.
 public struct MonarchFitter: Fitter {
     public static let method = FittingMethod(
         name: "monarch-sweeps", family: Monarch.family, objectives: [.frobenius, .activations],
@@ -41,7 +41,8 @@ public struct MonarchFitter: Fitter {
         self.tolerance = tolerance
     }
 
-    /// Cost for each layout tried: k j block SVDs; under activations at most `sweeps` sweeps of about 4 j n^2 r operations.
+    /// Cost for each layout tried: k j block SVDs; under activations at most `sweeps` sweeps of about 4 j n^2
+    /// r operations.
     /// - Throws: `FittingError` (`.indivisible` when the counts do not divide), `LinearAlgebraError`.
     public func fit(
         _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
@@ -60,7 +61,8 @@ public struct MonarchFitter: Fitter {
         let squaredNorm = objective.squaredNorm(of: wide)
         func fit(_ layout: MonarchLayout, strided: Bool, sweeps: Int) throws -> Fit<Monarch> {
             let problem = try Problem(
-                weight: wide, weightedWeight: weighted, squaredNorm: squaredNorm, layout, gram: objective.gram)
+                weight: wide, weightedWeight: weighted, squaredNorm: squaredNorm, layout, gram: objective.gram
+            )
             let (matrix, trace) = try self.fit(problem, strided: strided, sweeps: sweeps, context: context)
             return try Fit(
                 measuring: matrix, for: weight, objective: objective, context: context,
@@ -70,9 +72,11 @@ public struct MonarchFitter: Fitter {
         var layout = layouts[0]
         if layouts.count > 1 {
             let trials = try layouts.map {
-                try fit($0, strided: grouping == .strided, sweeps: min(sweeps, Self.trialSweeps)).relativeError
+                try fit($0, strided: grouping == .strided, sweeps: min(sweeps, Self.trialSweeps))
+                    .relativeError
             }
-            for (index, error) in trials.enumerated() where error < (trials.prefix(index).min() ?? .infinity) {
+            for (index, error) in trials.enumerated() where error < (trials.prefix(index).min() ?? .infinity)
+            {
                 layout = layouts[index]
             }
         }
@@ -98,7 +102,8 @@ public struct MonarchFitter: Fitter {
         let sweeper: MonarchSweeper?
 
         init(
-            weight: DoubleMatrix, weightedWeight: DoubleMatrix, squaredNorm: Double, _ layout: MonarchLayout, gram: Gram?
+            weight: DoubleMatrix, weightedWeight: DoubleMatrix, squaredNorm: Double, _ layout: MonarchLayout,
+            gram: Gram?
         ) throws {
             self.weight = weight
             self.weightedWeight = weightedWeight
@@ -107,7 +112,8 @@ public struct MonarchFitter: Fitter {
             projection = try MonarchProjection(gram, blocks: layout.inputBlocks)
             sweeper = try gram.map {
                 try MonarchSweeper(
-                    $0, groupRows: weight.rows / layout.outputGroups, blocks: layout.inputBlocks, rank: layout.rank)
+                    $0, groupRows: weight.rows / layout.outputGroups, blocks: layout.inputBlocks,
+                    rank: layout.rank)
             }
         }
 
@@ -133,7 +139,9 @@ public struct MonarchFitter: Fitter {
             let weight = problem.rows(index, of: problem.weight, strided: strided)
             let weighted = problem.rows(index, of: problem.weightedWeight, strided: strided)
             var norm = 0.0
-            for position in weight.elements.indices { norm += weight.elements[position] * weighted.elements[position] }
+            for position in weight.elements.indices {
+                norm += weight.elements[position] * weighted.elements[position]
+            }
             var group = try problem.projection(weight, rank: rank)
             // Full blocks are exact already.
             if let sweeper = problem.sweeper, sweeps > 0, norm > 0, rank < min(groupRows, blockColumns) {
@@ -142,8 +150,10 @@ public struct MonarchFitter: Fitter {
                 let (fitted, losses) = try descent.run(
                     from: group, context: context,
                     report: { number, loss in
-                        context.progress(FitProgress(
-                            sweep: index * sweeps + number + 1, limit: groups * sweeps, relativeError: loss / norm))
+                        context.progress(
+                            FitProgress(
+                                sweep: index * sweeps + number + 1, limit: groups * sweeps,
+                                relativeError: loss / norm))
                     },
                     sweep: { sweeper.sweep(&$0) }, extrapolate: { $0.extrapolated(from: $1, step: $2) })
                 group = fitted
@@ -151,19 +161,25 @@ public struct MonarchFitter: Fitter {
             }
             left += group.left.elements
             for block in 0..<blocks {
-                let source = group.right.elements[block * rank * blockColumns..<(block + 1) * rank * blockColumns]
+                let source = group.right.elements[
+                    block * rank * blockColumns..<(block + 1) * rank * blockColumns]
                 let target = (block * groups + index) * rank * blockColumns
                 right.replaceSubrange(target..<target + source.count, with: source)
             }
         }
         let matrix = Monarch(
-            right: Factor(right.map { Float($0) }, shape: [blocks, groups * rank, blockColumns], precision: context.precision),
-            left: Factor(left.map { Float($0) }, shape: [groups, groupRows, blocks * rank], precision: context.precision),
+            right: Factor(
+                right.map { Float($0) }, shape: [blocks, groups * rank, blockColumns],
+                precision: context.precision),
+            left: Factor(
+                left.map { Float($0) }, shape: [groups, groupRows, blocks * rank],
+                precision: context.precision),
             strided: strided)
         return (matrix, trace(of: traces, squaredNorm: problem.squaredNorm))
     }
 
-    /// The groups' losses added up sweep by sweep; a group that ended early keeps its last. Empty without sweeps.
+    /// The groups' losses added up sweep by sweep; a group that ended early keeps its last. Empty without
+    /// sweeps.
     private func trace(of groups: [[Double]], squaredNorm: Double) -> [Double] {
         let length = groups.map(\.count).max() ?? 0
         return (0..<length).map { sweep in

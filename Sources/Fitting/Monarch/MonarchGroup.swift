@@ -24,7 +24,9 @@ struct MonarchGroup: Sendable {
         for component in 0..<right.rows {
             var (leftNorm, rightNorm) = (0.0, 0.0)
             for row in 0..<left.rows { leftNorm += left[row, component] * left[row, component] }
-            for column in 0..<right.columns { rightNorm += right[component, column] * right[component, column] }
+            for column in 0..<right.columns {
+                rightNorm += right[component, column] * right[component, column]
+            }
             guard leftNorm > 0, rightNorm > 0, leftNorm.isFinite, rightNorm.isFinite else { continue }
             let scale = (rightNorm / leftNorm).squareRoot().squareRoot()
             for row in 0..<left.rows { left[row, component] *= scale }
@@ -33,8 +35,8 @@ struct MonarchGroup: Sendable {
     }
 }
 
-/// The best rank-r approximation of every block of a group under its own block of G, ignoring the blocks' correlations:
-/// the analytic Monarch projection when G is the identity (arXiv 2204.00595).
+/// The best rank-r approximation of every block of a group under its own block of G, ignoring the blocks'
+/// correlations: the analytic Monarch projection when G is the identity (arXiv 2204.00595).
 struct MonarchProjection {
     let blocks: Int
     /// L_b with G_bb = L_b L_b^T; empty under Frobenius.
@@ -43,13 +45,14 @@ struct MonarchProjection {
     /// - Throws: `LinearAlgebraError`.
     init(_ gram: Gram?, blocks: Int) throws {
         self.blocks = blocks
-        roots = try gram.map { gram in
-            let size = gram.size / blocks
-            return try (0..<blocks).map { block in
-                let range = block * size..<(block + 1) * size
-                return try SymmetricRoot(gram.matrix.block(rows: range, columns: range)).factor
-            }
-        } ?? []
+        roots =
+            try gram.map { gram in
+                let size = gram.size / blocks
+                return try (0..<blocks).map { block in
+                    let range = block * size..<(block + 1) * size
+                    return try SymmetricRoot(gram.matrix.block(rows: range, columns: range)).factor
+                }
+            } ?? []
     }
 
     /// - Parameter weight: the group's rows, l x n.
@@ -64,7 +67,8 @@ struct MonarchProjection {
             let svd = try SingularValues(roots.isEmpty ? piece : piece.multiplied(by: roots[block]))
             let left = svd.truncated(to: rank).u
             group.left.setBlock(left, row: 0, column: block * rank)
-            group.right.setBlock(left.multiplied(by: piece, transposeSelf: true), row: block * rank, column: 0)
+            group.right.setBlock(
+                left.multiplied(by: piece, transposeSelf: true), row: block * rank, column: 0)
         }
         group.rebalance()
         return group

@@ -15,20 +15,23 @@ extension Monarch {
         .factors(rank * (outputGroups * shape.columns + inputBlocks * shape.rows), precision: precision)
     }
 
-    /// Input blocks and output groups worth trying. One output group lets every input block keep directions of its
-    /// own, which fits the wide second matrices of feed-forward layers best; equal counts are the paper's.
+    /// Input blocks and output groups worth trying. One output group lets every input block keep directions
+    /// of its own, which fits the wide second matrices of feed-forward layers best; equal counts are the
+    /// paper's.
     private static let counts = [(2, 1), (4, 1), (8, 1), (16, 1), (2, 2), (4, 4)]
 
-    /// The layouts that divide the shape and fit the budget, each with its largest rank (at most that of a dense
-    /// block); low-rank, the layout of one block, when no other does. Never empty.
+    /// The layouts that divide the shape and fit the budget, each with its largest rank (at most that of a
+    /// dense block); low-rank, the layout of one block, when no other does. Never empty.
     /// - Throws: `FittingError.indivisible` for given counts, `.budgetBelowMinimum`.
     package static func layouts(
-        within size: SizeBudget, shape: MatrixShape, inputBlocks: Int?, outputGroups: Int?, precision: Precision,
+        within size: SizeBudget, shape: MatrixShape, inputBlocks: Int?, outputGroups: Int?,
+        precision: Precision,
         matrix: String
     ) throws -> [MonarchLayout] {
         for (count, extent) in [(inputBlocks, shape.columns), (outputGroups, shape.rows)] {
             if let count, count < 1 || extent % count != 0 {
-                throw FittingError.indivisible(matrix: matrix, family: family.name, shape: shape, blocks: count)
+                throw FittingError.indivisible(
+                    matrix: matrix, family: family.name, shape: shape, blocks: count)
             }
         }
         func layout(_ blocks: Int, _ groups: Int) throws -> MonarchLayout {

@@ -1,9 +1,10 @@
 import LinearAlgebra
 import Tensors
 
-/// Exact block least squares for the groups of a Monarch matrix under tr((W - V) G (W - V)^T); groups share nothing, so
-/// each is fitted by itself. With Z the group's right factors in their input blocks (k r x n), a sweep sets
-/// L = W G Z^T (Z G Z^T)^-1 and then each R_b to its best value with all else fixed. About 4 n^2 r operations.
+/// Exact block least squares for the groups of a Monarch matrix under tr((W - V) G (W - V)^T); groups share
+/// nothing, so each is fitted by itself. With Z the group's right factors in their input blocks (k r x n), a
+/// sweep sets L = W G Z^T (Z G Z^T)^-1 and then each R_b to its best value with all else fixed. About 4 n^2 r
+/// operations.
 final class MonarchSweeper {
     private let (groupRows, columns, blocks, rank): (Int, Int, Int, Int)
     private let blockColumns: Int
@@ -30,7 +31,8 @@ final class MonarchSweeper {
         self.gram = DoubleBuffer(gram.matrix)
         gramInverses = try (0..<blocks).map { block in
             let range = block * size..<(block + 1) * size
-            return DoubleBuffer(try SymmetricRoot(gram.matrix.block(rows: range, columns: range)).solve(.identity(size)))
+            return DoubleBuffer(
+                try SymmetricRoot(gram.matrix.block(rows: range, columns: range)).solve(.identity(size)))
         }
         weightedWeight = DoubleBuffer(rows: groupRows, columns: columns)
         left = DoubleBuffer(rows: groupRows, columns: blocks * rank)
@@ -95,17 +97,20 @@ final class MonarchSweeper {
         return loss
     }
 
-    /// R_b += (L_b^T L_b)^-1 (L_b^T (W G)_b - sum_a L_b^T L_a R_a G_ab) G_bb^-1, b after b; returns by how much the loss fell.
+    /// R_b += (L_b^T L_b)^-1 (L_b^T (W G)_b - sum_a L_b^T L_a R_a G_ab) G_bb^-1, b after b; returns by how
+    /// much the loss fell.
     private func updateRight() -> Double {
         multiply(left.readable, transposeA: true, left.readable, into: normal.view)
         var decrease = 0.0
         for b in 0..<blocks {
             multiply(
-                left.readable.columns(components(b)), transposeA: true, weightedWeight.readable.columns(input(b)),
+                left.readable.columns(components(b)), transposeA: true,
+                weightedWeight.readable.columns(input(b)),
                 into: residual.view)
             for a in 0..<blocks {
                 multiply(
-                    right.block(a, rows: rank).readable, gram.block(a, rows: blockColumns).readable.columns(input(b)),
+                    right.block(a, rows: rank).readable,
+                    gram.block(a, rows: blockColumns).readable.columns(input(b)),
                     into: wide.block(a, rows: rank))
             }
             let rows = normal.block(b, rows: rank)

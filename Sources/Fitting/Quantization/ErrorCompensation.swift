@@ -2,11 +2,12 @@ import LinearAlgebra
 import StructuredMatrices
 import Tensors
 
-/// Rounds columns one after another and moves each column's rounding error into the columns still to come, as far as
-/// the inputs' correlations allow: GPTQ (arXiv 2210.17323), in blocks of columns.
+/// Rounds columns one after another and moves each column's rounding error into the columns still to come, as
+/// far as the inputs' correlations allow: GPTQ (arXiv 2210.17323), in blocks of columns.
 ///
-/// With U upper triangular and (G + damping)^-1 = U^T U, the loss is the sum of ((w_j - s q_j) / U_jj)^2 over columns,
-/// w_j being the column as compensated when its turn comes; 1 / U_jj^2 therefore weights the search for scales.
+/// With U upper triangular and (G + damping)^-1 = U^T U, the loss is the sum of ((w_j - s q_j) / U_jj)^2 over
+/// columns, w_j being the column as compensated when its turn comes; 1 / U_jj^2 therefore weights the search
+/// for scales.
 struct ErrorCompensation: Sendable {
     /// Columns in the order they are rounded.
     let order: [Int]
@@ -22,7 +23,8 @@ struct ErrorCompensation: Sendable {
     init?(_ gram: Gram, relativeDamping: Double, sorted: Bool) throws {
         let size = gram.size
         let diagonal = gram.diagonal
-        let order = sorted
+        let order =
+            sorted
             ? (0..<size).sorted { (diagonal[$0], $1) > (diagonal[$1], $0) } : Array(0..<size)
         let damping = relativeDamping * diagonal.reduce(0, +) / Double(size)
         // Backwards in both indices: the lower Cholesky factor L of the reversed matrix has L^-1, turned
@@ -51,12 +53,14 @@ struct ErrorCompensation: Sendable {
         let groups = (size + groupSize - 1) / groupSize
         var search = PaddedGroup(groupSize: min(groupSize, size))
         var result = QuantizedRows(
-            codes: [Int8](repeating: 0, count: count * size), scales: [Float](repeating: 0, count: count * groups))
+            codes: [Int8](repeating: 0, count: count * size),
+            scales: [Float](repeating: 0, count: count * groups))
         if !isIdentityOrder {
             for row in 0..<count {
                 for group in 0..<groups {
                     let columns = group * groupSize..<min(size, (group + 1) * groupSize)
-                    result.scales[row * groups + group] = search.scale(quantizer, rows.row(row), importance, columns)
+                    result.scales[row * groups + group] = search.scale(
+                        quantizer, rows.row(row), importance, columns)
                 }
             }
         }
@@ -89,7 +93,9 @@ struct ErrorCompensation: Sendable {
                     }
                     let rest = block.upperBound..<size
                     errors.withView {
-                        multiply($0, u.block(rows: block, columns: rest), alpha: -1, beta: 1, into: current.columns(rest))
+                        multiply(
+                            $0, u.block(rows: block, columns: rest), alpha: -1, beta: 1,
+                            into: current.columns(rest))
                     }
                 }
             }

@@ -1,10 +1,12 @@
 import StructuredMatrices
 import Tensors
 
-/// Rounds one group of weights to w = s q with q in -2^(bits-1)...2^(bits-1)-1 and s a binary16 number of either sign
-/// (one end of the range reaches further than the other; the sign turns it to the side that needs it).
+/// Rounds one group of weights to w = s q with q in -2^(bits-1)...2^(bits-1)-1 and s a binary16 number of
+/// either sign (one end of the range reaches further than the other; the sign turns it to the side that needs
+/// it).
 ///
-/// Scales are rounded to binary16 before codes are chosen, so that the error minimised is that of the stored values.
+/// Scales are rounded to binary16 before codes are chosen, so that the error minimised is that of the stored
+/// values.
 struct GroupQuantizer: Sendable {
     typealias Lanes = SIMD16<Float>
 
@@ -21,7 +23,8 @@ struct GroupQuantizer: Sendable {
         let range = Quantized.range(bits: bits)
         lowest = Float(range.lowerBound)
         highest = Float(range.upperBound)
-        // With few levels the best range cuts off much of the tail (2 bits of a normal variable: more than half).
+        // With few levels the best range cuts off much of the tail (2 bits of a normal variable: more than
+        // half).
         let (smallest, steps): (Float, Int) =
             switch bits {
             case 2: (0.25, 30)
@@ -45,7 +48,8 @@ struct GroupQuantizer: Sendable {
         guard smallest < 0 || largest > 0 else { return 0 }
         let searching = shrinkings.count > 1
         // Round to nearest keeps to the symmetric range, by the usual definition.
-        let covering = searching ? max(largest / highest, smallest / lowest) : max(largest, -smallest) / highest
+        let covering =
+            searching ? max(largest / highest, smallest / lowest) : max(largest, -smallest) / highest
         let mirrored = -max(-smallest / highest, -largest / lowest)
 
         var best = stored(covering)

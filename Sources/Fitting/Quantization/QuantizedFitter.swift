@@ -1,8 +1,9 @@
 import StructuredMatrices
 import Tensors
 
-/// Group-wise integers with binary16 scales: round to nearest, search of scales weighted by the mean squares of the
-/// inputs, and error compensation under the whole Gram matrix (GPTQ); the best of what was tried is kept.
+/// Group-wise integers with binary16 scales: round to nearest, search of scales weighted by the mean squares
+/// of the inputs, and error compensation under the whole Gram matrix (GPTQ); the best of what was tried is
+/// kept.
 public struct QuantizedFitter: Fitter {
     public static let method = FittingMethod(
         name: "quantize", family: Quantized.family, objectives: [.frobenius, .activations],
@@ -17,7 +18,8 @@ public struct QuantizedFitter: Fitter {
     public var searchesScales: Bool
     /// Whether rounding errors are compensated when the objective is `.activations`.
     public var compensated: Bool
-    /// Added to the Gram matrix's diagonal for compensation, times its mean, against fitting the calibration text.
+    /// Added to the Gram matrix's diagonal for compensation, times its mean, against fitting the calibration
+    /// text.
     public var compensationDamping: Double
 
     public init(
@@ -36,11 +38,12 @@ public struct QuantizedFitter: Fitter {
         let scales = shape.rows * ((shape.columns + groupSize - 1) / groupSize)
         return Cost(
             parameters: shape.count + scales,
-            storedBytes: shape.rows * ((shape.columns * bits + 7) / 8) + 2 * scales, multiplyAdds: shape.count)
+            storedBytes: shape.rows * ((shape.columns * bits + 7) / 8) + 2 * scales, multiplyAdds: shape.count
+        )
     }
 
-    /// Rounding under `.frobenius` or without compensation: some 50 passes over the weight. Compensated: twice
-    /// rows columns^2 multiply-adds more. Rows are shared among `context.execution`'s threads.
+    /// Rounding under `.frobenius` or without compensation: some 50 passes over the weight. Compensated:
+    /// twice rows columns^2 multiply-adds more. Rows are shared among `context.execution`'s threads.
     /// - Throws: `FittingError`, `LinearAlgebraError`.
     public func fit(
         _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
@@ -50,7 +53,8 @@ public struct QuantizedFitter: Fitter {
         let bits = try bits(within: size, shape: shape, context: context)
 
         let quantizer = GroupQuantizer(bits: bits, searching: searchesScales)
-        let importance = objective.gram?.diagonal.map { Float($0) } ?? [Float](repeating: 1, count: weight.columns)
+        let importance =
+            objective.gram?.diagonal.map { Float($0) } ?? [Float](repeating: 1, count: weight.columns)
         let groupSize = groupSize
         var best = try fit(weight, objective, shape, bits, context) {
             quantizer.round($0, groupSize: groupSize, importance: importance)
@@ -60,7 +64,8 @@ public struct QuantizedFitter: Fitter {
         for sorted in [false, true] {
             try context.checkCancellation()
             guard
-                let compensation = try ErrorCompensation(gram, relativeDamping: compensationDamping, sorted: sorted)
+                let compensation = try ErrorCompensation(
+                    gram, relativeDamping: compensationDamping, sorted: sorted)
             else { continue }
             let candidate = try fit(weight, objective, shape, bits, context) {
                 compensation.round($0, groupSize: groupSize, quantizer: quantizer)
@@ -81,7 +86,8 @@ public struct QuantizedFitter: Fitter {
         let costs = candidates.map { Self.cost(shape: shape, bits: $0, groupSize: groupSize) }
         guard let chosen = costs.lastIndex(where: { size.allows($0, shape: shape) }) else {
             throw FittingError.budgetBelowMinimum(
-                matrix: context.name, family: Quantized.family.name, shape: shape, budget: size, minimum: costs[0])
+                matrix: context.name, family: Quantized.family.name, shape: shape, budget: size,
+                minimum: costs[0])
         }
         return candidates[chosen]
     }

@@ -44,13 +44,17 @@ struct PaddedGroup {
     }
 
     mutating func scale(
-        _ quantizer: GroupQuantizer, _ row: UnsafePointer<Float>, _ columnImportance: [Float], _ columns: Range<Int>
+        _ quantizer: GroupQuantizer, _ row: UnsafePointer<Float>, _ columnImportance: [Float],
+        _ columns: Range<Int>
     ) -> Float {
         let lanes = GroupQuantizer.Lanes.scalarCount
         let vectors = (columns.count + lanes - 1) / lanes
         weights.withUnsafeMutableBytes { weights in
             importance.withUnsafeMutableBytes { importance in
-                let (weights, importance) = (weights.assumingMemoryBound(to: Float.self), importance.assumingMemoryBound(to: Float.self))
+                let (weights, importance) = (
+                    weights.assumingMemoryBound(to: Float.self),
+                    importance.assumingMemoryBound(to: Float.self)
+                )
                 for (index, column) in columns.enumerated() {
                     weights[index] = row[column]
                     importance[index] = columnImportance[column]
@@ -63,7 +67,9 @@ struct PaddedGroup {
         }
         return weights.withUnsafeBufferPointer { weights in
             importance.withUnsafeBufferPointer { importance in
-                guard let weights = weights.baseAddress, let importance = importance.baseAddress else { return 0 }
+                guard let weights = weights.baseAddress, let importance = importance.baseAddress else {
+                    return 0
+                }
                 return quantizer.scale(weights, importance: importance, vectors: vectors)
             }
         }
