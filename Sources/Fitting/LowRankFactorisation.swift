@@ -67,6 +67,27 @@ public struct LowRankFactorisation: Sendable {
         return max(0, 1 - kept / squaredNorm)
     }
 
+    /// The relative squared errors of the fits of the given ranks under another objective, say that of held-out inputs,
+    /// without forming them: with the fit P P^T W, tr((W - P P^T W) H (W - P P^T W)^T) = tr A - sum p_i^T A p_i, A = W H W^T.
+    /// - Throws: `FittingError.gramMismatch`.
+    public func relativeErrors(ranks: [Int], of weight: Matrix, under objective: Objective) throws -> [Double] {
+        if let gram = objective.gram, gram.size != weight.columns {
+            throw FittingError.gramMismatch(matrix: "matrix", shape: shape, gramSize: gram.size)
+        }
+        let wide = weight.converted(to: Double.self)
+        let weighted = objective.gram.map { wide.multiplied(by: $0.matrix) } ?? wide
+        let total = objective.squaredNorm(of: wide)
+        guard total > 0 else { return ranks.map { _ in 0 } }
+        // Row i of `right` is p_i^T W, row i of P^T W H is p_i^T W H.
+        let projected = left.multiplied(by: weighted, transposeSelf: true)
+        var captured = [0.0]
+        for component in 0..<projected.rows {
+            let gain = zip(projected.row(component), right.row(component)).reduce(0) { $0 + $1.0 * $1.1 }
+            captured.append((captured.last ?? 0) + gain)
+        }
+        return ranks.map { max(0, 1 - captured[max(0, min($0, maximumRank))] / total) }
+    }
+
     /// The best rank-r matrix (r cut to 1...`maximumRank`), each component's norm split evenly between U and
     /// V, which is kind to half precision.
     public func matrix(rank: Int, precision: Precision = .f32) -> LowRank {

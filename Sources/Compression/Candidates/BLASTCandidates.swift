@@ -5,8 +5,8 @@ import Transformers
 
 /// BLAST on a grid of sizes from 15 % to 80 % of the dense one.
 public struct BLASTCandidates: CandidateSource {
-    /// Block counts tried, where they divide the shape.
-    private static let blockCounts = [8]
+    /// Tried in this order; the first that divides the shape is used. More blocks fit better and apply slower.
+    private static let blockCounts = [16, 12, 8, 6, 4, 2]
 
     public init() {}
 
@@ -16,12 +16,12 @@ public struct BLASTCandidates: CandidateSource {
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }
 
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
-        Self.blockCounts.filter { site.shape.rows % $0 == 0 && site.shape.columns % $0 == 0 }.flatMap { blocks in
-            stride(from: 150, through: 800, by: 50).compactMap { thousandths -> Candidate? in
-                let perRank = site.shape.rows + site.shape.columns + blocks * blocks
-                let rank = site.shape.count * thousandths / 1000 / perRank
-                return rank < 1 ? nil : Candidate(family: family.name, options: ["blocks": blocks, "rank": rank])
-            }
+        guard let blocks = Self.blockCounts.first(where: { site.shape.rows % $0 == 0 && site.shape.columns % $0 == 0 })
+        else { return [] }
+        let perRank = site.shape.rows + site.shape.columns + blocks * blocks
+        return stride(from: 150, through: 800, by: 50).compactMap { thousandths in
+            let rank = site.shape.count * thousandths / 1000 / perRank
+            return rank < 1 ? nil : Candidate(family: family.name, options: ["blocks": blocks, "rank": rank])
         }
     }
 

@@ -27,7 +27,7 @@ public struct Candidate: Sendable, Hashable {
 public struct AssessedCandidate: Sendable, Equatable {
     public let candidate: Candidate
     public let cost: Cost
-    /// Squared error relative to the weight's own size under the objective, in [0, 1] but for rounding.
+    /// Squared error relative to the weight's own size, in [0, 1] but for rounding and for fits that do harm.
     public let relativeError: Double
 
     public init(candidate: Candidate, cost: Cost, relativeError: Double) {
@@ -58,14 +58,26 @@ public struct AssessedCandidate: Sendable, Equatable {
 public struct CandidateContext: Sendable {
     public let site: MatrixSite
     public let weight: Matrix
+    /// What the fit makes small.
     public let objective: Objective
+    /// What the result is judged by: the same norm, over inputs that the fit has not seen.
+    public let assessment: Objective
     public let fit: FitContext
 
-    public init(site: MatrixSite, weight: Matrix, objective: Objective, fit: FitContext) {
+    public init(
+        site: MatrixSite, weight: Matrix, objective: Objective, assessment: Objective? = nil, fit: FitContext
+    ) {
         self.site = site
         self.weight = weight
         self.objective = objective
+        self.assessment = assessment ?? objective
         self.fit = fit
+    }
+
+    /// The fit with its error under the assessment objective.
+    func assessed(_ fit: AnyFit) throws -> AnyFit {
+        let error = try assessment.error(of: fit.matrix.dense(), for: weight, name: site.name)
+        return AnyFit(matrix: fit.matrix, relativeError: error, trace: fit.trace)
     }
 }
 
@@ -101,7 +113,7 @@ extension CandidateSource {
 
     public func assess(_ candidates: [Candidate], _ context: CandidateContext) throws -> [AssessedCandidate] {
         try candidates.map { candidate in
-            let fit = try fit(candidate, context)
+            let fit = try context.assessed(fit(candidate, context))
             return AssessedCandidate(candidate: candidate, cost: fit.matrix.cost, relativeError: fit.relativeError)
         }
     }

@@ -36,14 +36,16 @@ public struct LowRankCandidates: CandidateSource {
         return AnyFit(matrix: matrix, relativeError: error, trace: [error])
     }
 
-    /// The error of every rank is a tail sum of the spectrum (Eckart and Young), so no factor is formed here; what
-    /// rounding to the stored precision adds is measured when the chosen rank is fitted.
+    /// One decomposition gives the errors of all ranks, and no factor is formed here; what rounding to the stored precision
+    /// adds is measured when the chosen rank is fitted.
     public func assess(_ candidates: [Candidate], _ context: CandidateContext) throws -> [AssessedCandidate] {
         let factorisation = try LowRankFactorisation(context.weight, objective: context.objective, context: context.fit)
-        return candidates.map {
+        let errors = try factorisation.relativeErrors(
+            ranks: candidates.map { $0["rank"] }, of: context.weight, under: context.assessment)
+        return zip(candidates, errors).map { candidate, error in
             AssessedCandidate(
-                candidate: $0, cost: cost(of: $0, shape: context.site.shape, precision: context.fit.precision),
-                relativeError: factorisation.relativeError(rank: $0["rank"]))
+                candidate: candidate,
+                cost: cost(of: candidate, shape: context.site.shape, precision: context.fit.precision), relativeError: error)
         }
     }
 }

@@ -3,9 +3,12 @@ import StructuredMatrices
 import Tensors
 import Transformers
 
-/// Monarch with 4 input blocks and 4 output groups, at ranks from a tenth to three quarters of the dense size.
+/// Monarch with one output group, at ranks from a tenth to three quarters of the dense size.
+///
+/// One output group lets every input block keep directions of its own, and fitted trained weights better than equal counts
+/// on every matrix tried: 16 input blocks for matrices wider than tall, 2 for the others.
 public struct MonarchCandidates: CandidateSource {
-    private static let blocks = 4
+    private static func blocks(_ shape: MatrixShape) -> Int { shape.columns > shape.rows ? 16 : 2 }
 
     public init() {}
 
@@ -15,23 +18,23 @@ public struct MonarchCandidates: CandidateSource {
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }
 
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
-        let blocks = Self.blocks
-        guard site.shape.rows % blocks == 0, site.shape.columns % blocks == 0 else { return [] }
-        let perRank = blocks * (site.shape.rows + site.shape.columns)
-        let largest = site.shape.count * 3 / 4 / perRank
+        let blocks = Self.blocks(site.shape)
+        guard site.shape.columns % blocks == 0 else { return [] }
+        let perRank = site.shape.columns + blocks * site.shape.rows
+        let largest = min(site.shape.count * 3 / 4 / perRank, site.shape.columns / blocks, site.shape.rows)
         var ranks = Set((4...30).map { site.shape.count * $0 / 40 / perRank })
         ranks = ranks.filter { $0 >= 1 && $0 <= largest }
         return ranks.sorted().map { Candidate(family: family.name, options: ["blocks": blocks, "rank": $0]) }
     }
 
     public func cost(of candidate: Candidate, shape: MatrixShape, precision: Precision) -> Cost {
-        let count = candidate["rank"] * candidate["blocks"] * (shape.rows + shape.columns)
+        let count = candidate["rank"] * (candidate["blocks"] * shape.rows + shape.columns)
         return Cost(parameters: count, storedBytes: count * precision.elementType.byteCount, multiplyAdds: count)
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
         let size = cost(of: candidate, shape: context.site.shape, precision: context.fit.precision)
-        return try MonarchFitter(inputBlocks: candidate["blocks"], outputGroups: candidate["blocks"]).fitAny(
+        return try MonarchFitter(inputBlocks: candidate["blocks"], outputGroups: 1).fitAny(
             context.weight, objective: context.objective, size: .parameters(size.parameters), context: context.fit)
     }
 }

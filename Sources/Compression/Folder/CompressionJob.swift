@@ -234,7 +234,11 @@ public struct CompressionJob: Sendable {
 
     private func sequences(_ text: String, origin: String, _ loaded: LoadedModel) throws -> CalibrationText {
         if loaded.model is any EncoderModel {
-            return try .sentences(text, origin: origin) { loaded.tokens($0) }
+            let own = try CalibrationText.sentences(text, origin: origin) { loaded.tokens($0) }
+            guard calibration != .own else { return own }
+            // A calibration file is narrower than what an encoder will meet: damage is judged on other text as well.
+            let shipped = try CalibrationText.sentences(ShippedSentences.text, origin: origin) { loaded.tokens($0) }
+            return own.judged(also: shipped.calibration, "the sentences that ship")
         }
         return try .windows(
             loaded.tokenizer.encode(text, addSpecialTokens: false), length: min(2048, loaded.model.maximumPositions),

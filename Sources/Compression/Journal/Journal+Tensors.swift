@@ -37,10 +37,8 @@ extension Journal {
             shape: shape, tensors: lookup, attributes: FamilyAttributes(attributes, matrix: key))
     }
 
-    private static let calibrationKey = "calibration"
-
-    /// Keeps the moments of the calibration.
-    func store(_ calibration: Calibration) throws {
+    /// Keeps the moments of a calibration.
+    func store(_ calibration: Calibration, _ name: String) throws {
         let tensors = try calibration.moments.sorted { $0.key < $1.key }.map { name, moment in
             (
                 name: name,
@@ -51,12 +49,12 @@ extension Journal {
             )
         }
         try SafetensorsWriter.write(
-            tensors, to: file(Self.calibrationKey).path, metadata: [("tokens", String(calibration.tokens))])
+            tensors, to: file(name).path, metadata: [("tokens", String(calibration.tokens))])
     }
 
     /// The moments kept by an earlier run; nil when there are none.
-    func calibration() throws -> Calibration? {
-        let file = file(Self.calibrationKey)
+    func calibration(_ name: String) throws -> Calibration? {
+        let file = file(name)
         guard FileManager.default.fileExists(atPath: file.path) else { return nil }
         let reader = try SafetensorsReader(file: file.path)
         var moments: [String: DoubleMatrix] = [:]

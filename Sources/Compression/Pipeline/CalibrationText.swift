@@ -75,6 +75,14 @@ public struct CalibrationText: Sendable, Equatable {
             origin: "\(sequences) sequences of \(length) tokens sampled from the model itself at temperature 1, seed \(seed)")
     }
 
+    /// The same with further sequences to measure on, as many at most as there are already.
+    public func judged(also others: [[Int]], _ name: String) -> Self {
+        let step = max(1, others.count / max(1, heldOut.count))
+        let chosen = stride(from: 0, to: others.count, by: step).prefix(heldOut.count).map { others[$0] }
+        return Self(
+            calibration: calibration, heldOut: heldOut + chosen, origin: "\(origin) (and \(chosen.count) of \(name) to measure on)")
+    }
+
     /// Adds the text's identity to a fingerprint.
     public func add(to fingerprint: inout Fingerprint) {
         for sequence in calibration + heldOut { sequence.withUnsafeBytes { fingerprint.add($0) } }

@@ -13,6 +13,8 @@ final class CandidateTable: Sendable {
     let recipe: Recipe
     private let model: any TransformerModel
     private let grams: [String: Gram]
+    /// Of the held-out sequences.
+    private let heldOutGrams: [String: Gram]
     private let journal: Journal
     private let context: ExecutionContext
     private let assessed: Mutex<[String: [AssessedCandidate]]>
@@ -20,13 +22,14 @@ final class CandidateTable: Sendable {
     private let fitted: Mutex<[String: AnyFit]>
 
     init(
-        sites: [MatrixSite], recipe: Recipe, model: any TransformerModel, grams: [String: Gram], journal: Journal,
-        context: ExecutionContext
+        sites: [MatrixSite], recipe: Recipe, model: any TransformerModel, grams: [String: Gram],
+        heldOutGrams: [String: Gram], journal: Journal, context: ExecutionContext
     ) {
         self.sites = sites
         self.recipe = recipe
         self.model = model
         self.grams = grams
+        self.heldOutGrams = heldOutGrams
         self.journal = journal
         self.context = context
         assessed = Mutex([:])
@@ -84,7 +87,7 @@ final class CandidateTable: Sendable {
         let place = try candidateContext(site)
         if source.isSlow {
             for index in missing {
-                let fit = try source.fit(candidates[index], place)
+                let fit = try place.assessed(source.fit(candidates[index], place))
                 try journal.store(fit.matrix, key: key(site, candidates[index]))
                 found[index] = AssessedCandidate(
                     candidate: candidates[index], cost: fit.matrix.cost, relativeError: fit.relativeError)
@@ -127,13 +130,12 @@ final class CandidateTable: Sendable {
     private func makeFit(_ site: MatrixSite, _ candidate: Candidate, _ key: String) throws -> AnyFit {
         let place = try candidateContext(site)
         if let matrix = try journal.matrix(key: key, family: candidate.family, shape: site.shape) {
-            let error = try place.objective.error(of: matrix.dense(), for: place.weight, name: site.name)
-            return AnyFit(matrix: matrix, relativeError: error, trace: [error])
+            return try place.assessed(AnyFit(matrix: matrix, relativeError: 0, trace: []))
         }
         guard let source = CandidateSources.all.first(where: { $0.family.name == candidate.family }) else {
             throw CompressionError.unknownFamily(name: candidate.family, known: CandidateSources.names)
         }
-        let fit = try source.fit(candidate, place)
+        let fit = try place.assessed(source.fit(candidate, place))
         if source.isSlow { try journal.store(fit.matrix, key: key) }
         return fit
     }
@@ -171,12 +173,13 @@ final class CandidateTable: Sendable {
         let weight = model[site: site.name].dense()
         guard weight.isFinite else { throw CompressionError.notFinite(matrix: site.name, what: "the weight") }
         return CandidateContext(
-            site: site, weight: weight, objective: objective(of: site),
+            site: site, weight: weight, objective: objective(of: site, grams),
+            assessment: objective(of: site, heldOutGrams),
             fit: FitContext(name: site.name, seed: recipe.seed, precision: recipe.precision))
     }
 
     /// Linear layers are weighted by their inputs; tables are looked up row by row, so every entry counts alike.
-    func objective(of site: MatrixSite) -> Objective {
+    private func objective(of site: MatrixSite, _ grams: [String: Gram]) -> Objective {
         guard recipe.objective == .activations, site.role == .linear, let input = site.input, let gram = grams[input] else {
             return .frobenius
         }

@@ -19,7 +19,7 @@ public struct CompressionProgress: Sendable {
 }
 
 /// The pipeline from a model and a recipe to a plan and fitted matrices:
-/// calibrate, measure sensitivities, assess quick candidates, allocate, assess slow candidates near the sizes chosen,
+/// calibrate, measure sensitivities, assess quick candidates (on text that they were not fitted to), allocate, assess slow candidates near the sizes chosen,
 /// allocate again, and keep the best of several allocations by the model's measured output.
 public struct Compressor: Sendable {
     public let recipe: Recipe
@@ -130,21 +130,22 @@ public struct Compressor: Sendable {
     }
 
     private func makeTable(_ journal: Journal) throws -> CandidateTable {
-        var grams: [String: Gram] = [:]
-        if recipe.objective == .activations {
+        func grams(_ sequences: [[Int]], _ stage: String) throws -> [String: Gram] {
+            guard recipe.objective == .activations else { return [:] }
             let moments: Calibration
-            if let stored = try journal.calibration() {
+            if let stored = try journal.calibration(stage) {
                 moments = stored
             } else {
                 moments = try Calibration.collect(
-                    model, sites: selected.filter { $0.role == .linear }, sequences: calibration, context: context,
-                    progress: report("calibrating"))
-                try journal.store(moments)
+                    model, sites: selected.filter { $0.role == .linear }, sequences: sequences, context: context,
+                    progress: report(stage))
+                try journal.store(moments, stage)
             }
-            for (name, moment) in moments.moments { grams[name] = try Gram(moment) }
+            return try moments.moments.mapValues { try Gram($0) }
         }
         return CandidateTable(
-            sites: selected, recipe: recipe, model: model, grams: grams, journal: journal, context: context)
+            sites: selected, recipe: recipe, model: model, grams: try grams(calibration, "calibrating"),
+            heldOutGrams: try grams(heldOut, "calibrating on held-out text"), journal: journal, context: context)
     }
 
     private func allocate(_ table: CandidateTable, _ weights: [Double]) throws -> Allocation {
