@@ -42,11 +42,11 @@ extension JSONValue {
     /// - Throws: `ModelFileError.notReadable`, `.notARegularFile`, `.tooLarge`, `.notJSON`.
     public static func read(file: String, byteLimit: Int = 64 << 20) throws(ModelFileError) -> JSONValue {
         let storage = try mapFile(file)
-        guard storage.bytes.count <= byteLimit else {
-            throw .tooLarge(file: file, byteCount: storage.bytes.count, limit: byteLimit)
+        guard storage.byteCount <= byteLimit else {
+            throw .tooLarge(file: file, byteCount: storage.byteCount, limit: byteLimit)
         }
         do throws(JSONError) {
-            return try parse(storage.bytes)
+            return try storage.withBytes { bytes throws(JSONError) in try parse(bytes) }
         } catch {
             throw .notJSON(file: file, error)
         }

@@ -16,10 +16,10 @@ public struct Tensor: Sendable {
     /// - Throws: `TensorError.shapeOverflow`, `TensorError.byteCountMismatch` when the range does not fit.
     public init(elementType: ElementType, shape: [Int], storage: TensorStorage, byteOffset: Int = 0) throws {
         let count = try Self.byteCount(of: shape, elementType: elementType)
-        guard byteOffset >= 0, byteOffset <= storage.bytes.count, count <= storage.bytes.count - byteOffset else {
+        guard byteOffset >= 0, byteOffset <= storage.byteCount, count <= storage.byteCount - byteOffset else {
             throw TensorError.byteCountMismatch(
                 elementType: elementType, shape: shape, expected: count,
-                got: max(0, storage.bytes.count - byteOffset))
+                got: max(0, storage.byteCount - byteOffset))
         }
         self.init(uncheckedType: elementType, shape: shape, byteCount: count, storage: storage, byteOffset: byteOffset)
     }
@@ -58,8 +58,6 @@ public struct Tensor: Sendable {
 
     /// The elements as raw bytes, valid during the call.
     public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
-        try withExtendedLifetime(storage) {
-            try body(UnsafeRawBufferPointer(rebasing: storage.bytes[byteOffset..<byteOffset + byteCount]))
-        }
+        try storage.withBytes { try body(UnsafeRawBufferPointer(rebasing: $0[byteOffset..<byteOffset + byteCount])) }
     }
 }

@@ -4,8 +4,7 @@ import Foundation
 ///
 /// The bytes never change after initialisation, so sharing between threads is safe.
 public final class TensorStorage: @unchecked Sendable {
-    /// Valid as long as this object lives: hold it (`withExtendedLifetime`) while reading.
-    public let bytes: UnsafeRawBufferPointer
+    private let bytes: UnsafeRawBufferPointer
     private let release: @Sendable () -> Void
 
     /// Owned memory of `byteCount` bytes, 64-byte aligned, filled by `body`.
@@ -52,4 +51,15 @@ public final class TensorStorage: @unchecked Sendable {
     }
 
     deinit { release() }
+
+    public var byteCount: Int { bytes.count }
+
+    /// Lends the bytes: valid during the call, for which the storage is kept alive. Handing the pointer out any other
+    /// way would let the compiler release the storage after its last mention, in the middle of the reading.
+    public func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        defer { withExtendedLifetime(self) {} }
+        return try body(bytes)
+    }
 }

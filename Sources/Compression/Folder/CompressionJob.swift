@@ -212,7 +212,7 @@ public struct CompressionJob: Sendable {
         switch calibration {
         case .file(let path):
             let storage = try TensorStorage(mapping: path)
-            guard let text = withExtendedLifetime(storage, { String(validating: storage.bytes, as: UTF8.self) }) else {
+            guard let text = storage.withBytes({ String(validating: $0, as: UTF8.self) }) else {
                 throw CompressionError.calibrationNotText(file: path)
             }
             return try sequences(text, origin: URL(fileURLWithPath: path).lastPathComponent, loaded)

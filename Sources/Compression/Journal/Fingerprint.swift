@@ -29,8 +29,7 @@ public struct Fingerprint: Sendable, Hashable {
     /// Adds a file's bytes, mapped rather than read.
     /// - Throws: `TensorError.fileNotReadable`.
     public mutating func add(fileAt path: String) throws {
-        let file = try TensorStorage(mapping: path)
-        withExtendedLifetime(file) { add(file.bytes) }
+        try TensorStorage(mapping: path).withBytes { add($0) }
     }
 
     private mutating func mix(_ word: UInt64) {

@@ -44,7 +44,7 @@ extension ModelFolder {
                 }
             }
             var copy = try AtomicFile(path: path)
-            try copy.write(storage.bytes)
+            try storage.withBytes { bytes throws(ModelFileError) in try copy.write(bytes) }
             try copy.commit()
         }
     }

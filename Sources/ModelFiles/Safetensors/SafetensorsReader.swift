@@ -14,7 +14,7 @@ public struct SafetensorsReader: Sendable {
     /// The `__metadata__` pairs in file order.
     public let metadata: [(key: String, value: String)]
     /// Bytes of the whole file, header included.
-    public var fileByteCount: Int { storage.bytes.count }
+    public var fileByteCount: Int { storage.byteCount }
 
     private let positions: [ExactString: Int]
     private let storage: TensorStorage
@@ -25,7 +25,7 @@ public struct SafetensorsReader: Sendable {
         let storage = try mapFile(file)
         let header: SafetensorsHeader
         do throws(SafetensorsProblem) {
-            header = try SafetensorsHeader(file: storage.bytes)
+            header = try storage.withBytes { bytes throws(SafetensorsProblem) in try SafetensorsHeader(file: bytes) }
         } catch {
             throw .safetensors(file: file, error)
         }
