@@ -52,18 +52,7 @@ public enum Objective: Sendable {
     package func squaredNorm(of weight: DoubleMatrix) -> Double {
         switch self {
         case .frobenius: weight.squaredNorm
-        case .activations(let gram): max(0, Self.innerProduct(weight.multiplied(by: gram.matrix), weight))
-        }
-    }
-
-    /// Here and not generic, so that it compiles to a plain loop.
-    private static func innerProduct(_ left: DoubleMatrix, _ right: DoubleMatrix) -> Double {
-        left.elements.withUnsafeBufferPointer { left in
-            right.elements.withUnsafeBufferPointer { right in
-                var sum = 0.0
-                for index in left.indices { sum += left[index] * right[index] }
-                return sum
-            }
+        case .activations(let gram): max(0, weight.multiplied(by: gram.matrix).innerProduct(weight))
         }
     }
 
