@@ -25,9 +25,11 @@ public struct LoadedModel: Sendable {
         let configuration = files.configuration
         let architecture = try Architectures.type(for: configuration)
         let checkpoint = try files.checkpoint()
-        let tensors = ModelTensors(checkpoint, structures: try configuration.structuredEntries() ?? [])
+        let structures = try configuration.structuredEntries() ?? []
+        let tensors = ModelTensors(checkpoint, structures: structures)
         let model = try architecture.load(files, tensors: tensors)
-        if let matrix = tensors.unusedStructures.first {
+        let sites = Set(model.sites.map(\.name))
+        if let matrix = structures.first(where: { !sites.contains($0.matrix) })?.matrix {
             throw TransformersError.unknownMatrix(file: configuration.file, matrix: matrix)
         }
         let generation = try files.settings(in: ModelFolder.generationConfigurationFileName)

@@ -64,11 +64,6 @@ public final class ModelTensors: Sendable {
         asked.withLock { asked in names.filter { !asked.contains($0) } }
     }
 
-    /// Names of the structured matrices that no one asked for, sorted.
-    public var unusedStructures: [String] {
-        asked.withLock { asked in structures.keys.filter { !asked.contains($0) }.sorted() }
-    }
-
     /// The first of the prefixes that some tensor's name begins with, else the last.
     func prefix(among prefixes: [String], before rest: String) -> String {
         prefixes.first { prefix in names.contains { $0.hasPrefix(prefix + rest) } } ?? prefixes.last ?? ""

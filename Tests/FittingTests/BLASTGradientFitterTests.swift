@@ -13,6 +13,23 @@ import Testing
         #expect(fit.relativeError < 1e-3)
     }
 
+    /// The paper's figure 3: with more components than the planted matrix has, the normal matrices become singular, and
+    /// plain gradient descent, which at the planted rank converges, crawls where the preconditioned one arrives.
+    @Test func plainDescentStallsWithExcessComponentsAndPreconditionedDoesNot() throws {
+        let planted = BLASTFitterTests.planted(rows: 48, columns: 48, blocks: 3, rank: 2)
+        let weight = planted.dense()
+        func plainError(rank: Int) throws -> Double {
+            var plain = PlainBLASTDescent(blocks: 3, rank: rank, rows: 48, columns: 48)
+            for _ in 0..<300 { plain.iterate(weight) }
+            return try Objective.frobenius.error(of: plain.matrix.dense(), for: weight)
+        }
+        let preconditioned = try BLASTGradientFitter(blocks: 3).fit(
+            weight, objective: .frobenius, size: .parameters(4 * planted.cost.parameters))
+        #expect(preconditioned.matrix.rank == 8 && preconditioned.relativeError < 1e-11)
+        #expect(try plainError(rank: 2) < 1e-8)
+        #expect(try plainError(rank: 8) > 1e-6)
+    }
+
     /// As many sweeps as the authors' iterations; each costs about the same.
     @Test(arguments: [2, 4, 8, 16])
     func exactSweepsEndLower(blocks: Int) throws {

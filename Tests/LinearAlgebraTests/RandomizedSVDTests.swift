@@ -34,6 +34,28 @@ import LinearAlgebra
         #expect(errors[2] >= best * 0.9999 && errors[2] <= best * 1.02 * 1.02)
     }
 
+    /// Halko, Martinsson, Tropp without power iterations, spectral norm, k + p samples and none cut off: theorem 10.6
+    /// bounds the mean, corollary 10.9 every draw but for a chance of 6 e^-p.
+    @Test func theProbabilisticBoundsHoldOverAHundredDraws() throws {
+        let (rank, oversampling) = (8, 8)
+        let matrix = try Self.decaying(60)
+        let values = try SingularValues(matrix).values.map { Double($0) }
+        let tail = values.dropFirst(rank).reduce(0) { $0 + $1 * $1 }.squareRoot()
+        let (k, p, next) = (Double(rank), Double(oversampling), values[rank])
+        let meanBound = (1 + (k / (p - 1)).squareRoot()) * next + 2.718_281_8 * (k + p).squareRoot() / p * tail
+        let bound = (1 + 17 * (1 + k / p).squareRoot()) * next + 8 * (k + p).squareRoot() / (p + 1) * tail
+        var sum = 0.0
+        for seed in 0..<100 {
+            var generator = SeededGenerator(seed: UInt64(seed))
+            let sketch = RandomizedSVD(oversampling: 0, powerIterations: 0)
+            let found = try sketch(matrix, rank: rank + oversampling, using: &generator)
+            let error = Double(try SingularValues(found.product() - matrix).values[0])
+            #expect(error <= bound && error >= 0.999 * values[rank + oversampling])
+            sum += error
+        }
+        #expect(sum / 100 <= meanBound)
+    }
+
     @Test func sameSeedSameBits() throws {
         let matrix = try Self.decaying(40)
         var first = SeededGenerator(seed: 8)
