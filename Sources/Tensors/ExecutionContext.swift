@@ -7,11 +7,15 @@ import Synchronization
 /// Results never depend on the number of threads: work is cut into pieces by its own size alone and
 /// every piece is computed by one thread in a fixed order.
 public struct ExecutionContext: Sendable {
-    /// Threads that `parallelFor` may occupy, at least 1.
+    /// Threads that `parallelFor` may occupy, from 1 to `mostThreads`.
     public let threads: Int
 
+    /// Beyond any machine; keeps sizes that are computed from the number of threads from overflowing.
+    public static let mostThreads = 4096
+
+    /// - Parameter threads: cut to 1...`mostThreads`; nil takes as many as the machine has processors.
     public init(threads: Int? = nil) {
-        self.threads = max(1, threads ?? ProcessInfo.processInfo.activeProcessorCount)
+        self.threads = min(max(1, threads ?? ProcessInfo.processInfo.activeProcessorCount), Self.mostThreads)
     }
 
     /// One thread: for work that is itself a piece of a parallel loop.
