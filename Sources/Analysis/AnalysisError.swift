@@ -1,3 +1,5 @@
+import Tensors
+
 /// What a measurement can refuse; every message is one line.
 public enum AnalysisError: Error, Equatable, CustomStringConvertible {
     case notReadable(file: String, reason: String)
@@ -10,9 +12,9 @@ public enum AnalysisError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .notReadable(let file, let reason):
-            "\(file): cannot be read: \(reason)"
+            "\(pathForMessage(file)): cannot be read: \(reason)"
         case .malformedRow(let file, let line, let reason):
-            "\(file), line \(line): \(reason)"
+            "\(pathForMessage(file)), line \(line): \(reason)"
         case .tooFew(let what, let needed, let got):
             "at least \(needed) \(what) are needed, got \(got)"
         case .invalidWindow(let size, let maximum):

@@ -1,3 +1,5 @@
+import Tensors
+
 /// What compressing a model can refuse; every message is one line.
 public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case invalidBudget(text: String, reason: String)
@@ -29,27 +31,27 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
         case .unknownFamily(let name, let known):
             "unknown family '\(name)', expected one of \(known.joined(separator: ", "))"
         case .alreadyCompressed(let folder):
-            "\(folder): is already compressed; 'tessera export --dense' makes it an ordinary model again"
+            "\(pathForMessage(folder)): is already compressed; 'tessera export --dense' makes it an ordinary model again"
         case .emptyCalibration(let file):
-            "\(file): calibration text is empty"
+            "\(pathForMessage(file)): calibration text is empty"
         case .calibrationTooShort(let file, let expected, let got):
-            "\(file): calibration text is too short: expected \(expected), got \(got)"
+            "\(pathForMessage(file)): calibration text is too short: expected \(expected), got \(got)"
         case .calibrationNotText(let file):
-            "\(file): calibration text is not UTF-8"
+            "\(pathForMessage(file)): calibration text is not UTF-8"
         case .missingCalibration(let reason):
             "calibration text is needed: \(reason) (--calibration FILE or --calibration self)"
         case .notFinite(let matrix, let what):
             "\(matrix): \(what) holds NaN or infinite numbers"
         case .journalMismatch(let folder, let differs):
-            "\(folder): journal of another run: \(differs.joined(separator: ", ")) differs; remove the folder to start afresh"
+            "\(pathForMessage(folder)): journal of another run: \(differs.joined(separator: ", ")) differs; remove the folder to start afresh"
         case .journalUnreadable(let file, let reason):
-            "\(file): journal cannot be read: \(reason)"
+            "\(pathForMessage(file)): journal cannot be read: \(reason)"
         case .journalInUse(let folder):
-            "\(folder): another process is compressing to this output"
+            "\(pathForMessage(folder)): another process is compressing to this output"
         case .planUnreadable(let file, let reason):
-            "\(file): not a plan: \(reason)"
+            "\(pathForMessage(file)): not a plan: \(reason)"
         case .planMismatch(let file, let reason):
-            "\(file): the plan does not fit this model: \(reason)"
+            "\(pathForMessage(file)): the plan does not fit this model: \(reason)"
         case .notEnoughMemory(let expected, let got):
             "calibration and fitting need about \(expected) bytes of memory, the machine has \(got)"
         case .cancelled:

@@ -1,3 +1,5 @@
+import Tensors
+
 /// What can be wrong with a model's files. Every message is one line and begins with the file or folder.
 public enum ModelFileError: Error, Equatable, Sendable {
     case notReadable(file: String, reason: String)
@@ -24,43 +26,27 @@ public enum ModelFileError: Error, Equatable, Sendable {
 extension ModelFileError: CustomStringConvertible {
     public var description: String {
         switch self {
-        case .notReadable(let file, let reason): "\(fit(file)): cannot be read: \(reason)"
-        case .notWritable(let file, let reason): "\(fit(file)): cannot be written: \(reason)"
-        case .notARegularFile(let file): "\(fit(file)): not a regular file"
+        case .notReadable(let file, let reason): "\(pathForMessage(file)): cannot be read: \(reason)"
+        case .notWritable(let file, let reason): "\(pathForMessage(file)): cannot be written: \(reason)"
+        case .notARegularFile(let file): "\(pathForMessage(file)): not a regular file"
         case .tooLarge(let file, let byteCount, let limit):
-            "\(fit(file)): \(byteCount) bytes, at most \(limit) are allowed"
-        case .notJSON(let file, let error): "\(fit(file)): \(error)"
-        case .safetensors(let file, let problem): "\(fit(file)): \(problem)"
-        case .shardIndex(let file, let problem): "\(fit(file)): \(problem)"
-        case .missingTensor(let file, let tensor): "\(fit(file)): no tensor \(quotedForMessage(tensor))"
-        case .notAModelFolder(let folder, let reason): "\(fit(folder)): not a model folder: \(reason)"
+            "\(pathForMessage(file)): \(byteCount) bytes, at most \(limit) are allowed"
+        case .notJSON(let file, let error): "\(pathForMessage(file)): \(error)"
+        case .safetensors(let file, let problem): "\(pathForMessage(file)): \(problem)"
+        case .shardIndex(let file, let problem): "\(pathForMessage(file)): \(problem)"
+        case .missingTensor(let file, let tensor): "\(pathForMessage(file)): no tensor \(quotedForMessage(tensor))"
+        case .notAModelFolder(let folder, let reason): "\(pathForMessage(folder)): not a model folder: \(reason)"
         case .linkLeavesFolder(let file, let target):
-            "\(fit(file)): symbolic link to \(fit(target)), outside the folder"
-        case .tooManyFiles(let folder, let limit): "\(fit(folder)): more than \(limit) files"
-        case .missingKey(let file, let key): "\(fit(file)): \(quotedForMessage(key)) is missing"
+            "\(pathForMessage(file)): symbolic link to \(pathForMessage(target)), outside the folder"
+        case .tooManyFiles(let folder, let limit): "\(pathForMessage(folder)): more than \(limit) files"
+        case .missingKey(let file, let key): "\(pathForMessage(file)): \(quotedForMessage(key)) is missing"
         case .wrongValue(let file, let key, let expected, let got):
-            "\(fit(file)): \(quotedForMessage(key)): expected \(expected), got \(got)"
+            "\(pathForMessage(file)): \(quotedForMessage(key)): expected \(expected), got \(got)"
         case .unsupportedFormat(let file, let version, let newest):
-            "\(fit(file)): tessera format version \(version); this program reads up to version \(newest)"
-        case .destinationExists(let path): "\(fit(path)): exists and is not empty"
+            "\(pathForMessage(file)): tessera format version \(version); this program reads up to version \(newest)"
+        case .destinationExists(let path): "\(pathForMessage(path)): exists and is not empty"
         case .insufficientSpace(let path, let required, let available):
-            "\(fit(path)): \(required) bytes needed, \(available) free on that disk"
+            "\(pathForMessage(path)): \(required) bytes needed, \(available) free on that disk"
         }
     }
-}
-
-/// A path made fit for a one-line message: line ends and control characters escaped, nothing cut.
-private func fit(_ path: String) -> String {
-    guard
-        path.unicodeScalars.contains(where: {
-            $0.properties.generalCategory == .control || $0 == "\u{2028}" || $0 == "\u{2029}"
-        })
-    else { return path }
-    return path.unicodeScalars.map { scalar in
-        switch scalar.properties.generalCategory {
-        case .control, .lineSeparator, .paragraphSeparator:
-            "\\u{" + String(scalar.value, radix: 16, uppercase: true) + "}"
-        default: String(scalar)
-        }
-    }.joined()
 }

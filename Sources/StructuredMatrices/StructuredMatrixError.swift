@@ -1,3 +1,5 @@
+import Tensors
+
 /// What can be wrong with a structured matrix or the tensors it is read from; every message is one line.
 public enum StructuredMatrixError: Error, Equatable, CustomStringConvertible {
     case unknownFamily(matrix: String, family: String)
@@ -13,13 +15,13 @@ public enum StructuredMatrixError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .unknownFamily(let matrix, let family):
-            "\(matrix): unknown family '\(family)', expected one of \(Families.names.joined(separator: ", "))"
+            "\(matrix): unknown family \(quotedForMessage(family)), expected one of \(Families.names.joined(separator: ", "))"
         case .missingTensor(let file, let tensor):
-            "\(file): tensor '\(tensor)' is missing"
+            "\(pathForMessage(file)): tensor \(quotedForMessage(tensor)) is missing"
         case .shapeMismatch(let file, let tensor, let expected, let got):
-            "\(file): tensor '\(tensor)': expected shape \(expected), got \(got)"
+            "\(pathForMessage(file)): tensor \(quotedForMessage(tensor)): expected shape \(expected), got \(got)"
         case .elementTypeMismatch(let file, let tensor, let expected, let got):
-            "\(file): tensor '\(tensor)': expected element type \(expected), got \(got)"
+            "\(pathForMessage(file)): tensor \(quotedForMessage(tensor)): expected element type \(expected), got \(got)"
         case .missingAttribute(let matrix, let attribute):
             "\(matrix): attribute '\(attribute)' is missing"
         case .invalidAttribute(let matrix, let attribute, let expected, let got):

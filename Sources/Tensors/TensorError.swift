@@ -9,7 +9,7 @@ public enum TensorError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .fileNotReadable(let path, let reason):
-            "\(path): cannot be read: \(reason)"
+            "\(pathForMessage(path)): cannot be read: \(reason)"
         case .shapeOverflow(let shape):
             "shape \(shape) has more elements than can be addressed"
         case .byteCountMismatch(let elementType, let shape, let expected, let got):

@@ -1,4 +1,5 @@
 import ModelFiles
+import Tensors
 
 extension ModelConfiguration {
     /// A count or size: 1 to 2^31 - 1, so that the product of two cannot overflow.

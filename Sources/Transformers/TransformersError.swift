@@ -1,4 +1,5 @@
 import ModelFiles
+import Tensors
 
 /// What can be wrong with a model folder's meaning or with what a model is asked; every message is one line.
 public enum TransformersError: Error, Equatable, CustomStringConvertible {
@@ -15,13 +16,13 @@ public enum TransformersError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .unknownArchitecture(let file, let got, let known):
-            "\(file): model_type \(quotedForMessage(got)) is not known, expected one of \(known.joined(separator: ", "))"
+            "\(pathForMessage(file)): model_type \(quotedForMessage(got)) is not known, expected one of \(known.joined(separator: ", "))"
         case .unsupportedSetting(let file, let key, let got, let supported):
-            "\(file): '\(key)' is \(got), supported: \(supported)"
+            "\(pathForMessage(file)): '\(key)' is \(got), supported: \(supported)"
         case .shapeMismatch(let file, let matrix, let expected, let got):
-            "\(file): matrix \(quotedForMessage(matrix)): expected shape \(expected), got \(got)"
+            "\(pathForMessage(file)): matrix \(quotedForMessage(matrix)): expected shape \(expected), got \(got)"
         case .unknownMatrix(let file, let matrix):
-            "\(file): the model has no matrix \(quotedForMessage(matrix))"
+            "\(pathForMessage(file)): the model has no matrix \(quotedForMessage(matrix))"
         case .tokenOutOfRange(let token, let vocabulary):
             "token \(token) is outside the vocabulary of \(vocabulary)"
         case .sequenceTooLong(let count, let maximum):
@@ -29,7 +30,7 @@ public enum TransformersError: Error, Equatable, CustomStringConvertible {
         case .emptySequence:
             "a sequence needs at least one token"
         case .wrongKind(let folder, let expected, let got):
-            "\(folder): expected \(expected), got \(got)"
+            "\(pathForMessage(folder)): expected \(expected), got \(got)"
         case .invalidOption(let name, let expected, let got):
             "\(name): expected \(expected), got \(got)"
         }

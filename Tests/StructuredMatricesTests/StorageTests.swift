@@ -135,7 +135,7 @@ import Testing
         }
         #expect(
             message { try read("low-rang", [:]) }
-                == "encoder.0.query: unknown family 'low-rang', expected one of dense, low-rank, block-diagonal, "
+                == "encoder.0.query: unknown family \"low-rang\", expected one of dense, low-rank, block-diagonal, "
                 + "block-shuffle, block-dense, monarch, blast, quantized")
         #expect(
             message { try read("blast", ["blocks": 2]) } == "encoder.0.query: attribute 'rank' is missing")
@@ -163,19 +163,19 @@ import Testing
                 == "encoder.0.query: attribute 'rows': expected 0 to 2147483647, got -1")
         #expect(
             message { try read("low-rank", ["rank": 2]) }
-                == "model.safetensors: tensor 'encoder.0.query.u' is missing")
+                == "model.safetensors: tensor \"encoder.0.query.u\" is missing")
         let column = try Tensor([1, 2, 3], shape: [3, 1])
         #expect(
             message { try read("low-rank", ["rank": 2]) { _ in column } }
-                == "model.safetensors: tensor 'encoder.0.query.u': expected shape [6, 2], got [3, 1]")
+                == "model.safetensors: tensor \"encoder.0.query.u\": expected shape [6, 2], got [3, 1]")
         let integers = try Tensor(elementType: .i8, shape: [6, 2], bytes: [UInt8](repeating: 0, count: 12))
         #expect(
             message { try read("low-rank", ["rank": 2]) { _ in integers } }
-                == "model.safetensors: tensor 'encoder.0.query.u': expected element type F32, F16 or BF16, got I8"
+                == "model.safetensors: tensor \"encoder.0.query.u\": expected element type F32, F16 or BF16, got I8"
         )
         let floats = try Tensor([Float](repeating: 0, count: 30), shape: [6, 5])
         #expect(
             message { try read("quantized", ["bits": 4, "groupSize": 32]) { _ in floats } }
-                == "model.safetensors: tensor 'encoder.0.query.codes': expected element type U8, got F32")
+                == "model.safetensors: tensor \"encoder.0.query.codes\": expected element type U8, got F32")
     }
 }

@@ -20,25 +20,25 @@ import Transformers
         let query = "encoder.layer.1.attention.self.query.weight"
         #expect(
             message { try SmallModels.bert(replacing: [query: nil]) }
-                == "model.safetensors: tensor '\(query)' is missing")
+                == "model.safetensors: tensor \"\(query)\" is missing")
         let wrong = try SmallModels.random(query, [24, 23])
         #expect(
             message { try SmallModels.bert(replacing: [query: wrong]) }
-                == "model.safetensors: tensor '\(query)': expected shape [24, 24], got [24, 23]")
+                == "model.safetensors: tensor \"\(query)\": expected shape [24, 24], got [24, 23]")
         let integers = try Tensor(
             elementType: .i32, shape: [24, 24], bytes: [UInt8](repeating: 0, count: 24 * 24 * 4))
         #expect(
             message { try SmallModels.bert(replacing: [query: integers]) }
-                == "model.safetensors: tensor '\(query)': expected element type F32, F16 or BF16, got I32")
+                == "model.safetensors: tensor \"\(query)\": expected element type F32, F16 or BF16, got I32")
         let bias = "encoder.layer.0.output.dense.bias"
         #expect(
             message { try SmallModels.bert(replacing: [bias: nil]) }
-                == "model.safetensors: tensor '\(bias)' is missing")
+                == "model.safetensors: tensor \"\(bias)\" is missing")
         let norm = "embeddings.LayerNorm.weight"
         let short = try SmallModels.random(norm, [23])
         #expect(
             message { try SmallModels.bert(replacing: [norm: short]) }
-                == "model.safetensors: tensor '\(norm)': expected shape [24], got [23]")
+                == "model.safetensors: tensor \"\(norm)\": expected shape [24], got [23]")
     }
 
     @Test func structuresOfLlama() throws {
@@ -60,14 +60,14 @@ import Transformers
         #expect(load("low-rank") == "no error")
         #expect(
             load("lowest-rank").hasPrefix(
-                "\(name): unknown family 'lowest-rank', expected one of dense, low-rank"))
+                "\(name): unknown family \"lowest-rank\", expected one of dense, low-rank"))
         #expect(
             load("low-rank", rows: 41)
                 == "model.safetensors: matrix \"\(name)\": expected shape 40 x 24, got 41 x 24")
         #expect(load("low-rank", attributes: [:]) == "\(name): attribute 'rank' is missing")
         #expect(
             load("low-rank", v: [4, 24])
-                == "model.safetensors: tensor '\(name).v': expected shape [3, 24], got [4, 24]")
+                == "model.safetensors: tensor \"\(name).v\": expected shape [3, 24], got [4, 24]")
     }
 
     @Test(
@@ -149,15 +149,18 @@ import Transformers
         try Data("{}".utf8).write(to: config)
         #expect(message { try LoadedModel.load(folder.path) } == "\(config.path): \"model_type\" is missing")
 
-        var configuration = try ModelConfiguration(file: RealInputs.tinyLlama + "/config.json")
-        configuration.setStructuredEntries([
-            ("model.layers.9.mlp.up_proj", StructuredEntry(family: "dense", rows: 1024, columns: 384))
-        ])
-        try FileManager.default.removeItem(at: config)
-        try configuration.write(to: config.path)
-        #expect(
-            message { try LoadedModel.load(folder.path) }
-                == "\(config.path): the model has no matrix \"model.layers.9.mlp.up_proj\"")
+        // The second is the name of a tensor that exists, and of no matrix.
+        for name in ["model.layers.9.mlp.up_proj", "model.norm.weight"] {
+            var configuration = try ModelConfiguration(file: RealInputs.tinyLlama + "/config.json")
+            configuration.setStructuredEntries([
+                (name, StructuredEntry(family: "dense", rows: 1024, columns: 384))
+            ])
+            try FileManager.default.removeItem(at: config)
+            try configuration.write(to: config.path)
+            #expect(
+                message { try LoadedModel.load(folder.path) }
+                    == "\(config.path): the model has no matrix \"\(name)\"")
+        }
     }
 
     @Test func everyMessageIsOneLine() {

@@ -1,3 +1,5 @@
+import Tensors
+
 /// How an encoder's token vectors become one sentence vector, as sentence-transformers records it in `modules.json`,
 /// the pooling module's `config.json` and `sentence_bert_config.json`.
 public struct SentenceEmbeddingLayout: Sendable, Equatable {

@@ -1,3 +1,5 @@
+import Tensors
+
 /// Why bytes are not a JSON document, with the offset of the byte where that shows.
 public enum JSONError: Error, Equatable, Sendable {
     case unexpectedEnd(offset: Int)
@@ -39,18 +41,4 @@ extension JSONError: CustomStringConvertible {
         let digits = String(byte, radix: 16, uppercase: true)
         return "byte 0x" + (digits.count == 1 ? "0" : "") + digits
     }
-}
-
-/// Text from a file made fit for a one-line message: quoted, control characters and line ends escaped, cut after 60 scalars.
-package func quotedForMessage(_ text: String) -> String {
-    var quoted = "\""
-    for (index, scalar) in text.unicodeScalars.enumerated() {
-        if index == 60 { return quoted + "…\"" }
-        switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .unassigned, .privateUse:
-            quoted += "\\u{" + String(scalar.value, radix: 16, uppercase: true) + "}"
-        default: quoted.unicodeScalars.append(scalar)
-        }
-    }
-    return quoted + "\""
 }

@@ -1,3 +1,5 @@
+import Tensors
+
 /// What can be wrong with a `model.safetensors.index.json` and the shards it names.
 public enum ShardIndexProblem: Error, Equatable, Sendable {
     case missingWeightMap

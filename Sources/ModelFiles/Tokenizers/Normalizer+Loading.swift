@@ -1,3 +1,5 @@
+import Tensors
+
 extension Normalizer {
     init(_ section: TokenizerFileSection) throws(TokenizerError) {
         let type = try section.string("type")

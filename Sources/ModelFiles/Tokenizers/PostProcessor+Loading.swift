@@ -1,3 +1,5 @@
+import Tensors
+
 extension PostProcessor {
     /// - Parameter isToken: whether an id is in the vocabulary.
     init(_ section: TokenizerFileSection, isToken: (Int) -> Bool) throws(TokenizerError) {

@@ -1,3 +1,5 @@
+import Tensors
+
 extension PreTokenizer {
     init(_ section: TokenizerFileSection) throws(TokenizerError) {
         switch try section.string("type") {

@@ -1,3 +1,5 @@
+import Tensors
+
 extension TokenDecoder {
     init(_ section: TokenizerFileSection) throws(TokenizerError) {
         switch try section.string("type") {

@@ -1,3 +1,5 @@
+import Tensors
+
 extension TokenModel {
     init(_ section: TokenizerFileSection) throws(TokenizerError) {
         switch try section.optionalString("type") ?? Self.impliedType(section) {

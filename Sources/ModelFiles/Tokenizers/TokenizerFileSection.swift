@@ -1,3 +1,5 @@
+import Tensors
+
 /// An object inside a tokenizer file that knows where it stands, so that every complaint names the file and the place.
 struct TokenizerFileSection {
     let file: String
