@@ -46,6 +46,7 @@ extension Float: LinearAlgebraScalar {
         _ = LinearAlgebraLibrary.singleThreaded
         // The documented sizes, not the routine's own query, which rounds through a float for large n.
         let workCount = 1 + 6 * n + 2 * n * n
+        guard BLASInt(exactly: workCount) != nil else { return lapackWorkspaceTooLarge }
         var work = [Float](repeating: 0, count: workCount)
         var integers = [BLASInt](repeating: 0, count: 3 + 5 * n)
         return Int(
@@ -61,6 +62,7 @@ extension Float: LinearAlgebraScalar {
         _ = LinearAlgebraLibrary.singleThreaded
         let small = min(m, n)
         let workCount = 4 * small * small + 8 * small + max(max(m, n), 4 * small * small + 4 * small) + 64 * (m + n)
+        guard BLASInt(exactly: workCount) != nil else { return lapackWorkspaceTooLarge }
         var work = [Float](repeating: 0, count: workCount)
         var integers = [BLASInt](repeating: 0, count: 8 * small)
         return Int(

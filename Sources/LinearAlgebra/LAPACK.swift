@@ -2,6 +2,8 @@
 let lapackVectors = CChar(UInt8(ascii: "V"))
 let lapackLower = CChar(UInt8(ascii: "L"))
 let lapackThin = CChar(UInt8(ascii: "S"))
+/// No LAPACK routine returns it: the routine was not called, because its workspace has more numbers than its integers count.
+let lapackWorkspaceTooLarge = Int.min
 
 #if canImport(Accelerate)
 import Accelerate

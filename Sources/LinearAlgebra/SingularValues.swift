@@ -33,8 +33,8 @@ public struct SingularValues<Scalar: LinearAlgebraScalar>: Sendable {
                 }
             }
             guard info == 0 else {
-                throw LinearAlgebraError.noConvergence(
-                    operation: "singular value decomposition", rows: rows, columns: columns)
+                throw LinearAlgebraError(
+                    info: info, operation: "singular value decomposition", rows: rows, columns: columns)
             }
         }
         self.init(u: u, values: values, vt: vt)

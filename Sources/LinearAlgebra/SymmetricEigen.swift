@@ -19,8 +19,8 @@ public struct SymmetricEigen<Scalar: LinearAlgebraScalar>: Sendable {
         if matrix.rows > 0 {
             let info = vectors.withMutableView { Scalar.syevd(matrix.rows, $0.base, &values) }
             guard info == 0 else {
-                throw LinearAlgebraError.noConvergence(
-                    operation: "eigendecomposition", rows: matrix.rows, columns: matrix.columns)
+                throw LinearAlgebraError(
+                    info: info, operation: "eigendecomposition", rows: matrix.rows, columns: matrix.columns)
             }
         }
         self.values = values
