@@ -1,8 +1,6 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-let linuxOnly: TargetDependencyCondition = .when(platforms: [.linux])!
-
 let package = Package(
     name: "tessera",
     platforms: [.macOS(.v15), .iOS(.v18)],
@@ -24,7 +22,7 @@ let package = Package(
         .target(name: "Tensors", dependencies: ["CKernels"]),
         .target(
             name: "LinearAlgebra",
-            dependencies: ["Tensors", .target(name: "COpenBLAS", condition: linuxOnly)]),
+            dependencies: ["Tensors", .target(name: "COpenBLAS", condition: .when(platforms: [.linux]))]),
         .target(
             name: "ModelFiles",
             dependencies: ["Tensors", .product(name: "OrderedCollections", package: "swift-collections")]),

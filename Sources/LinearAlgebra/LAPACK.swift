@@ -8,7 +8,9 @@ let lapackWorkspaceTooLarge = Int.min
 #if canImport(Accelerate)
 import Accelerate
 
-typealias BLASInt = __LAPACK_int
+// 32 bits in both of Accelerate's LAPACK interfaces, the older one and that of ACCELERATE_NEW_LAPACK, which a package
+// cannot ask for; the wrappers below are written so that either compiles.
+typealias BLASInt = Int32
 
 func tessera_spotrf(_ uplo: CChar, _ n: BLASInt, _ a: UnsafeMutablePointer<Float>, _ lda: BLASInt) -> BLASInt {
     var (uplo, n, lda, info) = (uplo, n, lda, BLASInt(0))
@@ -57,7 +59,7 @@ func tessera_sorgqr(
     _ tau: UnsafePointer<Float>, _ work: UnsafeMutablePointer<Float>, _ lwork: BLASInt
 ) -> BLASInt {
     var (m, n, k, lda, lwork, info) = (m, n, k, lda, lwork, BLASInt(0))
-    sorgqr_(&m, &n, &k, a, &lda, tau, work, &lwork, &info)
+    sorgqr_(&m, &n, &k, a, &lda, UnsafeMutablePointer(mutating: tau), work, &lwork, &info)
     return info
 }
 
@@ -96,7 +98,7 @@ func tessera_dorgqr(
     _ tau: UnsafePointer<Double>, _ work: UnsafeMutablePointer<Double>, _ lwork: BLASInt
 ) -> BLASInt {
     var (m, n, k, lda, lwork, info) = (m, n, k, lda, lwork, BLASInt(0))
-    dorgqr_(&m, &n, &k, a, &lda, tau, work, &lwork, &info)
+    dorgqr_(&m, &n, &k, a, &lda, UnsafeMutablePointer(mutating: tau), work, &lwork, &info)
     return info
 }
 #else
