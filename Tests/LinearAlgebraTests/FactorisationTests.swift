@@ -59,6 +59,14 @@ import LinearAlgebra
             == "square root of a Gram matrix: the matrix holds NaN or infinite numbers")
     }
 
+    @Test func messagesNameOperationAndShape() {
+        let svd = "singular value decomposition"
+        #expect("\(LinearAlgebraError.noConvergence(operation: svd, rows: 3, columns: 2))"
+            == "singular value decomposition of a 3 x 2 matrix did not converge")
+        #expect("\(LinearAlgebraError.tooLarge(operation: svd, rows: 30000, columns: 40000))"
+            == "singular value decomposition: a 30000 x 40000 matrix is too large for the linear algebra library")
+    }
+
     @Test func positiveSystemsAreSolved() throws {
         let a = Self.random(30, 12).gramian()
         let x = Self.random(12, 3, seed: 3)
