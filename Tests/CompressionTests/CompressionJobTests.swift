@@ -100,6 +100,10 @@ import Transformers
             let report = try Self.job(output).run()
             #expect(report.matrices.count == LoadedModelSites.count)
             #expect(report.matrices.filter { $0.reason == nil }.count == 2)
+            // Everything on disk is accounted for but the header.
+            let left = report.matrices.filter { $0.reason != nil }.reduce(0) { $0 + $1.sourceBytes }
+            let header = report.fileBytesAfter - report.selectedBytes - report.untouchedBytes - left
+            #expect(header > 0 && header < 10_000)
             #expect(report.selectedBytes <= report.selectedBytesInF16 * 2 / 5)
             let loaded = try LoadedModel.load(output.path)
             let tokens = loaded.tokenizer.encode("My fellow citizens, the work before us")

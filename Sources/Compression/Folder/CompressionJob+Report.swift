@@ -34,6 +34,8 @@ extension CompressionJob {
                     spectrum: result.spectra[index], curves: curves(result.candidates[index])))
         }
         let dense = result.entries.reduce(0) { $0 + $1.shape.count }
+        // Matrices that were left are carried over too, but have rows of their own.
+        let left = rows.filter { $0.reason != nil }
         return CompressionReport(
             modelName: URL(fileURLWithPath: model).lastPathComponent,
             architecture: opened.folder.configuration.value("model_type")?.stringValue ?? "unknown",
@@ -42,7 +44,8 @@ extension CompressionJob {
                 ("calibration sequences", "\(text.calibration.count)"),
                 ("held-out sequences", "\(text.heldOut.count)"),
             ],
-            matrices: rows, untouchedTensors: folder.untouchedTensors, untouchedBytes: folder.untouchedBytes,
+            matrices: rows, untouchedTensors: folder.untouchedTensors - left.count,
+            untouchedBytes: folder.untouchedBytes - left.reduce(0) { $0 + $1.sourceBytes },
             selectedBytesInF16: 2 * dense,
             selectedBytes: result.entries.reduce(0) { $0 + $1.choice.cost.storedBytes },
             selectedMultiplyAddsDense: dense,
