@@ -68,7 +68,7 @@ extension CompressionJob {
         }
     }
 
-    /// What a user would ask about the model, before and after, on text that no statistic has seen.
+    /// What a user would ask about the model, before and after, on text that no fit has seen (the allocation was chosen on it).
     private func quality(
         _ original: any TransformerModel, _ compressed: any TransformerModel, _ heldOut: [[Int]]
     ) throws -> [CompressionReport.QualityRow] {
