@@ -46,6 +46,7 @@ struct ErrorLineTests {
         Mistake("bench \(tiny) --rounds 0", 64, "error: --rounds: expected 1 to 1000000, got 0"),
         Mistake("bench \(tiny) --prompt-tokens 250", 64, "error: --prompt-tokens 250 and --new-tokens 32 are more than the 256 positions of the models"),
         Mistake("compress \(tiny) --size 0% --calibration self -o /nowhere/out", 64, "error: budget '0%': expected more than 0% and at most 100%"),
+        Mistake("compress \(tiny) --size 50% --calibration self --families , -o /nowhere/out", 64, "error: --families: expected names separated by commas, got ','"),
         Mistake("compress \(tiny) --size half --calibration self -o /nowhere/out", 64, "error: budget 'half': expected a share such as 50% or 0.5"),
     ]
 
@@ -55,6 +56,37 @@ struct ErrorLineTests {
         #expect(result.errors == mistake.line + "\n")
         #expect(result.status == mistake.status)
         #expect(result.output.isEmpty)
+    }
+
+    static let hostilePlans = [
+        ("blast", #"{"blocks": 2147483647, "rank": 2147483647}"#, "option 'blocks': expected 1 to 384, got 2147483647"),
+        ("blast", #"{"blocks": 128, "rank": 384}"#, "blast blocks=128 rank=384 has 6488064 parameters, more than twice the 49152 of the matrix"),
+        ("low-rank", #"{"rank": 0}"#, "option 'rank': expected 1 to 384, got 0"),
+        ("low-rank", "{}", "expected the options of low-rank (rank), got none"),
+        ("dense", #"{"rank": 1}"#, "expected the options of dense (none), got rank"),
+        ("circulant", "{}", "unknown family 'circulant'"),
+    ]
+
+    @Test(arguments: hostilePlans)
+    func plansEditedByHandAreChecked(family: String, options: String, reason: String) throws {
+        try CommandLineTool.withTemporaryFolder { folder in
+            let name = "model.layers.0.self_attn.k_proj"
+            let plan = folder.appendingPathComponent("plan.json").path
+            let entry = #"{"name": "\#(name)", "shape": [128, 384], "family": "\#(family)", "options": \#(options), "#
+                + #""parameters": 1, "bytes": 1, "multiply_adds": 1, "relative_error": 0}"#
+            try Data(#"{"tessera_plan": 1, "matrices": [\#(entry)]}"#.utf8).write(to: URL(fileURLWithPath: plan))
+            let result = try CommandLineTool.run(
+                "compress", Self.tiny, "--only", name, "--plan", plan, "--calibration", "self",
+                "-o", folder.appendingPathComponent("out").path)
+            #expect(result.errors == "error: \(plan): the plan does not fit this model: '\(name)': \(reason)\n")
+            #expect(result.status == 65)
+        }
+    }
+
+    @Test func anEmptyOutputIsRefusedBeforeAnyWork() throws {
+        let result = try CommandLineTool.run("compress", Self.tiny, "--size", "50%", "--calibration", "self", "-o", "")
+        #expect(result.errors == "error: --output: expected a path, got none\n")
+        #expect(result.status == 64)
     }
 
     @Test func emptyTextsAreRefused() throws {

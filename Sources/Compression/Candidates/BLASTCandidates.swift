@@ -11,6 +11,7 @@ public struct BLASTCandidates: CandidateSource {
     public init() {}
 
     public var family: Family { BLAST.family }
+    public var optionNames: Set<String> { ["blocks", "rank"] }
     public var isSlow: Bool { true }
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }

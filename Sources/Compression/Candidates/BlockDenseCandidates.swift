@@ -10,6 +10,7 @@ public struct BlockDenseCandidates: CandidateSource {
     public init() {}
 
     public var family: Family { BlockDense.family }
+    public var optionNames: Set<String> { ["blocks", "rank"] }
     public var isSlow: Bool { true }
     public var isDefault: Bool { false }
 

@@ -8,6 +8,7 @@ public struct BlockDiagonalCandidates: CandidateSource {
     public init() {}
 
     public var family: Family { BlockDiagonal.family }
+    public var optionNames: Set<String> { ["blocks"] }
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }
 

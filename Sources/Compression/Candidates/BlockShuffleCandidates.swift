@@ -8,6 +8,7 @@ public struct BlockShuffleCandidates: CandidateSource {
     public init() {}
 
     public var family: Family { BlockShuffle.family }
+    public var optionNames: Set<String> { ["count"] }
     public var isSlow: Bool { true }
     public var isDefault: Bool { false }
 

@@ -85,6 +85,9 @@ public struct CandidateContext: Sendable {
 public protocol CandidateSource: Sendable {
     var family: Family { get }
 
+    /// The names of the integers that every candidate of the family has.
+    var optionNames: Set<String> { get }
+
     /// Whether the family can lower the quantity at all (quantization saves bytes, not multiply-adds).
     func serves(_ quantity: Budget.Quantity) -> Bool
 

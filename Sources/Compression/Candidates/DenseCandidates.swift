@@ -8,6 +8,7 @@ public struct DenseCandidates: CandidateSource {
     public init() {}
 
     public var family: Family { Dense.family }
+    public var optionNames: Set<String> { [] }
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }
 

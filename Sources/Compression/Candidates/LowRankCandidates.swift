@@ -8,6 +8,7 @@ public struct LowRankCandidates: CandidateSource {
     public init() {}
 
     public var family: Family { LowRank.family }
+    public var optionNames: Set<String> { ["rank"] }
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }
 

@@ -13,6 +13,7 @@ public struct MonarchCandidates: CandidateSource {
     public init() {}
 
     public var family: Family { Monarch.family }
+    public var optionNames: Set<String> { ["blocks", "rank"] }
     public var isSlow: Bool { true }
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }

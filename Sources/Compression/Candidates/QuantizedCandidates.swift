@@ -8,6 +8,7 @@ public struct QuantizedCandidates: CandidateSource {
     public init() {}
 
     public var family: Family { Quantized.family }
+    public var optionNames: Set<String> { ["bits", "groupSize"] }
 
     /// Integers still multiply once for each weight.
     public func serves(_ quantity: Budget.Quantity) -> Bool { quantity == .bytes }

@@ -80,7 +80,7 @@ public struct Plan: Sendable, Equatable {
             notes: json["notes"]?.arrayValue?.compactMap(\.stringValue) ?? [])
     }
 
-    /// Checks that every entry is a site of the model with this shape, and its family known.
+    /// Checks that every entry is a site of the model with this shape, its family known and its options in bounds.
     /// - Throws: `CompressionError.planMismatch`.
     public func check(against sites: [MatrixSite], file: String) throws {
         let byName = Dictionary(sites.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -92,11 +92,34 @@ public struct Plan: Sendable, Equatable {
                 throw CompressionError.planMismatch(
                     file: file, reason: "'\(entry.name)': expected shape \(site.shape), got \(entry.shape)")
             }
-            guard CandidateSources.names.contains(entry.choice.candidate.family) else {
-                throw CompressionError.planMismatch(
-                    file: file, reason: "'\(entry.name)': unknown family '\(entry.choice.candidate.family)'")
+            if let reason = Self.objection(to: entry.choice.candidate, of: site) {
+                throw CompressionError.planMismatch(file: file, reason: "'\(entry.name)': \(reason)")
             }
         }
+    }
+
+    /// What is wrong with a candidate that a person may have written. Fitters check what fits the shape; here sizes are
+    /// bounded by the matrix, so that no product of them overflows and nothing larger than twice the matrix is fitted.
+    private static func objection(to candidate: Candidate, of site: MatrixSite) -> String? {
+        guard let source = CandidateSources.all.first(where: { $0.family.name == candidate.family }) else {
+            return "unknown family '\(candidate.family)'"
+        }
+        guard Set(candidate.options.keys) == source.optionNames else {
+            func list(_ names: some Sequence<String>) -> String {
+                let text = names.sorted().joined(separator: ", ")
+                return text.isEmpty ? "none" : text
+            }
+            return "expected the options of \(candidate.family) (\(list(source.optionNames))), got \(list(candidate.options.keys))"
+        }
+        let largest = max(site.shape.rows, site.shape.columns, 128)
+        for (name, value) in candidate.options.sorted(by: { $0.key < $1.key }) where !(1...largest).contains(value) {
+            return "option '\(name)': expected 1 to \(largest), got \(value)"
+        }
+        let parameters = source.cost(of: candidate, shape: site.shape, precision: .f32).parameters
+        guard parameters / 2 <= site.shape.count else {
+            return "\(candidate.label) has \(parameters) parameters, more than twice the \(site.shape.count) of the matrix"
+        }
+        return nil
     }
 }
 

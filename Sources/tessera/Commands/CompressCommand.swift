@@ -76,6 +76,10 @@ struct CompressCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
+        guard output?.isEmpty != true else { throw ValidationError("--output: expected a path, got none") }
+        if let families, families.allSatisfy({ $0 == "," || $0 == " " }) {
+            throw ValidationError("--families: expected names separated by commas, got '\(families)'")
+        }
         guard plan == nil || (size == nil && macs == nil) else { return }
         if size != nil, macs != nil { throw ValidationError("--size and --macs exclude each other") }
         if size == nil, macs == nil, plan == nil { throw ValidationError("a budget is needed: --size 50% or --macs 50%") }
