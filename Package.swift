@@ -57,7 +57,7 @@ let package = Package(
         .testTarget(name: "AnalysisTests", dependencies: ["Analysis"]),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
         .testTarget(
-            name: "tesseraTests", dependencies: ["tessera", "StructuredMatrices"], resources: [.copy("Resources")]),
+            name: "tesseraTests", dependencies: ["tessera", "StructuredMatrices", "Tensors"], resources: [.copy("Resources")]),
     ],
     cLanguageStandard: .c11
 )

@@ -79,6 +79,23 @@ enum CommandLineTool {
         }
     }
 
+    /// Starts the program and kills it (SIGKILL) after so many seconds.
+    /// - Returns: whether it was killed; false where it had ended by itself.
+    static func runKilled(_ arguments: [String], after seconds: Double) throws -> Bool {
+        let process = Process()
+        process.executableURL = binary
+        process.currentDirectoryURL = packageRoot
+        process.arguments = arguments
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        Thread.sleep(forTimeInterval: seconds)
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        process.waitUntilExit()
+        return process.terminationReason == .uncaughtSignal
+    }
+
     /// A folder that is there during the call.
     static func withTemporaryFolder<Value>(_ body: (URL) throws -> Value) throws -> Value {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tessera-cli-\(UUID().uuidString)")
