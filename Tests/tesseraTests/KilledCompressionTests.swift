@@ -58,12 +58,17 @@ struct KilledCompressionTests {
             let expected = try Self.files(whole)
 
             var random = SeededGenerator(seed: 20)
-            var (killed, leftJournal) = (0, 0)
+            var leftJournal = 0
             for moment in 0..<20 {
                 let output = folder.appendingPathComponent("killed-\(moment)")
-                // One moment in every twentieth of the run, so that every stage is hit.
-                let delay = duration * (Double(moment) + Double.random(in: 0..<1, using: &random)) / 20
-                killed += try CommandLineTool.runKilled(Self.arguments(output, threads: 2), after: delay) ? 1 : 0
+                // One moment in every twentieth of the run, so that every stage is hit; where the machine has become
+                // faster and the run ended before its moment, an earlier one.
+                var delay = duration * (Double(moment) + Double.random(in: 0..<1, using: &random)) / 20
+                while try !CommandLineTool.runKilled(Self.arguments(output, threads: 2), after: delay) {
+                    try #require(delay > 0.01, "no run could be killed")
+                    try? FileManager.default.removeItem(at: output)
+                    delay *= 0.8
+                }
                 leftJournal += FileManager.default.fileExists(atPath: output.path + ".journal") ? 1 : 0
                 if !FileManager.default.fileExists(atPath: output.path) {
                     let resumed = try CommandLineTool.run(Self.arguments(output, threads: 2))
@@ -76,10 +81,8 @@ struct KilledCompressionTests {
             // Nothing half-written remains beside the outputs.
             let left = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
             #expect(left.allSatisfy { $0 == "whole" || $0.hasSuffix(".timings.json") }, "\(left)")
-            // A run may be faster than the one measured, but hardly any could end before its moment.
-            #expect(killed >= 15, "killed \(killed) of 20")
             #expect(leftJournal >= 10, "\(leftJournal) of 20 had journaled something")
-            print("uninterrupted \(duration) s; killed \(killed) of 20, \(leftJournal) with a journal; all identical")
+            print("uninterrupted \(duration) s; killed 20 times, \(leftJournal) with a journal; all identical")
         }
     }
 }
