@@ -98,7 +98,12 @@ final class CandidateTable: Sendable {
             }
         }
         for index in missing {
-            if let result = found[index] { try journal.record(key(site, candidates[index]), result.json) }
+            guard let result = found[index] else { continue }
+            guard result.relativeError.isFinite else {
+                throw CompressionError.notFinite(
+                    matrix: site.name, what: "'\(candidates[index].label)' in \(recipe.precision.rawValue)")
+            }
+            try journal.record(key(site, candidates[index]), result.json)
         }
         return found.compactMap { $0 }
     }

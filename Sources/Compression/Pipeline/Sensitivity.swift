@@ -40,6 +40,9 @@ enum Sensitivity {
                 changed[site: site.name] = fit.matrix
                 let damage = try distance(changed, context: context)
                 let sensitivity = fit.relativeError > 0 ? damage / fit.relativeError : 0
+                guard sensitivity.isFinite else {
+                    throw CompressionError.notFinite(matrix: site.name, what: "the model's output with a crude fit of it")
+                }
                 try journal.record(key, .number(sensitivity))
                 sensitivities.append(sensitivity)
             }
