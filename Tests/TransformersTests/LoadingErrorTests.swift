@@ -79,7 +79,7 @@ import Transformers
             ),
             (
                 "num_hidden_layers", 0,
-                "config.json: \"num_hidden_layers\": expected a whole number from 1 to 2147483647, got 0"
+                "config.json: \"num_hidden_layers\": expected a whole number from 1 to 4096, got 0"
             ),
             (
                 "vocab_size", -5,

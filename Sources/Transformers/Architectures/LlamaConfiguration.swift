@@ -21,7 +21,8 @@ public struct LlamaConfiguration: Sendable, Equatable {
     public init(_ file: ModelConfiguration) throws {
         vocabularySize = try file.size("vocab_size")
         hiddenSize = try file.size("hidden_size")
-        layers = try file.size("num_hidden_layers")
+        // Far more than any model has; room for the layers is taken at once.
+        layers = try file.integer("num_hidden_layers", in: 1...4096)
         heads = try file.size("num_attention_heads")
         keyValueHeads = try file.size("num_key_value_heads", default: heads)
         intermediateSize = try file.size("intermediate_size")
