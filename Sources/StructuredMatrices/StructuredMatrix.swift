@@ -24,6 +24,9 @@ public protocol StructuredMatrix: Sendable {
     /// The given rows of W, in order (an embedding look-up). Trusts the indices.
     func gather(rows: [Int]) -> Matrix
 
+    /// The matrix laid out for fast products. Families without a layout of their own multiply as `apply` does.
+    func prepared(_ options: PreparationOptions) -> any PreparedProduct
+
     /// What a checkpoint stores, under `<matrix name>.<factor name>`.
     var tensors: [(name: String, tensor: Tensor)] { get throws }
     /// The integers besides `shape` that are needed to read the tensors back.
@@ -62,6 +65,8 @@ extension StructuredMatrix {
         output.withMutableView { x in input.withView { applyTransposed($0, into: x, context: context) } }
         return output
     }
+
+    public func prepared(_ options: PreparationOptions) -> any PreparedProduct { UnpackedProduct(matrix: self) }
 
     /// By default the product of one-hot rows with W: right for every family, `rows.count` times its multiply-adds.
     public func gather(rows: [Int]) -> Matrix {

@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "panels.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -1,0 +1,36 @@
+import Tensors
+
+/// A matrix laid out for products alone: packed once, when a model is loaded, and then only multiplied with.
+///
+/// `apply` is the unchecked kernel. It runs on a team (`ExecutionContext.team`): every member calls it with the same
+/// arguments, computes its share, and returns; the result is complete after the next barrier, which is the caller's.
+/// Nothing is allocated; intermediate results live in `scratch`, shared by the team.
+public protocol PreparedProduct: Sendable {
+    var shape: MatrixShape { get }
+
+    /// Bytes that one product of a single row reads: weights, scales, indices.
+    var byteCount: Int { get }
+
+    /// Floats of scratch that `apply` needs for a batch.
+    func scratchFloats(batch: Int) -> Int
+
+    /// Y = X W^T. X batch x columns, Y batch x rows. The bits of a row of Y depend only on its row of X: not on the batch
+    /// around it nor on the size of the team.
+    func apply(
+        _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker)
+}
+
+/// How activations enter products with small integers.
+public enum ActivationRounding: String, Sendable, CaseIterable {
+    /// As they are.
+    case none
+    /// Rounded to 8 bits with a scale for every group of inputs, so that products are of integers.
+    case int8
+}
+
+/// What `prepared` may do to a matrix.
+public struct PreparationOptions: Sendable, Hashable {
+    public var activations: ActivationRounding
+
+    public init(activations: ActivationRounding = .none) { self.activations = activations }
+}
