@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "codes.h"
 #include "panels.h"
 
 #ifdef __cplusplus

@@ -8,8 +8,7 @@
 /// panel of h rows, columns run outside and rows inside:
 /// - f32, f16: element (r, k) is number k * h + r;
 /// - bf16: pairs of columns lie together: element (r, k) is number (k / 2) * 2h + 2r + k % 2; an odd last column is
-///   followed by zeros;
-/// - codes of 8, 4 or 2 bits in groups of `groupSize` columns: see `tessera_pack_codes`.
+///   followed by zeros.
 /// Panels follow each other without gaps; the start should be 64-byte aligned (for speed alone).
 ///
 /// Conventions, for every product: those of CKernels.h; sizes of 0 allowed; X [batch x columns] and Y [batch x rows] are
@@ -40,7 +39,7 @@ typedef enum tessera_panel_format {
     TESSERA_PANEL_BF16 = 2,
 } tessera_panel_format;
 
-/// Bytes of a packed matrix of floats.
+/// Bytes of a packed matrix.
 intptr_t tessera_panel_bytes(tessera_panel_format format, intptr_t rows, intptr_t columns);
 
 /// Packs f32 numbers (rounding to nearest even for f16 and bf16; numbers that came from that precision do not change).
@@ -51,51 +50,14 @@ void tessera_pack(
 void tessera_unpack(
     tessera_panel_format format, const void *packed, float *w, intptr_t wStride, intptr_t rows, intptr_t columns);
 
-/// Bytes of packed codes. bits is 8, 4 or 2, groupSize a multiple of 32; columns are padded to whole groups.
-intptr_t tessera_code_panel_bytes(intptr_t bits, intptr_t groupSize, intptr_t rows, intptr_t columns);
-
-/// Packs w = scale * (code - zero) with unsigned codes, one byte each in `codes` [rows x columns], scales binary16
-/// [rows x ceil(columns / groupSize)] with stride scaleStride. Columns beyond the matrix get code `zero`, rows scale 0.
-/// Per panel of h rows and group: the codes, then h binary16 scales. Codes of four consecutive columns are one 32-bit
-/// lane a row (8 bits: byte i is column 4q + i; 4 bits: lanes of quads q and q + 1 share bytes, low nibble q, high nibble
-/// q + 1; 2 bits: quads q to q + 3, lowest bits first).
-void tessera_pack_codes(
-    intptr_t bits, intptr_t groupSize, intptr_t zero, const uint8_t *codes, intptr_t codeStride, const uint16_t *scales,
-    intptr_t scaleStride, intptr_t rows, intptr_t columns, void *packed);
-
-/// Rows of X as 8-bit integers, a scale and a sum for each group of `groupSize` columns: x ~ scale * code, codes in
-/// -127...127, scale = max |x| / 127 (0 for a group of zeros). Filled by `quantizeRows`.
-typedef struct tessera_quantized_rows {
-    int8_t *codes;      // [batch x groups * groupSize], zeros beyond the columns
-    float *scales;      // [batch x groups]
-    int32_t *sums;      // [batch x groups], the sums of the codes
-    intptr_t groups;
-    intptr_t groupSize;
-} tessera_quantized_rows;
-
 typedef struct tessera_panel_kernels {
-    /// "portable", "avx2", "avx512" (with VNNI where the processor has it) or "neon".
+    /// "portable", "avx2", "avx512" or "neon".
     const char *name;
 
     /// Y (+)= X W^T with packed floats of any format. `packed` may begin at any panel of a larger matrix.
     void (*product)(
         tessera_panel_format format, const float *x, intptr_t xStride, const void *packed, float *y, intptr_t yStride,
         intptr_t batch, intptr_t rows, intptr_t columns, bool accumulate);
-
-    /// Fills `target` from X [batch x columns].
-    void (*quantizeRows)(
-        const float *x, intptr_t xStride, intptr_t batch, intptr_t columns, tessera_quantized_rows target);
-
-    /// Y (+)= X W^T with packed codes and quantized X: per group, an exact integer sum of code products, then one fused
-    /// multiply-add with the product of both scales; groups in order. The same bits from every table.
-    void (*codeProduct)(
-        intptr_t bits, intptr_t zero, tessera_quantized_rows x, const void *packed, float *y, intptr_t yStride,
-        intptr_t batch, intptr_t rows, intptr_t columns, bool accumulate);
-
-    /// Y (+)= X W^T with packed codes and X as it is (no rounding of activations).
-    void (*codeProductExact)(
-        intptr_t bits, intptr_t zero, intptr_t groupSize, const float *x, intptr_t xStride, const void *packed, float *y,
-        intptr_t yStride, intptr_t batch, intptr_t rows, intptr_t columns, bool accumulate);
 
     /// The middle step of BLAST: w[i][c] = sum over j of s[i][j][c] * z[j][c] for i < outputs, j < inputs, c < width.
     /// Rows of z [batch x inputs * width] and w [batch x outputs * width]; s [outputs x inputs x width] as it is stored.
