@@ -1,26 +1,16 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "processor.h"
 #include "tables.h"
 
 /// The tables of this build, fastest first, and whether this processor runs them.
 static const tessera_kernels *available(int rank) {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
     switch (rank) {
-    case 0:
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")
-                    && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
-                    && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
-                    && __builtin_cpu_supports("f16c")
-            ? &tessera_table_avx512
-            : 0;
-    case 1:
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")
-            ? &tessera_table_avx2
-            : 0;
-    default:
-        return 0;
+    case 0: return tessera_supports_avx512() ? &tessera_table_avx512 : 0;
+    case 1: return tessera_supports_avx2() ? &tessera_table_avx2 : 0;
+    default: return 0;
     }
 #elif defined(__aarch64__)
     return rank == 0 ? &tessera_table_neon : 0;
