@@ -38,10 +38,13 @@ let package = Package(
                 "Analysis", "Fitting", "LinearAlgebra", "ModelFiles", "StructuredMatrices", "Tensors", "Transformers",
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        .target(
+            name: "Benchmarking",
+            dependencies: ["CKernels", "LinearAlgebra", "ModelFiles", "StructuredMatrices", "Tensors"]),
         .executableTarget(
             name: "tessera",
             dependencies: [
-                "Analysis", "Compression", "ModelFiles", "Transformers",
+                "Analysis", "Benchmarking", "Compression", "ModelFiles", "Transformers",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -55,6 +58,7 @@ let package = Package(
         .testTarget(
             name: "TransformersTests", dependencies: ["Transformers"], resources: [.copy("Resources")]),
         .testTarget(name: "AnalysisTests", dependencies: ["Analysis"]),
+        .testTarget(name: "BenchmarkingTests", dependencies: ["Benchmarking", "CKernels", "StructuredMatrices", "Tensors"]),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
         .testTarget(
             name: "tesseraTests", dependencies: ["tessera", "StructuredMatrices", "Tensors"], resources: [.copy("Resources")]),

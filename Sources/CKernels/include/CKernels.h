@@ -17,6 +17,7 @@
 
 #include "codes.h"
 #include "panels.h"
+#include "stream.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Benchmarking
 import Compression
 import Foundation
 import LinearAlgebra
@@ -56,7 +57,7 @@ struct BenchCommand: ParsableCommand {
         var results: [(workload: BenchWorkload, timing: InterleavedTiming)] = []
         for workload in try workloads(loaded) {
             let timing = try InterleavedTiming(
-                contestants: models.count, rounds: rounds,
+                contestants: models.count, rounds: .exactly(rounds),
                 progress: { progress(CompressionProgress(stage: workload.name, done: $0, total: $1)) },
                 workload.seconds)
             results.append((workload, timing))

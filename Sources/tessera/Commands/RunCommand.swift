@@ -1,4 +1,5 @@
 import ArgumentParser
+import Benchmarking
 import Compression
 import ModelFiles
 import Transformers
@@ -108,12 +109,5 @@ struct RunCommand: ParsableCommand {
             let rate = tokensPerSecond.map { ", then \(FigureText.fixed($0, decimals: 1)) tokens/s" } ?? ""
             return "prompt of \(promptTokens) tokens in \(FigureText.fixed(prompt, decimals: 3)) s\(rate)\n"
         }
-    }
-}
-
-extension Duration {
-    var inSeconds: Double {
-        let (seconds, attoseconds) = components
-        return Double(seconds) + Double(attoseconds) * 1e-18
     }
 }

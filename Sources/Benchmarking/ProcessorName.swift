@@ -1,8 +1,8 @@
 import Foundation
 
 /// What the operating system calls this machine's processor; figures of speed are worth nothing without it.
-enum ProcessorName {
-    static var current: String {
+package enum ProcessorName {
+    package static var current: String {
         #if canImport(Darwin)
         var size = 0
         guard sysctlbyname("machdep.cpu.brand_string", nil, &size, nil, 0) == 0, size > 1 else { return "unknown processor" }

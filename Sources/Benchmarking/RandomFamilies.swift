@@ -1,0 +1,83 @@
+import StructuredMatrices
+import Tensors
+
+/// How a benchmark makes an instance of a family with random numbers in it: one entry for every form that is timed.
+package struct RandomFamily: Sendable {
+    /// As `--families` names it.
+    package let name: String
+    /// What is special about the instances, for tables: "2 blocks".
+    package let form: String
+    /// Whether its numbers may be kept in any precision; otherwise the form fixes them.
+    package let hasPrecision: Bool
+    package let activations: ActivationRounding
+    /// An instance with about `share` of the parameters of a dense matrix (where the form leaves a choice), in a precision;
+    /// nil where the shape does not allow it.
+    package let make:
+        @Sendable (_ shape: MatrixShape, _ share: Double, Precision, inout SeededGenerator) throws -> (any StructuredMatrix)?
+
+    init(
+        _ name: String, form: String = "", hasPrecision: Bool = true, activations: ActivationRounding = .none,
+        make: @escaping @Sendable (MatrixShape, Double, Precision, inout SeededGenerator) throws -> (any StructuredMatrix)?
+    ) {
+        (self.name, self.form, self.hasPrecision, self.activations) = (name, form, hasPrecision, activations)
+        self.make = make
+    }
+
+    /// Everything that `bench kernels` times against dense, in the order of its tables.
+    package static let all: [RandomFamily] = [
+        RandomFamily("low-rank") { shape, share, precision, generator in
+            let rank = Int(share * Double(shape.count) / Double(shape.rows + shape.columns))
+            guard rank >= 1 else { return nil }
+            return LowRank(
+                u: generator.factor([shape.rows, rank], inner: rank, precision),
+                v: generator.factor([rank, shape.columns], inner: shape.columns, precision))
+        },
+        RandomFamily("block-diagonal") { shape, share, precision, generator in
+            let blocks = Int((1 / share).rounded())
+            guard shape.rows % blocks == 0, shape.columns % blocks == 0 else { return nil }
+            let (rows, columns) = (shape.rows / blocks, shape.columns / blocks)
+            return BlockDiagonal(blocks: generator.factor([blocks, rows, columns], inner: columns, precision))
+        },
+        RandomFamily("monarch", form: "4 blocks") { shape, share, precision, generator in
+            let blocks = 4
+            let rank = Int(share * Double(shape.count) / Double(blocks * (shape.rows + shape.columns)))
+            guard shape.rows % blocks == 0, shape.columns % blocks == 0, rank >= 1 else { return nil }
+            let (rows, columns) = (shape.rows / blocks, shape.columns / blocks)
+            return Monarch(
+                right: generator.factor([blocks, blocks * rank, columns], inner: columns, precision),
+                left: generator.factor([blocks, rows, blocks * rank], inner: blocks * rank, precision))
+        },
+        RandomFamily("blast", form: "b = 16") { shape, share, precision, generator in
+            let b = 16
+            let rank = Int(share * Double(shape.count) / Double(shape.rows + shape.columns + b * b))
+            guard shape.rows % b == 0, shape.columns % b == 0, rank >= 1 else { return nil }
+            return BLAST(
+                u: generator.factor([b, shape.rows / b, rank], inner: rank, precision),
+                s: generator.factor([b, b, rank], inner: b, precision),
+                v: generator.factor([b, shape.columns / b, rank], inner: shape.columns / b, precision))
+        },
+        quantized(bits: 8), quantized(bits: 4), quantized(bits: 2),
+    ]
+
+    /// Groups of 32, as the fast kernels want them.
+    private static func quantized(bits: Int) -> RandomFamily {
+        RandomFamily("int\(bits)", form: "groups of 32, int8 activations", hasPrecision: false, activations: .int8) {
+            shape, _, _, generator in
+            let groupSize = 32
+            let groups = (shape.columns + groupSize - 1) / groupSize
+            let largest = Float(1 << (bits - 1)) * Float(shape.columns).squareRoot()
+            let scales = generator.uniform(shape.rows * groups).map { (1.5 + 0.5 * $0) / largest }
+            return try Quantized(
+                codes: generator.codes(shape.count, bits: bits), scales: scales, shape: shape, bits: bits,
+                groupSize: groupSize)
+        }
+    }
+}
+
+extension SeededGenerator {
+    /// Random numbers of a size that keeps a sum over `inner` of them times numbers of size 1 at size 1.
+    package mutating func factor(_ shape: [Int], inner: Int, _ precision: Precision) -> Factor {
+        let scale = (3 / Float(max(1, inner))).squareRoot()
+        return Factor(uniform(shape.reduce(1, *)).map { $0 * scale }, shape: shape, precision: precision)
+    }
+}
