@@ -4,11 +4,7 @@
 // terms k = l, l + LANES, ... in order within a block of `in`; the lanes are then summed in one fixed tree and the blocks
 // added in order. A tile only decides how many elements are computed side by side.
 
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "unroll.h"
 
 enum {
     TILE_ROWS = 8,         // rows side by side at batch 1, and the most of any tile

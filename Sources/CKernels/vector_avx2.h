@@ -12,6 +12,8 @@ enum {
     LANES = 8,
     TALL_FROM = 1 << 30, WIDE_BATCH = 3,       // product tiles: 12 accumulators of 16 registers
     TRANSPOSED_VECTORS = 2, TRANSPOSED_BATCH = 6,
+    PANEL_SLICES = 1,                         // vectors of 16 rows that one tile of a packed product covers
+    GRID_OUTPUTS = 2, GRID_BATCH = 4,
 };
 
 INLINE __m256i first_lanes(intptr_t n) {
@@ -29,6 +31,9 @@ INLINE V v_load_part_or(const float *p, intptr_t n, V rest) {
 INLINE void v_store(float *p, V a) { _mm256_storeu_ps(p, a); }
 INLINE void v_store_part(float *p, V a, intptr_t n) { _mm256_maskstore_ps(p, first_lanes(n), a); }
 INLINE V v_keep(V a, intptr_t n) { return _mm256_and_ps(a, _mm256_castsi256_ps(first_lanes(n))); }
+/// The same for any n: none below 0, all from LANES on.
+INLINE V v_load_some(const float *p, intptr_t n) { return v_load_part(p, n); }
+INLINE void v_store_some(float *p, V a, intptr_t n) { v_store_part(p, a, n); }
 INLINE V v_add(V a, V b) { return _mm256_add_ps(a, b); }
 INLINE V v_sub(V a, V b) { return _mm256_sub_ps(a, b); }
 INLINE V v_mul(V a, V b) { return _mm256_mul_ps(a, b); }
@@ -85,6 +90,14 @@ INLINE void v_to_half(uint16_t *p, V a) {
 INLINE V v_from_bfloat(const uint16_t *p) {
     __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
     return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+}
+/// The even and the odd columns of LANES rows of a packed bfloat16 pair of columns.
+INLINE V v_even_bfloats(const uint16_t *p) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256((const __m256i *)p), 16));
+}
+INLINE V v_odd_bfloats(const uint16_t *p) {
+    __m256i pairs = _mm256_loadu_si256((const __m256i *)p);
+    return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000)));
 }
 INLINE void v_to_bfloat(uint16_t *p, V a) {
     __m256i u = _mm256_castps_si256(a), high = _mm256_srli_epi32(u, 16);

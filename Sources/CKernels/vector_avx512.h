@@ -12,6 +12,8 @@ enum {
     LANES = 16,
     TALL_FROM = 24, WIDE_BATCH = 6,            // product tiles: 24 accumulators of 32 registers
     TRANSPOSED_VECTORS = 4, TRANSPOSED_BATCH = 6,
+    PANEL_SLICES = 4,                         // vectors of 16 rows that one tile of a packed product covers
+    GRID_OUTPUTS = 4, GRID_BATCH = 4,
 };
 
 INLINE __mmask16 first_lanes(intptr_t n) { return (__mmask16)((1u << n) - 1u); }
@@ -24,6 +26,9 @@ INLINE V v_load_part_or(const float *p, intptr_t n, V rest) { return _mm512_mask
 INLINE void v_store(float *p, V a) { _mm512_storeu_ps(p, a); }
 INLINE void v_store_part(float *p, V a, intptr_t n) { _mm512_mask_storeu_ps(p, first_lanes(n), a); }
 INLINE V v_keep(V a, intptr_t n) { return _mm512_maskz_mov_ps(first_lanes(n), a); }
+/// The same for any n: none below 0, all from LANES on.
+INLINE V v_load_some(const float *p, intptr_t n) { return v_load_part(p, n < 0 ? 0 : n > LANES ? LANES : n); }
+INLINE void v_store_some(float *p, V a, intptr_t n) { v_store_part(p, a, n < 0 ? 0 : n > LANES ? LANES : n); }
 INLINE V v_add(V a, V b) { return _mm512_add_ps(a, b); }
 INLINE V v_sub(V a, V b) { return _mm512_sub_ps(a, b); }
 INLINE V v_mul(V a, V b) { return _mm512_mul_ps(a, b); }
@@ -72,6 +77,13 @@ INLINE void v_to_half(uint16_t *p, V a) {
 INLINE V v_from_bfloat(const uint16_t *p) {
     __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
     return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
+/// The even and the odd columns of LANES rows of a packed bfloat16 pair of columns.
+INLINE V v_even_bfloats(const uint16_t *p) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16));
+}
+INLINE V v_odd_bfloats(const uint16_t *p) {
+    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32((int)0xffff0000)));
 }
 INLINE void v_to_bfloat(uint16_t *p, V a) {
     __m512i u = _mm512_castps_si512(a), high = _mm512_srli_epi32(u, 16);

@@ -13,6 +13,8 @@ enum {
     LANES = 4,
     TALL_FROM = 24, WIDE_BATCH = 6,            // product tiles: 24 accumulators of 32 registers
     TRANSPOSED_VECTORS = 4, TRANSPOSED_BATCH = 6,
+    PANEL_SLICES = 1,                         // vectors of 16 rows that one tile of a packed product covers
+    GRID_OUTPUTS = 4, GRID_BATCH = 4,
 };
 
 INLINE V v_zero(void) { return vdupq_n_f32(0); }
@@ -35,6 +37,14 @@ INLINE V v_keep(V a, intptr_t n) {
     static const uint32_t index[4] = {0, 1, 2, 3};
     uint32x4_t mask = vcltq_u32(vld1q_u32(index), vdupq_n_u32((uint32_t)n));
     return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(a), mask));
+}
+/// The same for any n: none below 0, all from LANES on.
+INLINE V v_load_some(const float *p, intptr_t n) {
+    return n >= LANES ? v_load(p) : n > 0 ? v_load_part(p, n) : v_zero();
+}
+INLINE void v_store_some(float *p, V a, intptr_t n) {
+    if (n >= LANES) v_store(p, a);
+    else if (n > 0) v_store_part(p, a, n);
 }
 INLINE V v_add(V a, V b) { return vaddq_f32(a, b); }
 INLINE V v_sub(V a, V b) { return vsubq_f32(a, b); }
@@ -75,6 +85,14 @@ INLINE float from_half(uint16_t h) { return vgetq_lane_f32(vcvt_f32_f16(vreinter
 INLINE V v_from_half(const uint16_t *p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
 INLINE void v_to_half(uint16_t *p, V a) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(a))); }
 INLINE V v_from_bfloat(const uint16_t *p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
+/// The even and the odd columns of LANES rows of a packed bfloat16 pair of columns.
+INLINE V v_even_bfloats(const uint16_t *p) {
+    return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_u16(vld1q_u16(p)), 16));
+}
+INLINE V v_odd_bfloats(const uint16_t *p) {
+    uint32x4_t pairs = vreinterpretq_u32_u16(vld1q_u16(p));
+    return vreinterpretq_f32_u32(vandq_u32(pairs, vdupq_n_u32(0xffff0000)));
+}
 INLINE void v_to_bfloat(uint16_t *p, V a) {
     uint32x4_t u = vreinterpretq_u32_f32(a), high = vshrq_n_u32(u, 16);
     uint32x4_t odd = vandq_u32(high, vdupq_n_u32(1));

@@ -1,0 +1,172 @@
+// Products with packed panels: which tiles, in which order.
+
+enum {
+#ifndef PANEL_BLOCK
+    PANEL_BLOCK = 256,         // columns whose weights of one panel stay in a near cache for all rows of x
+#endif
+#ifndef PANEL_BATCH
+    PANEL_BATCH = 96,          // rows of x between two passes over the weights
+#endif
+};
+
+/// The most rows of x in a tile that is `slices` times 16 rows high: as many accumulators as there are registers for.
+INLINE int panel_most(const int slices) {
+    const int most = TILE_SUMS / (slices * VECTORS);
+    return most < 12 ? most : 12;
+}
+
+/// All rows of x against `slices` times 16 rows of a panel: tiles as even as their number allows, of which the first
+/// prefetches.
+INLINE void panel_rows(
+    const int format, const int slices, const int most, const float *x, intptr_t xStride, const void *w,
+    const intptr_t height, intptr_t ahead, float *y, intptr_t yStride, intptr_t batch, intptr_t valid, intptr_t length,
+    bool accumulate) {
+    for (intptr_t tiles = (batch + most - 1) / most; tiles > 0; tiles--) {
+        const intptr_t take = (batch + tiles - 1) / tiles;
+        switch (take) {
+#define TILE(B) \
+    case B: \
+        if (B <= most) \
+            panel_tile( \
+                format, slices * VECTORS, B, x, xStride, w, height, ahead, y, yStride, valid, length, accumulate); \
+        break;
+            TILE(1)
+            TILE(2)
+            TILE(3)
+            TILE(4)
+            TILE(5)
+            TILE(6)
+            TILE(7)
+            TILE(8)
+            TILE(9)
+            TILE(10)
+            TILE(11)
+            TILE(12)
+#undef TILE
+        }
+        x += take * xStride;
+        y += take * yStride;
+        batch -= take;
+        ahead = 0;
+    }
+}
+
+/// The same for a whole panel of f32.
+TARGET static void panel_block(
+    const float *x, intptr_t xStride, const float *w, const intptr_t height, intptr_t ahead, float *y, intptr_t yStride,
+    intptr_t batch, intptr_t valid, intptr_t length, bool accumulate) {
+    if (PANEL_SLICES == 1) {
+        for (intptr_t top = 0; top < valid; top += TESSERA_PANEL_VECTOR)
+            panel_rows(
+                TESSERA_PANEL_F32, 1, panel_most(1), x, xStride, w + top, height, ahead, y + top, yStride, batch,
+                valid - top, length, accumulate);
+        return;
+    }
+    switch (height / TESSERA_PANEL_VECTOR) {
+#define SLICES(S) \
+    case S: \
+        panel_rows( \
+            TESSERA_PANEL_F32, S, panel_most(S), x, xStride, w, S * TESSERA_PANEL_VECTOR, ahead, y, yStride, batch, \
+            valid, length, accumulate); \
+        break;
+        SLICES(1)
+        SLICES(2)
+        SLICES(3)
+        SLICES(4)
+#undef SLICES
+    }
+}
+
+/// `length` columns of a panel as f32, in the layout of f32.
+INLINE void panel_decode(const int format, const void *w, float *target, intptr_t height, intptr_t length) {
+    const uint16_t *source = w;
+    if (format == TESSERA_PANEL_F16) {
+        for (intptr_t i = 0; i < height * length; i += LANES) v_store(target + i, v_from_half(source + i));
+        return;
+    }
+    for (intptr_t k = 0; k < length; k += 2, source += 2 * height, target += 2 * height)
+        for (intptr_t r = 0; r < height; r += LANES) {
+            v_store(target + r, v_even_bfloats(source + 2 * r));
+            v_store(target + height + r, v_odd_bfloats(source + 2 * r));
+        }
+}
+
+/// One row of x: every panel is one tile from its first column to its last, so that the weights are one stream.
+INLINE void panel_single(
+    const int format, const float *x, const void *packed, float *y, intptr_t rows, intptr_t columns, bool accumulate) {
+    const intptr_t bytes = format == TESSERA_PANEL_F32 ? 4 : 2;
+    const intptr_t step = TESSERA_PANEL_ROWS * tessera_panel_columns(format, columns) * bytes;
+    const char *weights = packed;
+    for (intptr_t top = 0; top < rows; top += TESSERA_PANEL_ROWS, weights += step) {
+        const intptr_t height = tessera_panel_height(rows - top);
+        switch (height / TESSERA_PANEL_VECTOR) {
+#define SLICES(S) \
+    case S: \
+        panel_tile( \
+            format, S * VECTORS, 1, x, 0, weights, S * TESSERA_PANEL_VECTOR, AHEAD, y + top, 0, rows - top, columns, \
+            accumulate); \
+        break;
+            SLICES(1)
+            SLICES(2)
+            SLICES(3)
+            SLICES(4)
+#undef SLICES
+        }
+    }
+}
+
+/// Many rows of x: blocks of columns, whose sums begin at y, so that blocking leaves every chain as it is.
+TARGET static void panel_many(
+    const tessera_panel_format format, const float *x, intptr_t xStride, const void *packed, float *y,
+    intptr_t yStride, intptr_t batch, intptr_t rows, intptr_t columns, bool accumulate) {
+    float decoded[TESSERA_PANEL_ROWS * PANEL_BLOCK] __attribute__((aligned(64)));
+    const intptr_t bytes = tessera_panel_element_bytes(format), laidOut = tessera_panel_columns(format, columns);
+    const char *weights = packed;
+    for (intptr_t from = 0; from < batch; from += PANEL_BATCH) {
+        const intptr_t count = batch - from < PANEL_BATCH ? batch - from : PANEL_BATCH;
+        const float *xs = x + from * xStride;
+        float *ys = y + from * yStride;
+        for (intptr_t top = 0; top < rows; top += TESSERA_PANEL_ROWS) {
+            const intptr_t height = tessera_panel_height(rows - top);
+            const char *panel = weights + top * laidOut * bytes;
+            intptr_t k = 0;
+            do {
+                const intptr_t length = columns - k < PANEL_BLOCK ? columns - k : PANEL_BLOCK;
+                const void *block = panel + k * height * bytes;
+                if (format != TESSERA_PANEL_F32) {
+                    // An odd last column brings its partner of zeros, which is laid out but not multiplied.
+                    panel_decode(format, block, decoded, height, length + (k + length == columns ? laidOut - columns : 0));
+                    block = decoded;
+                }
+                panel_block(
+                    xs + k, xStride, block, height, AHEAD, ys + top, yStride, count, rows - top, length,
+                    accumulate || k > 0);
+                k += length;
+            } while (k < columns);
+        }
+    }
+}
+
+#define SINGLE(NAME, FORMAT) \
+    TARGET static void NAME( \
+        const float *x, const void *packed, float *y, intptr_t rows, intptr_t columns, bool accumulate) { \
+        panel_single(FORMAT, x, packed, y, rows, columns, accumulate); \
+    }
+SINGLE(panel_single_f32, TESSERA_PANEL_F32)
+SINGLE(panel_single_f16, TESSERA_PANEL_F16)
+SINGLE(panel_single_bf16, TESSERA_PANEL_BF16)
+#undef SINGLE
+
+TARGET static void panelProduct(
+    tessera_panel_format format, const float *x, intptr_t xStride, const void *packed, float *y, intptr_t yStride,
+    intptr_t batch, intptr_t rows, intptr_t columns, bool accumulate) {
+    if (batch != 1) {
+        panel_many(format, x, xStride, packed, y, yStride, batch, rows, columns, accumulate);
+        return;
+    }
+    switch (format) {
+    case TESSERA_PANEL_F32: panel_single_f32(x, packed, y, rows, columns, accumulate); break;
+    case TESSERA_PANEL_F16: panel_single_f16(x, packed, y, rows, columns, accumulate); break;
+    case TESSERA_PANEL_BF16: panel_single_bf16(x, packed, y, rows, columns, accumulate); break;
+    }
+}

@@ -1,0 +1,14 @@
+// Included once per instruction set, after its vector type: products with packed panels, and the table TABLE named NAME.
+
+#include "panels_internal.h"
+#include "unroll.h"
+
+#include "panels_tile_template.h"
+#include "panels_product_template.h"
+#include "panels_grid_template.h"
+
+const tessera_panel_kernels TABLE = {
+    .name = NAME,
+    .product = panelProduct,
+    .diagonalGrid = diagonalGrid,
+};

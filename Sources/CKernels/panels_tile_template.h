@@ -1,0 +1,75 @@
+// One tile of a packed product over the vector type V of the including file: a few vectors of rows times a few rows of x.
+
+enum {
+    VECTORS = TESSERA_PANEL_VECTOR / LANES,    // of V in 16 rows
+    TILE_SUMS = 24,                            // the most accumulators of any tile of several rows of x
+#ifndef AHEAD
+    AHEAD = 2048,                              // bytes of weights prefetched ahead where they are read once
+#endif
+};
+
+/// Vectors of weights of one column (bfloat16: of a pair of columns, of which `odd` says which).
+INLINE V panel_weights(const int format, const void *w, intptr_t index, const bool odd) {
+    switch (format) {
+    case TESSERA_PANEL_F16: return v_from_half((const uint16_t *)w + index);
+    case TESSERA_PANEL_BF16:
+        return odd ? v_odd_bfloats((const uint16_t *)w + index) : v_even_bfloats((const uint16_t *)w + index);
+    default: return v_load((const float *)w + index);
+    }
+}
+
+/// The sums of `batch` rows of y, of which the last 16 rows of the panel may be fewer: the others are 0 and not stored.
+INLINE void panel_load_sums(
+    const int vectors, const int batch, V *sums, const float *y, intptr_t yStride, intptr_t valid, bool accumulate) {
+    UNROLL for (int i = 0; i < batch * vectors; i++) sums[i] = v_zero();
+    if (!accumulate) return;
+    UNROLL for (int b = 0; b < batch; b++)
+        UNROLL for (int v = 0; v < vectors; v++) {
+            const float *source = y + b * yStride + v * LANES;
+            sums[b * vectors + v] = v + VECTORS < vectors ? v_load(source) : v_load_some(source, valid - v * LANES);
+        }
+}
+
+INLINE void panel_store_sums(
+    const int vectors, const int batch, const V *sums, float *y, intptr_t yStride, intptr_t valid) {
+    UNROLL for (int b = 0; b < batch; b++)
+        UNROLL for (int v = 0; v < vectors; v++) {
+            float *target = y + b * yStride + v * LANES;
+            if (v + VECTORS < vectors) v_store(target, sums[b * vectors + v]);
+            else v_store_some(target, sums[b * vectors + v], valid - v * LANES);
+        }
+}
+
+/// Y[batch x valid] (+)= X[batch x length] W^T for the vectors of a panel of `height` rows that begin at w. One
+/// accumulator for every output, adding the columns in order. Weights `ahead` bytes further on are prefetched.
+INLINE void panel_tile(
+    const int format, const int vectors, const int batch, const float *x, intptr_t xStride, const void *w,
+    const intptr_t height, intptr_t ahead, float *y, intptr_t yStride, intptr_t valid, intptr_t length,
+    bool accumulate) {
+    V sums[TILE_SUMS];
+    const int pair = format == TESSERA_PANEL_BF16 ? 2 : 1;
+    const intptr_t bytes = format == TESSERA_PANEL_F32 ? 4 : 2;
+    panel_load_sums(vectors, batch, sums, y, yStride, valid, accumulate);
+    const char *weights = w;
+    intptr_t k = 0;
+    for (; k + pair <= length; k += pair, weights += pair * height * bytes) {
+        UNROLL for (intptr_t line = 0; line < vectors * LANES * pair * bytes; line += 64)
+            __builtin_prefetch(weights + ahead + line);
+        UNROLL for (int odd = 0; odd < pair; odd++)
+            UNROLL for (int v = 0; v < vectors; v++) {
+                const V weight = panel_weights(format, weights, v * LANES * pair, odd);
+                UNROLL for (int b = 0; b < batch; b++) {
+                    const V value = v_set(x[b * xStride + k + odd]);
+                    sums[b * vectors + v] = v_fma(weight, value, sums[b * vectors + v]);
+                }
+            }
+    }
+    // The last column of an odd number: the even half of a pair whose other half lies beyond x.
+    if (k < length)
+        UNROLL for (int v = 0; v < vectors; v++) {
+            const V weight = panel_weights(format, weights, v * LANES * pair, false);
+            UNROLL for (int b = 0; b < batch; b++)
+                sums[b * vectors + v] = v_fma(weight, v_set(x[b * xStride + k]), sums[b * vectors + v]);
+        }
+    panel_store_sums(vectors, batch, sums, y, yStride, valid);
+}
