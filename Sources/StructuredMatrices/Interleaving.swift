@@ -14,7 +14,7 @@ func transposeWithinRows(
     }
 }
 
-private func transpose(
+func transpose(
     _ source: UnsafePointer<Float>, rows: Int, columns: Int, into target: UnsafeMutablePointer<Float>
 ) {
     let (wholeRows, wholeColumns) = (rows & ~3, columns & ~3)

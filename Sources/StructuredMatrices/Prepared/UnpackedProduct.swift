@@ -1,6 +1,6 @@
 import Tensors
 
-/// The product of a family that has no packed layout: its own `apply`, on one member of the team.
+/// The product of a family that has no packed layout: its own `apply`, each member on its share of the batch.
 struct UnpackedProduct: PreparedProduct {
     let matrix: any StructuredMatrix
 
@@ -11,6 +11,11 @@ struct UnpackedProduct: PreparedProduct {
     func apply(
         _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker
     ) {
-        if worker.index == 0 { matrix.apply(input, into: output, context: .serial) }
+        let share = worker.share(of: input.rows)
+        // Larger batches would go through a BLAS, whose bits depend on the batch.
+        for first in stride(from: share.lowerBound, to: share.upperBound, by: DenseProduct.largestKernelBatch) {
+            let rows = first..<min(share.upperBound, first + DenseProduct.largestKernelBatch)
+            matrix.apply(input.rows(rows), into: output.rows(rows), context: .serial)
+        }
     }
 }

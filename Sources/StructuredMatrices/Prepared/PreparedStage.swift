@@ -1,0 +1,105 @@
+import Tensors
+
+/// One step of a prepared product, from batch x inputs to batch x outputs.
+enum PreparedStage: Sendable {
+    /// Products side by side: matrix i reads the inputs from `inputs[i]` on and writes the outputs from `outputs[i]` on.
+    case products(PackedMatrix, inputs: [Int], outputs: [Int])
+    /// Features seen as rows x columns cells of `cell` numbers, transposed.
+    case transposition(rows: Int, columns: Int, cell: Int)
+    /// The middle step of BLAST: output block i is the sum over j of s_ij times input block j, element by element.
+    /// s is [outputs, inputs, width].
+    case diagonals(Factor)
+
+    /// One matrix from all inputs to all outputs.
+    static func product(_ matrix: PackedMatrix) -> PreparedStage { .products(matrix, inputs: [0], outputs: [0]) }
+
+    /// Matrices along the diagonal.
+    static func blocks(_ matrix: PackedMatrix) -> PreparedStage {
+        .products(
+            matrix, inputs: (0..<matrix.count).map { $0 * matrix.columns },
+            outputs: (0..<matrix.count).map { $0 * matrix.rows })
+    }
+
+    var outputs: Int {
+        switch self {
+        case .products(let matrix, _, _): matrix.count * matrix.rows
+        case .transposition(let rows, let columns, let cell): rows * columns * cell
+        case .diagonals(let s): s.shape[0] * s.shape[2]
+        }
+    }
+
+    var byteCount: Int {
+        switch self {
+        case .products(let matrix, _, _): matrix.byteCount
+        case .transposition: 0
+        case .diagonals(let s): 4 * s.values.count
+        }
+    }
+
+    /// A member's share of the step.
+    func apply(_ x: MatrixView, into y: MutableMatrixView, worker: Worker) {
+        switch self {
+        case .products(let matrix, let inputs, let outputs):
+            multiply(matrix, inputs, outputs, x, y, worker)
+        case .transposition(let rows, let columns, let cell):
+            for row in worker.share(of: x.rows) {
+                transposeCells(x.row(row), rows: rows, columns: columns, cell: cell, into: y.row(row))
+            }
+        case .diagonals(let s):
+            let (inputs, width) = (s.shape[1], s.shape[2])
+            let share = worker.share(of: s.shape[0])
+            guard !share.isEmpty else { return }
+            s.withView { s in
+                PackedMatrix.kernels.diagonalGrid(
+                    x.base, x.rowStride, s.base + share.lowerBound * inputs * width,
+                    y.base + share.lowerBound * width, y.rowStride, x.rows, share.count, inputs, width)
+            }
+        }
+    }
+
+    /// Cut by panels where that shares the work evenly, else by rows of the batch.
+    private func multiply(
+        _ matrix: PackedMatrix, _ inputs: [Int], _ outputs: [Int], _ x: MatrixView, _ y: MutableMatrixView,
+        _ worker: Worker
+    ) {
+        let perMatrix = matrix.panelsPerMatrix
+        let panels = matrix.count * perMatrix
+        let byPanel = Self.evenness(panels, worker.count)
+        let batchGrain = 6
+        let byBatch = Self.evenness((x.rows + batchGrain - 1) / batchGrain, worker.count)
+        let (share, batch) =
+            byPanel >= 0.9 || byPanel >= byBatch
+            ? (worker.share(of: panels), 0..<x.rows) : (0..<panels, worker.share(of: x.rows, grain: batchGrain))
+        guard !batch.isEmpty else { return }
+        var panel = share.lowerBound
+        while panel < share.upperBound {
+            let (index, first) = panel.quotientAndRemainder(dividingBy: perMatrix)
+            let last = min(perMatrix, first + share.upperBound - panel)
+            let rows = first * PackedMatrix.panelRows..<min(matrix.rows, last * PackedMatrix.panelRows)
+            let output = outputs[index] + rows.lowerBound
+            matrix.multiply(
+                index, rows: rows,
+                x.block(rows: batch, columns: inputs[index]..<inputs[index] + matrix.columns),
+                into: y.block(rows: batch, columns: output..<output + rows.count))
+            panel += last - first
+        }
+    }
+
+    /// What share of a team is busy on average when this many equal pieces are dealt out.
+    private static func evenness(_ pieces: Int, _ members: Int) -> Double {
+        guard pieces > 0 else { return 0 }
+        return Double(pieces) / Double((pieces + members - 1) / members * members)
+    }
+}
+
+/// rows x columns cells of `cell` numbers become columns x rows cells.
+private func transposeCells(
+    _ source: UnsafePointer<Float>, rows: Int, columns: Int, cell: Int, into target: UnsafeMutablePointer<Float>
+) {
+    if cell == 1 { return transpose(source, rows: rows, columns: columns, into: target) }
+    for row in 0..<rows {
+        for column in 0..<columns {
+            (target + (column * rows + row) * cell).update(from: source + (row * columns + column) * cell, count: cell)
+        }
+    }
+}

@@ -1,0 +1,58 @@
+import StructuredMatrices
+import Tensors
+import Testing
+
+/// Laws of prepared products, for every family.
+@Suite struct PreparedProductTests {
+    static let batches = [1, 2, 5, 70, 300]
+
+    private func product(
+        _ prepared: any PreparedProduct, _ x: Matrix, threads: Int
+    ) -> Matrix {
+        var result = Matrix(rows: x.rows, columns: prepared.shape.rows) { _, _ in .nan }
+        let scratch = UnsafeMutablePointer<Float>.allocate(capacity: prepared.scratchFloats(batch: x.rows) + 1)
+        defer { scratch.deallocate() }
+        nonisolated(unsafe) let memory = scratch
+        x.withView { x in
+            result.withMutableView { y in
+                ExecutionContext(threads: threads).team { prepared.apply(x, into: y, scratch: memory, worker: $0) }
+            }
+        }
+        return result
+    }
+
+    @Test(arguments: Specimen.instances)
+    func preparedEqualsDense(instance: Instance) {
+        let prepared = instance.matrix.prepared(PreparationOptions())
+        #expect(prepared.shape == instance.matrix.shape)
+        let dense = instance.matrix.dense()
+        for batch in [1, 3, 17] {
+            let x = instance.random(rows: batch, columns: dense.columns)
+            let error = product(prepared, x, threads: 1).largestError(dense.reference(x))
+            #expect(error < 2e-5, "batch \(batch)")
+        }
+    }
+
+    @Test(arguments: Specimen.large)
+    func rowsDependOnNothingAroundThem(instance: Instance) {
+        let prepared = instance.matrix.prepared(PreparationOptions())
+        let x = instance.random(rows: 300, columns: instance.matrix.shape.columns)
+        let whole = product(prepared, x, threads: 1)
+        for threads in [1, 2, 3] {
+            for batch in Self.batches {
+                let part = Matrix(
+                    rows: batch, columns: x.columns, elements: Array(x.elements[0..<batch * x.columns]))
+                let same = product(prepared, part, threads: threads).bits.elementsEqual(
+                    whole.bits[0..<batch * whole.columns])
+                #expect(same, "\(threads) threads, batch \(batch)")
+            }
+        }
+    }
+
+    @Test func emptyBatchDoesNothing() {
+        for instance in Specimen.large {
+            let x = Matrix(rows: 0, columns: instance.matrix.shape.columns)
+            #expect(product(instance.matrix.prepared(PreparationOptions()), x, threads: 2).elements.isEmpty)
+        }
+    }
+}
