@@ -16,7 +16,7 @@ struct PackedMatrix: Sendable {
 
     /// Shared by all threads and never written: the tables are constants.
     nonisolated(unsafe) static let kernels = tessera_panels_best().pointee
-    static let panelRows = Int(TESSERA_PANEL_ROWS.rawValue)
+    static let panelRows = Int(TESSERA_PANEL_ROWS)
 
     var byteCount: Int { storage.byteCount }
     var panelsPerMatrix: Int { (rows + Self.panelRows - 1) / Self.panelRows }
