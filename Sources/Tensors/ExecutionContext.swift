@@ -1,5 +1,3 @@
-import Dispatch
-import Foundation
 import Synchronization
 
 /// How much of the machine a call may use.
@@ -7,15 +5,15 @@ import Synchronization
 /// Results never depend on the number of threads: work is cut into pieces by its own size alone and
 /// every piece is computed by one thread in a fixed order.
 public struct ExecutionContext: Sendable {
-    /// Threads that `parallelFor` may occupy, from 1 to `mostThreads`.
+    /// Threads that a call may occupy, from 1 to `mostThreads`.
     public let threads: Int
 
     /// Beyond any machine; keeps sizes that are computed from the number of threads from overflowing.
     public static let mostThreads = 4096
 
-    /// - Parameter threads: cut to 1...`mostThreads`; nil takes as many as the machine has processors.
+    /// - Parameter threads: cut to 1...`mostThreads`; nil takes as many as there are physical cores to use.
     public init(threads: Int? = nil) {
-        self.threads = min(max(1, threads ?? ProcessInfo.processInfo.activeProcessorCount), Self.mostThreads)
+        self.threads = min(max(1, threads ?? Processors.cores), Self.mostThreads)
     }
 
     /// One thread: for work that is itself a piece of a parallel loop.
@@ -23,14 +21,15 @@ public struct ExecutionContext: Sendable {
 
     /// Calls `body` once for every index in `0..<count`, on up to `threads` threads; returns when all are
     /// done. Pieces must not depend on each other. Free threads take the next index, so uneven work balances.
+    /// Within a parallel loop or a team, the caller runs all of it.
     public func parallelFor(_ count: Int, _ body: @Sendable (Int) -> Void) {
         let workers = min(threads, count)
-        guard workers > 1 else {
+        guard workers > 1, !WorkerPool.isMember else {
             for index in 0..<max(0, count) { body(index) }
             return
         }
         let next = Atomic<Int>(0)
-        DispatchQueue.concurrentPerform(iterations: workers) { _ in
+        WorkerPool.shared.run(members: workers) { _ in
             while true {
                 let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
                 guard index < count else { return }
@@ -39,16 +38,44 @@ public struct ExecutionContext: Sendable {
         }
     }
 
-    /// As `parallelFor`, collecting what each index returns, in index order. The first error by index is
-    /// thrown after all pieces have ended.
+    /// As `parallelFor`, collecting what each index returns, in index order. After an error no further pieces are
+    /// begun; of those that failed, the error of the first by index is thrown.
+    /// - Parameter progress: called on the calling thread, now and then and at the end, with how many pieces are done and
+    ///   how many there are. An error it throws ends the loop.
     public func parallelMap<Output: Sendable>(
-        _ count: Int, _ body: @Sendable (Int) throws -> Output
+        _ count: Int, progress: LoopProgress = { _, _ in }, _ body: @Sendable (Int) throws -> Output
     ) throws -> [Output] {
-        let results = Mutex<[Result<Output, any Error>?]>(Array(repeating: nil, count: max(0, count)))
-        parallelFor(count) { index in
-            let result = Result { try body(index) }
-            results.withLock { $0[index] = result }
+        let count = max(0, count)
+        let results = Mutex<[Result<Output, any Error>?]>(Array(repeating: nil, count: count))
+        let next = Atomic<Int>(0)
+        let done = Atomic<Int>(0)
+        let stopped = Atomic<Bool>(false)
+        var reported = 0
+        var interruption: (any Error)?
+        WorkerPool.shared.run(members: min(threads, count)) { worker in
+            while !stopped.load(ordering: .relaxed) {
+                // Indices are given out in order, so those before one that fails have all begun.
+                let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                guard index < count else { return }
+                let result = Result { try body(index) }
+                results.withLock { $0[index] = result }
+                if case .failure = result { stopped.store(true, ordering: .relaxed) }
+                let finished = done.wrappingAdd(1, ordering: .relaxed).newValue
+                if worker.index == 0 {
+                    reported = finished
+                    do { try progress(finished, count) } catch {
+                        interruption = error
+                        stopped.store(true, ordering: .relaxed)
+                    }
+                }
+            }
         }
-        return try results.withLock { try $0.compactMap { try $0?.get() } }
+        if let interruption { throw interruption }
+        let outputs = try results.withLock { try $0.compactMap { try $0?.get() } }
+        if reported < count { try progress(count, count) }
+        return outputs
     }
 }
+
+/// Told how many pieces of a loop are done and how many there are; what it throws ends the loop.
+public typealias LoopProgress = (_ done: Int, _ total: Int) throws -> Void

@@ -1,3 +1,4 @@
+import Foundation
 import Tensors
 import Testing
 
@@ -21,5 +22,40 @@ import Testing
                 return index
             }
         }
+    }
+
+    @Test(arguments: [1, 2, 7])
+    func afterAnErrorNothingIsBegun(threads: Int) {
+        let begun = Counter()
+        #expect(throws: CancellationError.self) {
+            try ExecutionContext(threads: threads).parallelMap(1_000_000) { index in
+                begun.increment()
+                if index == 3 { throw CancellationError() }
+            }
+        }
+        #expect(begun.count < 1_000_000)
+    }
+
+    @Test(arguments: [1, 2, 7])
+    func progressIsToldOnTheCallingThreadAndEndsTheLoop(threads: Int) throws {
+        let context = ExecutionContext(threads: threads)
+        let caller = Thread.current
+        var last = 0
+        let squares = try context.parallelMap(
+            50,
+            progress: { done, total in
+                #expect(Thread.current == caller)
+                #expect(done > last && done <= total && total == 50)
+                last = done
+            }, { $0 * $0 })
+        #expect(squares == (0..<50).map { $0 * $0 })
+        #expect(last == 50)
+        let begun = Counter()
+        #expect(throws: CancellationError.self) {
+            try context.parallelMap(
+                1_000_000, progress: { done, _ in if done >= 10 { throw CancellationError() } },
+                { _ in begun.increment() })
+        }
+        #expect(begun.count < 1_000_000)
     }
 }

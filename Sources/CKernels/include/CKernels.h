@@ -17,6 +17,8 @@
 
 #include "codes.h"
 #include "panels.h"
+#include "pool.h"
+#include "scratch.h"
 #include "stream.h"
 
 #ifdef __cplusplus

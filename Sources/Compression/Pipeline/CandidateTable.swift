@@ -44,7 +44,7 @@ final class CandidateTable: Sendable {
     /// Assesses the given candidates of every site that are not in the table yet, in parallel over (site, source).
     func assess(
         _ wanted: [(site: MatrixSite, source: any CandidateSource, candidates: [Candidate])],
-        progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void
+        progress: LoopProgress
     ) throws {
         // Quick sources share a decomposition between the sizes of one matrix; slow ones are one task for each size.
         var tasks: [(site: MatrixSite, source: any CandidateSource, candidates: [Candidate])] = []
@@ -57,17 +57,10 @@ final class CandidateTable: Sendable {
         }
         // Largest first, so that the threads end together.
         tasks.sort { $0.site.shape.count > $1.site.shape.count }
-        let finished = Mutex(0)
         let ordered = tasks
-        let results = try context.parallelMap(ordered.count) { index in
+        let results = try context.parallelMap(ordered.count, progress: progress) { index in
             let task = ordered[index]
-            let found = try self.assessOne(task.site, task.source, task.candidates)
-            let done = finished.withLock { count in
-                count += 1
-                return count
-            }
-            progress(done, ordered.count)
-            return found
+            return try self.assessOne(task.site, task.source, task.candidates)
         }
         assessed.withLock { table in
             for (task, found) in zip(ordered, results) { table[task.site.name, default: []] += found }
@@ -110,17 +103,10 @@ final class CandidateTable: Sendable {
 
     /// The fitted matrices of a choice for every site, in order: from the journal where a slow fit left them there.
     func fits(
-        _ choices: [Candidate], progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
+        _ choices: [Candidate], progress: LoopProgress = { _, _ in }
     ) throws -> [AnyFit] {
-        let finished = Mutex(0)
-        return try context.parallelMap(sites.count) { index in
-            let fit = try self.fit(self.sites[index], choices[index])
-            let done = finished.withLock { count in
-                count += 1
-                return count
-            }
-            progress(done, self.sites.count)
-            return fit
+        try context.parallelMap(sites.count, progress: progress) { index in
+            try self.fit(self.sites[index], choices[index])
         }
     }
 
@@ -147,9 +133,8 @@ final class CandidateTable: Sendable {
 
     /// Singular values of every weight under its objective, relative to the largest: at most 64, evenly spaced.
     /// Tables of many rows are left out: their decomposition would cost more than the compression.
-    func spectra(progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void) throws -> [[Double]] {
-        let finished = Mutex(0)
-        return try context.parallelMap(sites.count) { index in
+    func spectra(progress: LoopProgress) throws -> [[Double]] {
+        try context.parallelMap(sites.count, progress: progress) { index in
             let site = self.sites[index]
             var values = self.journal["spectrum/\(site.name)"]?.arrayValue?.compactMap(\.doubleValue)
             if values == nil, site.shape.rows <= Self.spectrumRows {
@@ -161,11 +146,6 @@ final class CandidateTable: Sendable {
                 try self.journal.record("spectrum/\(site.name)", .array(found.map { .number($0) }))
                 values = found
             }
-            let done = finished.withLock { count in
-                count += 1
-                return count
-            }
-            progress(done, self.sites.count)
             return values ?? []
         }
     }
