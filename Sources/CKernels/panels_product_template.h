@@ -1,12 +1,8 @@
 // Products with packed panels: which tiles, in which order.
 
 enum {
-#ifndef PANEL_BLOCK
     PANEL_BLOCK = 256,         // columns whose weights of one panel stay in a near cache for all rows of x
-#endif
-#ifndef PANEL_BATCH
     PANEL_BATCH = 96,          // rows of x between two passes over the weights
-#endif
 };
 
 /// The most rows of x in a tile that is `slices` times 16 rows high: as many accumulators as there are registers for.
@@ -56,7 +52,7 @@ TARGET static void panel_block(
     const float *x, intptr_t xStride, const float *w, const intptr_t height, intptr_t ahead, float *y, intptr_t yStride,
     intptr_t batch, intptr_t valid, intptr_t length, bool accumulate) {
     if (PANEL_SLICES == 1) {
-        for (intptr_t top = 0; top < valid; top += TESSERA_PANEL_VECTOR)
+        for (intptr_t top = 0; top < height && top < valid; top += TESSERA_PANEL_VECTOR)
             panel_rows(
                 TESSERA_PANEL_F32, 1, panel_most(1), x, xStride, w + top, height, ahead, y + top, yStride, batch,
                 valid - top, length, accumulate);
