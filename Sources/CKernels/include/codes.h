@@ -14,7 +14,12 @@ extern "C" {
 #pragma clang assume_nonnull begin
 #endif
 
-/// Bytes of packed codes. bits is 8, 4 or 2, groupSize a multiple of 32; columns are padded to whole groups.
+enum {
+    /// Groups are a multiple of 32 columns and no longer than this, so that a group's integer sum is exact in f32.
+    TESSERA_CODE_GROUP = 128,
+};
+
+/// Bytes of packed codes. bits is 8, 4 or 2, groupSize 32, 64, 96 or 128; columns are padded to whole groups.
 intptr_t tessera_code_panel_bytes(intptr_t bits, intptr_t groupSize, intptr_t rows, intptr_t columns);
 
 /// Packs w = scale * (code - zero) with unsigned codes, one byte each in `codes` [rows x columns], scales binary16
@@ -26,8 +31,10 @@ void tessera_pack_codes(
     intptr_t bits, intptr_t groupSize, intptr_t zero, const uint8_t *codes, intptr_t codeStride, const uint16_t *scales,
     intptr_t scaleStride, intptr_t rows, intptr_t columns, void *packed);
 
-/// Rows of X as 8-bit integers, a scale and a sum for each group of `groupSize` columns: x ~ scale * code, codes in
-/// -127...127, scale = max |x| / 127 (0 for a group of zeros). Filled by `quantizeRows`.
+/// Rows of X as 8-bit integers, a scale and a sum for each group of `groupSize` columns: x ~ scale * code. With
+/// m = max |x| over the group, code = x * (127 / m) rounded to nearest even and scale = m / 127, each operation rounded
+/// to f32 once. A group with m < 2^-100 counts as zeros: codes and scale 0. A group with an infinity or NaN gets codes 0
+/// and scale NaN, so that every product with it is NaN.
 typedef struct tessera_quantized_rows {
     int8_t *codes;      // [batch x groups * groupSize], zeros beyond the columns
     float *scales;      // [batch x groups]
@@ -37,7 +44,7 @@ typedef struct tessera_quantized_rows {
 } tessera_quantized_rows;
 
 typedef struct tessera_code_kernels {
-    /// "portable", "avx2", "avx512", "avx512vnni" or "neon".
+    /// "portable", "avx2", "avx512", "avx512vnni", "neon" or "neondot".
     const char *name;
 
     /// Fills `target` from X [batch x columns].
@@ -45,12 +52,15 @@ typedef struct tessera_code_kernels {
         const float *x, intptr_t xStride, intptr_t batch, intptr_t columns, tessera_quantized_rows target);
 
     /// Y (+)= X W^T with packed codes and quantized X: per group, an exact integer sum of code products, then one fused
-    /// multiply-add with the product of both scales; groups in order. The same bits from every table.
+    /// multiply-add with the product of both scales; groups in order, from Y (accumulating) or 0. `packed` may begin at
+    /// any panel. The same bits from every table, whatever the batch.
     void (*codeProduct)(
         intptr_t bits, intptr_t zero, tessera_quantized_rows x, const void *packed, float *y, intptr_t yStride,
         intptr_t batch, intptr_t rows, intptr_t columns, bool accumulate);
 
-    /// Y (+)= X W^T with packed codes and X as it is (no rounding of activations).
+    /// Y (+)= X W^T with packed codes and X as it is (no rounding of activations): per group, fused multiply-adds of
+    /// x * (code - zero) in the order of columns from 0, then one with the group's scale; groups in order, from Y
+    /// (accumulating) or 0. The same bits from every table, whatever the batch.
     void (*codeProductExact)(
         intptr_t bits, intptr_t zero, intptr_t groupSize, const float *x, intptr_t xStride, const void *packed, float *y,
         intptr_t yStride, intptr_t batch, intptr_t rows, intptr_t columns, bool accumulate);
