@@ -115,6 +115,21 @@ public struct Quantized: StructuredMatrix {
         }
     }
 
+    /// Packs the codes in panels where groups are made up of whole ones of theirs; 3-bit codes become 4-bit ones.
+    public func prepared(_ options: PreparationOptions) -> any PreparedProduct {
+        guard let panelGroup = PackedCodes.panelGroup(groupSize: groupSize, columns: shape.columns) else {
+            return UnpackedProduct(matrix: self)
+        }
+        var result: PackedCodes?
+        withPacked { packed in
+            result = PackedCodes(
+                shape: shape, bits: bits == 3 ? 4 : bits, zero: 1 << (bits - 1), groupSize: panelGroup,
+                scales: { row, group in packed.scales[row * groups + group * panelGroup / groupSize] },
+                codes: { row, target in packed.unpack(row, into: target) })
+        }
+        return result.map { PreparedCodes([$0], activations: options.activations) } ?? UnpackedProduct(matrix: self)
+    }
+
     public func dense() -> Matrix { gather(rows: Array(0..<shape.rows)) }
 
     public func gather(rows: [Int]) -> Matrix {
@@ -199,6 +214,18 @@ private struct PackedRows: @unchecked Sendable {
             DenseProduct.kernels.dequantizeRow(
                 codes + row * rowBytes, bits, scales + row * groups, groupSize, w.row(row - rows.lowerBound),
                 columns)
+        }
+    }
+
+    /// The codes of one row, one a byte.
+    func unpack(_ row: Int, into target: UnsafeMutablePointer<UInt8>) {
+        let source = codes + row * rowBytes
+        let mask = UInt(1 << bits - 1)
+        for column in 0..<columns {
+            let (byte, bit) = (column * bits).quotientAndRemainder(dividingBy: 8)
+            var code = UInt(source[byte]) >> UInt(bit)
+            if bit + bits > 8 { code |= UInt(source[byte + 1]) << UInt(8 - bit) }
+            target[column] = UInt8(truncatingIfNeeded: code & mask)
         }
     }
 

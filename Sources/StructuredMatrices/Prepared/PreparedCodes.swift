@@ -1,0 +1,145 @@
+import CKernels
+import Tensors
+
+/// The product with a sum of matrices of packed codes, all of one shape and group size (one for plain integers, one for
+/// each plane of trits).
+///
+/// With rounded activations, |error of y_o| <= sum over groups g of s_g / 2 * sum over the group's columns of |W_oj|,
+/// s_g = max |x| / 127 over the group: rounding moves no x by more than half a step. Rows and columns are padded, the
+/// intermediate sums are exact.
+struct PreparedCodes: PreparedProduct {
+    let shape: MatrixShape
+    let planes: [PackedCodes]
+    let activations: ActivationRounding
+    private let groupSize: Int
+    private let groups: Int
+
+    /// - Precondition: at least one plane; all of the same shape and group size.
+    init(_ planes: [PackedCodes], activations: ActivationRounding) {
+        precondition(!planes.isEmpty)
+        precondition(planes.allSatisfy { $0.shape == planes[0].shape && $0.groupSize == planes[0].groupSize })
+        self.planes = planes
+        self.activations = activations
+        shape = planes[0].shape
+        groupSize = planes[0].groupSize
+        groups = planes[0].groups
+    }
+
+    var byteCount: Int { planes.reduce(0) { $0 + $1.byteCount } }
+
+    /// Codes, a scale and a sum of four bytes each for every group.
+    func scratchFloats(batch: Int) -> Int { activations == .int8 ? batch * groups * (groupSize / 4 + 2) : 0 }
+
+    /// Bytes of rounded activations that a second-level cache keeps beside the weights streaming by.
+    private static let tileBytes = 1 << 19
+    private var tile: Int { max(24, Self.tileBytes / max(1, groups * groupSize)) }
+
+    func apply(
+        _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker
+    ) {
+        let panels = planes[0].panels
+        let split = WorkSplit(panels: panels, batch: input.rows, members: worker.count)
+        switch split {
+        case .panels:
+            let share = worker.share(of: panels)
+            if activations == .int8 {
+                let rounded = roundedRows(scratch, batch: input.rows)
+                round(input, into: rounded, worker: worker)
+                worker.barrier()
+                multiply(rounded, panels: share, into: output)
+            } else {
+                multiplyExactly(input, panels: share, into: output)
+            }
+        case .batch:
+            let rows = worker.share(of: input.rows, grain: WorkSplit.batchGrain)
+            let (x, y) = (input.rows(rows), output.rows(rows))
+            if activations == .int8 {
+                let rounded = roundedRows(scratch, batch: input.rows).rows(from: rows.lowerBound)
+                Self.kernels.quantizeRows(x.base, x.rowStride, rows.count, shape.columns, rounded)
+                multiply(rounded, panels: 0..<panels, into: y)
+            } else {
+                multiplyExactly(x, panels: 0..<panels, into: y)
+            }
+        }
+    }
+
+    private static var kernels: tessera_code_kernels { PackedCodes.kernels }
+
+    /// Rounded activations in the scratch memory: codes of all rows, then scales, then sums.
+    private func roundedRows(_ scratch: UnsafeMutablePointer<Float>, batch: Int) -> tessera_quantized_rows {
+        let codes = UnsafeMutableRawPointer(scratch)
+        let scales = codes + batch * groups * groupSize
+        let sums = scales + batch * groups * MemoryLayout<Float>.stride
+        return tessera_quantized_rows(
+            codes: codes.assumingMemoryBound(to: Int8.self), scales: scales.assumingMemoryBound(to: Float.self),
+            sums: sums.assumingMemoryBound(to: Int32.self), groups: groups, groupSize: groupSize)
+    }
+
+    /// A member's share of rounding X: rows where there are enough, else groups of columns.
+    private func round(_ x: MatrixView, into rounded: tessera_quantized_rows, worker: Worker) {
+        if x.rows >= worker.count {
+            let rows = worker.share(of: x.rows)
+            let part = x.rows(rows)
+            Self.kernels.quantizeRows(
+                part.base, part.rowStride, part.rows, shape.columns, rounded.rows(from: rows.lowerBound))
+        } else {
+            let share = worker.share(of: groups)
+            let first = share.lowerBound * groupSize, last = min(shape.columns, share.upperBound * groupSize)
+            guard !share.isEmpty else { return }
+            for row in 0..<x.rows {
+                var part = rounded.rows(from: row)
+                part.codes += first
+                part.scales += share.lowerBound
+                part.sums += share.lowerBound
+                part.groups = share.count
+                Self.kernels.quantizeRows(x.row(row) + first, x.rowStride, 1, last - first, part)
+            }
+        }
+    }
+
+    private func multiply(_ x: tessera_quantized_rows, panels: Range<Int>, into y: MutableMatrixView) {
+        for first in stride(from: 0, to: y.rows, by: tile) {
+            let rows = first..<min(y.rows, first + tile)
+            for (index, plane) in planes.enumerated() {
+                plane.multiply(x.rows(from: first), panels: panels, into: y.rows(rows), accumulating: index > 0)
+            }
+        }
+    }
+
+    private func multiplyExactly(_ x: MatrixView, panels: Range<Int>, into y: MutableMatrixView) {
+        // Four bytes a number instead of one.
+        let tile = max(24, tile / 4)
+        for first in stride(from: 0, to: y.rows, by: tile) {
+            let rows = first..<min(y.rows, first + tile)
+            for (index, plane) in planes.enumerated() {
+                plane.multiplyExactly(x.rows(rows), panels: panels, into: y.rows(rows), accumulating: index > 0)
+            }
+        }
+    }
+}
+
+extension tessera_quantized_rows {
+    /// The rows from one on.
+    fileprivate func rows(from row: Int) -> tessera_quantized_rows {
+        tessera_quantized_rows(
+            codes: codes + row * groups * groupSize, scales: scales + row * groups, sums: sums + row * groups,
+            groups: groups, groupSize: groupSize)
+    }
+}
+
+/// What a team shares: panels of W, where they can be dealt out evenly, else rows of X.
+private enum WorkSplit {
+    case panels, batch
+
+    /// Rows that the kernels take at a time.
+    static let batchGrain = 6
+
+    init(panels: Int, batch: Int, members: Int) {
+        /// What share of the team is busy on average when this many equal pieces are dealt out.
+        func evenness(_ pieces: Int) -> Double {
+            pieces == 0 ? 0 : Double(pieces) / Double((pieces + members - 1) / members * members)
+        }
+        let byPanel = evenness(panels)
+        self = byPanel >= 0.9 || byPanel >= evenness((batch + Self.batchGrain - 1) / Self.batchGrain) ? .panels : .batch
+    }
+}
