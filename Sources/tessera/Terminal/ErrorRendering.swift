@@ -13,7 +13,8 @@ import Transformers
 enum ErrorRendering {
     static func run(_ root: any ParsableCommand.Type) {
         do {
-            var command = try root.parseAsRoot()
+            let arguments = Array(CommandLine.arguments.dropFirst())
+            var command = try root.parseAsRoot(BenchCommand.spelledOut(arguments))
             try command.run()
         } catch {
             let code = root.exitCode(for: error)

@@ -7,9 +7,9 @@ import ModelFiles
 import Tensors
 import Transformers
 
-struct BenchCommand: ParsableCommand {
+struct BenchModelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bench",
+        commandName: "models",
         abstract: "Times several models against the first, taking turns in one run.",
         discussion: """
             Encoders: sentences a second. Causal models: tokens a second, of a prompt and of text that is written. \
@@ -17,7 +17,7 @@ struct BenchCommand: ParsableCommand {
             called slower or faster when so many rounds agree that chance is unlikely (sign test, 5 %).
 
             Example:
-              tessera bench MINILM MINILM-HALF --text Examples/evaluation-sentences.txt
+              tessera bench models MINILM MINILM-HALF --text Examples/evaluation-sentences.txt
             """)
 
     @Argument(help: "Model folders, all encoders or all causal; the first is what the others are measured against.")
@@ -49,17 +49,19 @@ struct BenchCommand: ParsableCommand {
 
     func run() throws {
         let loaded = try models.map { try LoadedModel.open($0) }
-        let hindering = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"].filter { ProcessInfo.processInfo.environment[$0] != nil }
-        if !hindering.isEmpty, !common.quiet {
-            standardError("\(hindering.joined(separator: " and ")) set in the environment: OpenBLAS may be slower than it can be\n")
-        }
+        BenchMachine.warnOfHindrances(quiet: common.quiet)
         let progress = ProgressDisplay(quiet: common.quiet)
         var results: [(workload: BenchWorkload, timing: InterleavedTiming)] = []
         for workload in try workloads(loaded) {
+            // What bounds a model that reads its weights for every token takes its turns too.
+            let stream = workload.weightBytes.map { _ in StreamRead() }
             let timing = try InterleavedTiming(
-                contestants: models.count, rounds: .exactly(rounds),
-                progress: { progress(CompressionProgress(stage: workload.name, done: $0, total: $1)) },
-                workload.seconds)
+                contestants: models.count + (stream == nil ? 0 : 1), rounds: .exactly(rounds),
+                progress: { progress(CompressionProgress(stage: workload.name, done: $0, total: $1)) }
+            ) { contestant in
+                guard let stream, contestant == models.count else { return try workload.seconds(contestant) }
+                return stream.seconds(context: common.context) / Double(stream.byteCount)
+            }
             results.append((workload, timing))
         }
         _ = progress.finish()
@@ -81,14 +83,12 @@ struct BenchCommand: ParsableCommand {
     }
 
     private var machine: [(key: String, value: String)] {
-        [
-            ("processor", ProcessorName.current), ("threads", "\(common.context.threads)"),
-            ("linear_algebra", LinearAlgebraLibrary.description),
-        ]
+        BenchMachine.facts + [("threads", "\(common.context.threads)")]
     }
 
     private func report(_ results: [(workload: BenchWorkload, timing: InterleavedTiming)]) -> String {
-        var text = "\(machine[0].value), \(common.context.threads) threads, \(machine[2].value); "
+        let facts = BenchMachine.facts.map { $0.value }
+        var text = "\(facts[0]), \(common.context.threads) threads, \(facts[1]) kernels, \(facts[2]); "
             + "\(rounds) rounds taken in turns, median (quartiles)\n"
         for (workload, timing) in results {
             var table = TextTable([.left, .right, .left, .right, .left])
@@ -104,8 +104,25 @@ struct BenchCommand: ParsableCommand {
                 table.append(row)
             }
             text += "\n\(workload.name): \(workload.description)\n\(table.text)"
+            text += shares(workload, timing)
         }
         return text
+    }
+
+    /// How near the models come to reading their weights once a token at the speed of memory.
+    private func shares(_ workload: BenchWorkload, _ timing: InterleavedTiming) -> String {
+        guard let weightBytes = workload.weightBytes else { return "" }
+        let reads = timing.rate(models.count, work: 1).median
+        var table = TextTable([.left, .right, .right, .right])
+        table.append(["weights read for a token", "bytes", "GB/s", "of reading memory at \(FigureText.fixed(reads * 1e-9, decimals: 1)) GB/s"])
+        for (index, model) in models.enumerated() {
+            let rate = timing.rate(index, work: workload.passes * Double(weightBytes[index])).median
+            table.append([
+                model, FigureText.bytes(weightBytes[index]), FigureText.fixed(rate * 1e-9, decimals: 1),
+                FigureText.percent(rate / reads),
+            ])
+        }
+        return table.text
     }
 
     private static func range(_ spread: InterleavedTiming.Spread) -> String {
@@ -126,12 +143,19 @@ struct BenchCommand: ParsableCommand {
                 [
                     "name": .string(workload.name), "unit": .string(workload.unit),
                     "measured_on": .string(workload.description),
+                    "stream_read_bytes_per_second": JSONValue(
+                        workload.weightBytes.map { _ in timing.rate(models.count, work: 1).median }),
                     "models": .array(
                         models.enumerated().map { index, model in
                             [
                                 "model": .string(model), "rate": Self.document(timing.rate(index, work: workload.work)),
                                 "times_the_first": Self.document(timing.speedup(index)),
                                 "verdict": index > 0 ? .string(timing.verdict(index).rawValue) : .null,
+                                "weight_bytes": workload.weightBytes.map { JSONValue($0[index]) } ?? .null,
+                                "weight_bytes_per_second": JSONValue(
+                                    workload.weightBytes.map {
+                                        timing.rate(index, work: workload.passes * Double($0[index])).median
+                                    }),
                                 "seconds": .array(timing.seconds[index].map { JSONValue($0) }),
                             ]
                         }),

@@ -11,6 +11,10 @@ struct BenchWorkload {
     let work: Double
     /// What it runs on, in words.
     let description: String
+    /// Bytes of weights that every model reads in one pass, where that is what bounds its speed.
+    var weightBytes: [Int]?
+    /// Passes of one run.
+    var passes = 0.0
     /// Lets a model do it once and returns the seconds it took.
     let seconds: (_ model: Int) throws -> Double
 
@@ -107,7 +111,8 @@ struct BenchWorkload {
             },
             BenchWorkload(
                 name: "decode", unit: "tokens/s", work: Double(newTokens * batch),
-                description: "\(newTokens) tokens after prompts of \(promptTokens) \(source)\(together)"
+                description: "\(newTokens) tokens after prompts of \(promptTokens) \(source)\(together)",
+                weightBytes: batch == 1 ? models.map(weightBytes) : nil, passes: Double(newTokens)
             ) { model in
                 var caches = texts[model].map { _ in models[model].makeCache() }
                 _ = try models[model].advance(prompts(model), caches: &caches, context: context)
@@ -118,5 +123,12 @@ struct BenchWorkload {
                 }
             },
         ]
+    }
+
+    /// Bytes of all matrices that one token is multiplied with; tables that are only looked up are left out.
+    private static func weightBytes(_ model: any CausalModel) -> Int {
+        model.sites.reduce(0) { sum, site in
+            site.role == .embedding && site.input == nil ? sum : sum + model[site: site.name].cost.storedBytes
+        }
     }
 }
