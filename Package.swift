@@ -58,10 +58,12 @@ let package = Package(
         .testTarget(
             name: "TransformersTests", dependencies: ["Transformers"], resources: [.copy("Resources")]),
         .testTarget(name: "AnalysisTests", dependencies: ["Analysis"]),
-        .testTarget(name: "BenchmarkingTests", dependencies: ["Benchmarking", "CKernels", "StructuredMatrices", "Tensors"]),
+        .testTarget(
+            name: "BenchmarkingTests",
+            dependencies: ["Benchmarking", "CKernels", "ModelFiles", "StructuredMatrices", "Tensors", "Transformers"]),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
         .testTarget(
-            name: "tesseraTests", dependencies: ["tessera", "StructuredMatrices", "Tensors"], resources: [.copy("Resources")]),
+            name: "tesseraTests", dependencies: ["tessera", "Benchmarking", "StructuredMatrices", "Tensors"], resources: [.copy("Resources")]),
     ],
     cLanguageStandard: .c11
 )

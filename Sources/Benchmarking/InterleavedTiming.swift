@@ -43,11 +43,13 @@ package struct InterleavedTiming: Sendable {
         self.seconds = seconds
     }
 
-    /// Median and quartiles of something.
+    /// Median, quartiles and minimum of something.
     package struct Spread: Sendable {
         package let lower: Double
         package let median: Double
         package let upper: Double
+        /// What it takes undisturbed, on a machine that is busy with other things.
+        package let least: Double
 
         /// With linear interpolation between neighbours; NaN for no values.
         package init(_ values: [Double]) {
@@ -60,6 +62,7 @@ package struct InterleavedTiming: Sendable {
                 return sorted[index] + (place - Double(index)) * (sorted[index + 1] - sorted[index])
             }
             (lower, median, upper) = (quantile(0.25), quantile(0.5), quantile(0.75))
+            least = sorted.first ?? .nan
         }
     }
 

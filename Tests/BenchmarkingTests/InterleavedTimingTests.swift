@@ -37,6 +37,7 @@ struct InterleavedTimingTests {
         #expect(few.verdict(1) == .undecided)
         let spread = InterleavedTiming.Spread([3, 1, 2, 4])
         #expect((spread.lower, spread.median, spread.upper) == (1.75, 2.5, 3.25))
+        #expect(spread.least == 1)
         #expect(InterleavedTiming.Spread([]).median.isNaN)
     }
 

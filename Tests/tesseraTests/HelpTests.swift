@@ -6,13 +6,20 @@ import Testing
 @Suite(.enabled(if: CommandLineTool.isBuilt, "\(CommandLineTool.skipReason)"))
 struct HelpTests {
     static let commands = ["", "inspect", "compress", "eval", "run", "embed", "export", "families", "bench"]
+    /// Of commands that have some.
+    static let subcommands = ["bench models", "bench kernels", "bench make-model"]
+    static let all = commands + subcommands
 
-    @Test(arguments: commands)
+    private static func help(_ command: String) throws -> CommandLineTool.Result {
+        try CommandLineTool.run(command.split(separator: " ").map(String.init) + ["--help"])
+    }
+
+    @Test(arguments: all)
     func helpIsPinned(command: String) throws {
-        let result = try CommandLineTool.run((command.isEmpty ? [] : [command]) + ["--help"])
+        let result = try Self.help(command)
         #expect(result.status == 0)
         #expect(result.errors.isEmpty)
-        let name = command.isEmpty ? "tessera" : command
+        let name = command.isEmpty ? "tessera" : command.replacingOccurrences(of: " ", with: "-")
         if ProcessInfo.processInfo.environment["TESSERA_UPDATE_SNAPSHOTS"] == "1" {
             let file = CommandLineTool.packageRoot.appendingPathComponent("Tests/tesseraTests/Resources/help/\(name).txt")
             try FileManager.default.createDirectory(
@@ -24,21 +31,27 @@ struct HelpTests {
         #expect(result.output == (try String(contentsOf: pinned, encoding: .utf8)))
     }
 
-    @Test(arguments: commands)
+    @Test(arguments: all)
     func helpHasAnExample(command: String) throws {
-        let help = try CommandLineTool.run((command.isEmpty ? [] : [command]) + ["--help"]).output
+        let help = try Self.help(command).output
         let example = try #require(help.range(of: "Example"))
         #expect(help[example.upperBound...].contains("tessera \(command)"))
     }
 
     /// A command that is added must come here too.
     @Test func everyCommandIsListedHere() throws {
-        let help = try CommandLineTool.run("--help").output
+        #expect(try Self.listed("") == Set(Self.commands.dropFirst()))
+        #expect(try Self.listed("bench") == Set(Self.subcommands.map { String($0.dropFirst("bench ".count)) }))
+    }
+
+    /// The subcommands that a help text names.
+    private static func listed(_ command: String) throws -> Set<String> {
+        let help = try help(command).output
         let section = try #require(help.range(of: "SUBCOMMANDS:\n"))
         let end = help.range(of: "\n\n", range: section.upperBound..<help.endIndex)?.lowerBound ?? help.endIndex
-        let names = help[section.upperBound..<end].split(separator: "\n")
-            .filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
-            .compactMap { $0.split(separator: " ").first.map(String.init) }
-        #expect(Set(names) == Set(Self.commands.dropFirst()))
+        return Set(
+            help[section.upperBound..<end].split(separator: "\n")
+                .filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
+                .compactMap { $0.split(separator: " ").first.map(String.init) })
     }
 }

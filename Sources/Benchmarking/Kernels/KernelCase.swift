@@ -85,7 +85,7 @@ extension KernelCase {
     private static func document(_ spread: InterleavedTiming.Spread) -> JSONValue {
         [
             "median": number(spread.median), "lower_quartile": number(spread.lower),
-            "upper_quartile": number(spread.upper),
+            "upper_quartile": number(spread.upper), "minimum": number(spread.least),
         ]
     }
 

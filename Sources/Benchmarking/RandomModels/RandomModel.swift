@@ -60,6 +60,16 @@ package struct RandomModel: Sendable {
         return size
     }
 
+    /// Weights and biases; scales are not counted.
+    package var parameterCount: Int {
+        shape.tensors.reduce(0) { sum, tensor in
+            switch tensor {
+            case .matrix(_, let rows, let columns), .table(_, let rows, let columns): sum + rows * columns
+            case .vector(_, let count, _): sum + count
+            }
+        }
+    }
+
     /// The matrices kept in small integers, as `config.json` lists them.
     var structuredEntries: [(matrix: String, entry: StructuredEntry)] {
         guard let bits = storage.bits else { return [] }

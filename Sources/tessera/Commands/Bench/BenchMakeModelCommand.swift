@@ -59,8 +59,13 @@ struct BenchMakeModelCommand: ParsableCommand {
     func run() throws {
         let model = RandomModel(shape: try shape(), storage: precision, seed: seed)
         let progress = ProgressDisplay(quiet: common.quiet)
-        let bytes = try model.write(to: output, replacing: force, context: common.context) { done, total in
-            progress(CompressionProgress(stage: "write", done: done, total: total))
+        let bytes: Int
+        do {
+            bytes = try model.write(to: output, replacing: force, context: common.context) { done, total in
+                progress(CompressionProgress(stage: "write", done: done, total: total))
+            }
+        } catch ModelFileError.destinationExists(let path) {
+            throw CommandError.outputExists(path: path)
         }
         _ = progress.finish()
         if common.json {
