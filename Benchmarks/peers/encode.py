@@ -10,9 +10,11 @@ Optional packages: torch and transformers; onnx, onnxruntime and onnxscript besi
 """
 
 import argparse
+import logging
 import os
 import tempfile
 import time
+import warnings
 
 import side_by_side as turns
 
@@ -78,9 +80,12 @@ def onnx_files(model, work, folder):
     plain = os.path.join(folder, "model.onnx")
     quantized = os.path.join(folder, "model-int8.onnx")
     batch, length = torch.export.Dim("batch", min=2, max=4096), torch.export.Dim("length", min=2, max=512)
+    # Its progress and its warnings say nothing that matters here.
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
     torch.onnx.export(
-        Hidden(), tuple(work[0]), plain, input_names=["input_ids", "attention_mask"], output_names=["hidden"],
-        dynamic_shapes={"input_ids": {0: batch, 1: length}, "attention_mask": {0: batch, 1: length}}, dynamo=True)
+        Hidden().eval(), tuple(work[0]), plain, input_names=["input_ids", "attention_mask"], output_names=["hidden"],
+        dynamic_shapes={"input_ids": {0: batch, 1: length}, "attention_mask": {0: batch, 1: length}}, dynamo=True, verbose=False)
     onnxruntime.quantization.quantize_dynamic(plain, quantized, weight_type=onnxruntime.quantization.QuantType.QInt8)
     return plain, quantized
 
