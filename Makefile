@@ -5,10 +5,10 @@ SWIFT ?= swift
 MINILM := .demo/minilm
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench format clean
+.PHONY: help demo test bench performance format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Compress two models, measure them against the originals, print the table
 	@Scripts/bootstrap
@@ -24,9 +24,13 @@ test: ## Build and run the tests, optimised (TESSERA_SLOW=1 adds the slow ones)
 	$(SWIFT) build -c release --build-tests
 	$(SWIFT) test -c release --skip-build
 
-bench: ## Time the compressed models of the demo against the originals, interleaved (after make demo)
+bench: ## Time structured products against dense ones, and the models of the demo, in turns
 	$(SWIFT) build -c release --product tessera
 	@Scripts/bench
+
+performance: ## Measure products, models and other programs that are installed; write Docs/performance.md (ten minutes)
+	$(SWIFT) build -c release --product tessera
+	@Scripts/performance
 
 format: ## Format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests

@@ -76,6 +76,6 @@ struct EncoderCommandTests {
 
     @Test func benchmarkOfAnEncoder() throws {
         let result = try CommandLineTool.run("bench", model, "--rounds", "1", "--quiet")
-        #expect(result.output.contains("encode: 128 sequences of 8 to 32 random tokens, 32 together"))
+        #expect(result.output.contains("encode: 128 sequences of 8 to 32 random tokens, 32 of about one length together"))
     }
 }
