@@ -7,14 +7,14 @@ import Testing
 struct BenchCommandTests {
     @Test func kernelsAsJSON() throws {
         let result = try CommandLineTool.run(
-            "bench", "kernels", "--shapes", "64x96", "--batch", "9", "--threads", "1", "--both", "--seconds", "0.0001",
+            "bench", "kernels", "--shapes", "64x96", "--batch", "9", "--threads", "1", "--hot", "--seconds", "0.0001",
             "--precision", "f32,f16", "--json", "--quiet")
         #expect(result.status == 0)
         #expect(result.errors.isEmpty)
         let document = try #require(try result.json as? [String: Any])
         for key in ["processor", "kernels", "linear_algebra"] { #expect(document[key] is String, "\(key)") }
         let cases = try #require(document["cases"] as? [[String: Any]])
-        #expect(cases.count == 4)
+        #expect(cases.count == 2)
         var families: Set<String> = []
         for entry in cases {
             let products = try #require(entry["products"] as? [[String: Any]])
@@ -26,10 +26,10 @@ struct BenchCommandTests {
 
     @Test func kernelsAsTable() throws {
         let result = try CommandLineTool.run(
-            "bench", "kernels", "--shapes", "32x32", "--batch", "1", "--threads", "1", "--seconds", "0.0001",
+            "bench", "kernels", "--shapes", "32x32", "--batch", "1", "--threads", "1", "--hot", "--seconds", "0.0001",
             "--families", "low-rank,int8", "--quiet")
         #expect(result.status == 0)
-        for text in ["32 x 32, batch 1, 1 thread, f32, cold", "\nlow-rank ", "\nint8 ", "reading memory"] {
+        for text in ["32 x 32, batch 1, 1 thread, f32, hot", "\nlow-rank ", "\nint8 ", "reading memory"] {
             #expect(result.output.contains(text), "\(text)")
         }
         #expect(!result.output.contains("monarch"))

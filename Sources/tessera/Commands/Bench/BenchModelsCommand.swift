@@ -49,10 +49,11 @@ struct BenchModelsCommand: ParsableCommand {
 
     func run() throws {
         let loaded = try models.map { try LoadedModel.open($0) }
-        BenchMachine.warnOfHindrances(quiet: common.quiet)
         let progress = ProgressDisplay(quiet: common.quiet)
         var results: [(workload: BenchWorkload, timing: InterleavedTiming)] = []
-        for workload in try workloads(loaded) {
+        let workloads = try workloads(loaded)
+        BenchMachine.warnOfHindrances(quiet: common.quiet)
+        for workload in workloads {
             // What bounds a model that reads its weights for every token takes its turns too.
             let stream = workload.weightBytes.map { _ in StreamRead() }
             let timing = try InterleavedTiming(

@@ -11,7 +11,7 @@ struct KernelCaseTable {
 
     static var heading: String {
         let facts = BenchMachine.facts.map { $0.value }
-        return "\(facts[0]), \(facts[1]) kernels, \(facts[2]), last-level cache \(LastLevelCache.byteCount >> 20) MB; "
+        return "\(facts[0]), \(facts[1]) kernels, \(facts[2]), last-level cache \(FigureText.bytes(LastLevelCache.byteCount)); "
             + "medians of turns"
     }
 
