@@ -1,12 +1,15 @@
 /// One way to keep one matrix, as the allocator sees it.
 public struct AllocationChoice: Sendable, Equatable {
-    /// In the budget's unit: bytes or multiply-adds.
+    /// In the budget's unit: bytes, multiply-adds, or nanoseconds.
     public let cost: Int
+    /// In the unit of a second budget, where there is one.
+    public let secondCost: Int
     /// Estimated harm to the model's output; additive over matrices.
     public let damage: Double
 
-    public init(cost: Int, damage: Double) {
+    public init(cost: Int, secondCost: Int = 0, damage: Double) {
         self.cost = cost
+        self.secondCost = secondCost
         self.damage = damage
     }
 }
@@ -16,9 +19,22 @@ public struct Allocation: Sendable, Equatable {
     /// For each matrix, the index of its choice.
     public let choices: [Int]
     public let cost: Int
+    public let secondCost: Int
     public let damage: Double
-    /// No choice within the budget has less damage than this (the Lagrangian dual's value).
+    /// No choice within the budgets has less damage than this (the Lagrangian dual's value).
     public let lowerBound: Double
+}
+
+/// A budget in the allocator's integers, and what it counts, for messages.
+public struct AllocationLimit: Sendable, Equatable {
+    public let amount: Int
+    /// "bytes", "multiply-adds", "nanoseconds".
+    public let quantity: String
+
+    public init(_ amount: Int, _ quantity: String) {
+        self.amount = amount
+        self.quantity = quantity
+    }
 }
 
 /// The multiple-choice knapsack: one choice for each matrix, total cost within the budget, least total damage.
@@ -27,6 +43,10 @@ public struct Allocation: Sendable, Equatable {
 /// feasible start. Dynamic programming over costs rounded up to 1/`resolution` of the budget gives a feasible
 /// solution that is optimal but for the rounding. Exchanges of one or two matrices' choices at exact costs then
 /// use what rounding left over. Cost: O(matrices x choices x resolution) for the programme.
+///
+/// A second budget gets a price of its own: at a given price its cost is part of the damage, and what remains is the problem
+/// with one budget. The price is found by bisection; the programme is run at a few prices around it, and the exchanges keep
+/// within both budgets. Every answer is checked against both at exact costs.
 public struct Allocator: Sendable {
     public var resolution = 16_384
 
@@ -44,12 +64,31 @@ public struct Allocator: Sendable {
             let polished = exchange(programmed, table, budget: budget)
             if damage(polished, table) < damage(best, table) { best = polished }
         }
-        return Allocation(
-            choices: best, cost: cost(best, table), damage: damage(best, table), lowerBound: min(bound, damage(best, table)))
+        return answer(best, table, bound)
+    }
+
+    /// With two budgets, or one.
+    /// - Throws: `CompressionError.budgetTooSmall` when a budget cannot be met by itself, `.budgetsTooSmallTogether` when
+    ///   no choice that meets both is found.
+    public func solve(
+        _ table: [[AllocationChoice]], limit: AllocationLimit, second: AllocationLimit?
+    ) throws -> Allocation {
+        guard let second else { return try solve(table, budget: limit.amount, quantity: limit.quantity) }
+        return try solvePair(table, limit, second)
+    }
+
+    func answer(_ choices: [Int], _ table: [[AllocationChoice]], _ bound: Double) -> Allocation {
+        Allocation(
+            choices: choices, cost: cost(choices, table), secondCost: secondCost(choices, table),
+            damage: damage(choices, table), lowerBound: min(bound, damage(choices, table)))
     }
 
     func cost(_ choices: [Int], _ table: [[AllocationChoice]]) -> Int {
         zip(choices, table).reduce(0) { $0 + $1.1[$1.0].cost }
+    }
+
+    func secondCost(_ choices: [Int], _ table: [[AllocationChoice]]) -> Int {
+        zip(choices, table).reduce(0) { $0 + $1.1[$1.0].secondCost }
     }
 
     func damage(_ choices: [Int], _ table: [[AllocationChoice]]) -> Double {
@@ -57,7 +96,7 @@ public struct Allocator: Sendable {
     }
 
     /// The cheapest choices at the smallest price that keeps within the budget, and the dual's best value.
-    private func lagrangian(_ table: [[AllocationChoice]], budget: Int) -> (choices: [Int], bound: Double) {
+    func lagrangian(_ table: [[AllocationChoice]], budget: Int) -> (choices: [Int], bound: Double) {
         func atPrice(_ price: Double) -> [Int] {
             table.map { choices in
                 choices.indices.min {
@@ -89,81 +128,5 @@ public struct Allocator: Sendable {
             if high <= low * (1 + 1e-12) { break }
         }
         return (feasible, bound)
-    }
-
-    /// Dynamic programming over rounded costs; nil when rounding up leaves nothing feasible.
-    private func programme(_ table: [[AllocationChoice]], budget: Int) -> [Int]? {
-        guard budget > 0 else { return nil }
-        let bins = resolution
-        func rounded(_ cost: Int) -> Int {
-            let (product, overflow) = cost.multipliedReportingOverflow(by: bins)
-            if overflow { return Int((Double(cost) / Double(budget) * Double(bins)).rounded(.up)) }
-            return product / budget + (product % budget == 0 ? 0 : 1)
-        }
-        var best = [Double](repeating: .infinity, count: bins + 1)
-        best[0] = 0
-        var decisions: [[UInt16]] = []
-        for choices in table {
-            var next = [Double](repeating: .infinity, count: bins + 1)
-            var decision = [UInt16](repeating: .max, count: bins + 1)
-            for (index, choice) in choices.enumerated() where index < Int(UInt16.max) {
-                let step = rounded(choice.cost)
-                guard step <= bins else { continue }
-                for total in step...bins {
-                    let candidate = best[total - step] + choice.damage
-                    if candidate < next[total] {
-                        next[total] = candidate
-                        decision[total] = UInt16(index)
-                    }
-                }
-            }
-            best = next
-            decisions.append(decision)
-        }
-        guard var total = best.indices.min(by: { best[$0] < best[$1] }), best[total] < .infinity else { return nil }
-        var choices = [Int](repeating: 0, count: table.count)
-        for matrix in table.indices.reversed() {
-            choices[matrix] = Int(decisions[matrix][total])
-            total -= rounded(table[matrix][choices[matrix]].cost)
-        }
-        return choices
-    }
-
-    /// Improves a feasible solution by changing one or two matrices at a time, until nothing helps.
-    private func exchange(_ start: [Int], _ table: [[AllocationChoice]], budget: Int) -> [Int] {
-        var choices = start
-        var room = budget - cost(start, table)
-        for _ in 0..<50 {
-            var improved = false
-            for first in table.indices {
-                let current = table[first][choices[first]]
-                var best: (gain: Double, moves: [(Int, Int)])?
-                for (index, option) in table[first].enumerated() where index != choices[first] {
-                    let gain = current.damage - option.damage
-                    let extra = option.cost - current.cost
-                    if extra <= room {
-                        if gain > (best?.gain ?? 1e-15) { best = (gain, [(first, index)]) }
-                        continue
-                    }
-                    guard gain > 0 else { continue }
-                    for second in table.indices where second != first {
-                        let other = table[second][choices[second]]
-                        for (otherIndex, otherOption) in table[second].enumerated()
-                        where extra + otherOption.cost - other.cost <= room {
-                            let total = gain + other.damage - otherOption.damage
-                            if total > (best?.gain ?? 1e-15) { best = (total, [(first, index), (second, otherIndex)]) }
-                        }
-                    }
-                }
-                guard let best else { continue }
-                for (matrix, index) in best.moves {
-                    room -= table[matrix][index].cost - table[matrix][choices[matrix]].cost
-                    choices[matrix] = index
-                }
-                improved = true
-            }
-            if !improved { break }
-        }
-        return choices
     }
 }
