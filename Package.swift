@@ -35,7 +35,7 @@ let package = Package(
         .target(
             name: "Compression",
             dependencies: [
-                "Analysis", "Fitting", "LinearAlgebra", "ModelFiles", "StructuredMatrices", "Tensors", "Transformers",
+                "Analysis", "Benchmarking", "CKernels", "Fitting", "LinearAlgebra", "ModelFiles", "StructuredMatrices", "Tensors", "Transformers",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(

@@ -4,6 +4,12 @@ import Tensors
 public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case invalidBudget(text: String, reason: String)
     case budgetTooSmall(quantity: String, budget: Int, smallest: Int)
+    /// `smallest` of the second quantity is the least found within the first budget.
+    case budgetsTooSmallTogether(quantity: String, budget: Int, second: String, secondBudget: Int, smallest: Int)
+    /// Shares of the dense model's time; `fixed` is what no choice of families changes.
+    case latencyUnreachable(target: Double, reachable: Double, fixed: Double, dense: String)
+    case latencyTableUnreadable(file: String, reason: String)
+    case latencyTableIncomplete(file: String, machine: String, missing: String)
     case patternMatchesNothing(pattern: String)
     case unknownFamily(name: String, known: [String])
     case alreadyCompressed(folder: String)
@@ -26,6 +32,17 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
             "budget '\(text)': \(reason)"
         case .budgetTooSmall(let quantity, let budget, let smallest):
             "the budget of \(budget) \(quantity) cannot be met: the smallest these families reach is \(smallest)"
+        case .budgetsTooSmallTogether(let quantity, let budget, let second, let secondBudget, let smallest):
+            "the budgets of \(budget) \(quantity) and \(secondBudget) \(second) cannot be met together: "
+                + "within the first, these families reach \(smallest) \(second)"
+        case .latencyUnreachable(let target, let reachable, let fixed, let dense):
+            "a latency of \(Self.percent(target)) of the dense model's \(dense) cannot be met: these families reach "
+                + "\(Self.percent(reachable)), \(Self.percent(fixed)) being outside the matrices that take part"
+        case .latencyTableUnreadable(let file, let reason):
+            "\(pathForMessage(file)): not a latency table: \(reason)"
+        case .latencyTableIncomplete(let file, let machine, let missing):
+            "\(pathForMessage(file)): holds no time of \(missing), and is of another machine (\(machine)): "
+                + "measure there with 'tessera bench calibrate'"
         case .patternMatchesNothing(let pattern):
             "pattern '\(pattern)' matches no matrix of the model (see 'tessera inspect')"
         case .unknownFamily(let name, let known):
@@ -57,5 +74,12 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
         case .cancelled:
             "stopped; run the same command again to continue"
         }
+    }
+
+    /// Rounded up to a tenth, so that asking for what is named can be met.
+    private static func percent(_ share: Double) -> String {
+        guard share.isFinite, share.magnitude < 1e9 else { return "\(share)" }
+        let tenths = Int((share * 1000 - 1e-9).rounded(.up))
+        return tenths % 10 == 0 ? "\(tenths / 10) %" : "\(tenths / 10).\(tenths % 10) %"
     }
 }

@@ -27,6 +27,17 @@ import Transformers
         #expect(try Budget(text, quantity: .bytes).fraction == fraction)
     }
 
+    @Test(arguments: [("0.6x", 0.6), ("60%", 0.6), ("1 x", 1), ("0.25", 0.25)])
+    func latenciesMayBeTimes(text: String, fraction: Double) throws {
+        #expect(try Budget(text, quantity: .latency).fraction == fraction)
+    }
+
+    @Test func onlyLatenciesMayBeTimes() {
+        #expect(throws: CompressionError.self) { try Budget("0.6x", quantity: .bytes) }
+        #expect(throws: CompressionError.self) { try Budget("1.5x", quantity: .latency) }
+        #expect(throws: CompressionError.self) { try Budget("x", quantity: .latency) }
+    }
+
     @Test(arguments: ["", "%", "half", "0", "-5%", "150%", "nan", "inf%"])
     func otherBudgetsAreErrors(text: String) {
         #expect(throws: CompressionError.self) { try Budget(text, quantity: .bytes) }

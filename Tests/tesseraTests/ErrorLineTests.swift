@@ -56,6 +56,24 @@ struct ErrorLineTests {
         Mistake("bench make-model Examples --kind llama --parameters 15M", 73, "error: \(CommandLineTool.packageRoot.path)/Examples: exists and is not empty (--force replaces it)"),
         Mistake("compress \(tiny) --size 0% --calibration self -o /nowhere/out", 64, "error: budget '0%': expected more than 0% and at most 100%"),
         Mistake("compress \(tiny) --size 50% --calibration self --families , -o /nowhere/out", 64, "error: --families: expected names separated by commas, got ','"),
+        Mistake(
+            "compress \(tiny) --plan README.md --latency 60% --calibration self -o /nowhere/out", 64,
+            "error: --plan says what to keep: it excludes --latency"),
+        Mistake(
+            "compress \(tiny) --size 50% --macs 50% --latency 0.6x --calibration self -o /nowhere/out", 64,
+            "error: two budgets at most, got --size, --macs, --latency"),
+        Mistake(
+            "compress \(tiny) --latency 2x --calibration self -o /nowhere/out", 64,
+            "error: budget '2x': expected more than 0% and at most 100%"),
+        Mistake(
+            "compress \(tiny) --latency fast --calibration self -o /nowhere/out", 64,
+            "error: budget 'fast': expected a share such as 60%, 0.6 or 0.6x"),
+        Mistake(
+            "compress \(tiny) --latency 0.6x --batch 0 --calibration self -o /nowhere/out", 64,
+            "error: --batch: expected 1 to 4096, got 0"),
+        Mistake(
+            "compress \(tiny) --size 50% --batch 64 --calibration self -o /nowhere/out", 64,
+            "error: --batch is for --latency"),
         Mistake("compress \(tiny) --size half --calibration self -o /nowhere/out", 64, "error: budget 'half': expected a share such as 50% or 0.5"),
     ]
 

@@ -1,6 +1,6 @@
 extension Allocator {
-    /// How the price of the second cost is varied around the one that bisection found. The programme cannot see the second
-    /// budget, so a slightly higher price may be what keeps within it.
+    /// How the price of the second cost is varied around the one that bisection found. The programme cannot
+    /// see the second budget, so a slightly higher price may be what keeps within it.
     private static let priceSteps = [0.9, 1.0, 1.03, 1.1, 1.3]
 
     func solvePair(
@@ -43,7 +43,8 @@ extension Allocator {
             table.map { choices in
                 choices.map {
                     AllocationChoice(
-                        cost: $0.cost, secondCost: $0.secondCost, damage: $0.damage + price * Double($0.secondCost))
+                        cost: $0.cost, secondCost: $0.secondCost,
+                        damage: $0.damage + price * Double($0.secondCost))
                 }
             }
         }
@@ -68,7 +69,9 @@ extension Allocator {
         }
         var starts = [feasible].compactMap { $0 }
         for step in Self.priceSteps {
-            if let choices = programme(priced(high * step), budget: budget), isWithin(choices) { starts.append(choices) }
+            if let choices = programme(priced(high * step), budget: budget), isWithin(choices) {
+                starts.append(choices)
+            }
         }
         return (starts, bound)
     }
@@ -85,7 +88,8 @@ extension Allocator {
         let choices = try solve(harm, budget: limit.amount, quantity: limit.quantity).choices
         guard secondCost(choices, table) <= second.amount else {
             throw CompressionError.budgetsTooSmallTogether(
-                quantity: limit.quantity, budget: limit.amount, second: second.quantity, secondBudget: second.amount,
+                quantity: limit.quantity, budget: limit.amount, second: second.quantity,
+                secondBudget: second.amount,
                 smallest: secondCost(choices, table))
         }
         return choices

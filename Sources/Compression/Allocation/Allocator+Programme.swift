@@ -28,7 +28,9 @@ extension Allocator {
             best = next
             decisions.append(decision)
         }
-        guard var total = best.indices.min(by: { best[$0] < best[$1] }), best[total] < .infinity else { return nil }
+        guard var total = best.indices.min(by: { best[$0] < best[$1] }), best[total] < .infinity else {
+            return nil
+        }
         var choices = [Int](repeating: 0, count: table.count)
         for matrix in table.indices.reversed() {
             choices[matrix] = Int(decisions[matrix][total])
@@ -65,7 +67,9 @@ extension Allocator {
                             && secondExtra + then.secondCost - now.secondCost <= secondRoom
                         {
                             let total = gain + now.damage - then.damage
-                            if total > (best?.gain ?? 1e-15) { best = (total, [(first, index), (other, otherIndex)]) }
+                            if total > (best?.gain ?? 1e-15) {
+                                best = (total, [(first, index), (other, otherIndex)])
+                            }
                         }
                     }
                 }

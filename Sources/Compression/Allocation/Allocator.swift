@@ -37,16 +37,18 @@ public struct AllocationLimit: Sendable, Equatable {
     }
 }
 
-/// The multiple-choice knapsack: one choice for each matrix, total cost within the budget, least total damage.
+/// The multiple-choice knapsack: one choice for each matrix, total cost within the budget, least total
+/// damage.
 ///
 /// Three steps. The Lagrangian dual (bisection on the price of one unit of cost) gives a lower bound and a
 /// feasible start. Dynamic programming over costs rounded up to 1/`resolution` of the budget gives a feasible
-/// solution that is optimal but for the rounding. Exchanges of one or two matrices' choices at exact costs then
-/// use what rounding left over. Cost: O(matrices x choices x resolution) for the programme.
+/// solution that is optimal but for the rounding. Exchanges of one or two matrices' choices at exact costs
+/// then use what rounding left over. Cost: O(matrices x choices x resolution) for the programme.
 ///
-/// A second budget gets a price of its own: at a given price its cost is part of the damage, and what remains is the problem
-/// with one budget. The price is found by bisection; the programme is run at a few prices around it, and the exchanges keep
-/// within both budgets. Every answer is checked against both at exact costs.
+/// A second budget gets a price of its own: at a given price its cost is part of the damage, and what remains
+/// is the problem with one budget. The price is found by bisection; the programme is run at a few prices
+/// around it, and the exchanges keep within both budgets. Every answer is checked against both at exact
+/// costs.
 public struct Allocator: Sendable {
     public var resolution = 16_384
 
@@ -68,8 +70,8 @@ public struct Allocator: Sendable {
     }
 
     /// With two budgets, or one.
-    /// - Throws: `CompressionError.budgetTooSmall` when a budget cannot be met by itself, `.budgetsTooSmallTogether` when
-    ///   no choice that meets both is found.
+    /// - Throws: `CompressionError.budgetTooSmall` when a budget cannot be met by itself,
+    ///   `.budgetsTooSmallTogether` when no choice that meets both is found.
     public func solve(
         _ table: [[AllocationChoice]], limit: AllocationLimit, second: AllocationLimit?
     ) throws -> Allocation {
@@ -113,7 +115,8 @@ public struct Allocator: Sendable {
         if cost(free, table) <= budget { return (free, damage(free, table)) }
         let spread = table.flatMap { $0.map(\.damage) }.max() ?? 1
         var (low, high) = (0.0, max(spread, .leastNormalMagnitude))
-        var feasible = table.map { choices in choices.indices.min { choices[$0].cost < choices[$1].cost } ?? 0 }
+        var feasible = table.map { choices in choices.indices.min { choices[$0].cost < choices[$1].cost } ?? 0
+        }
         var bound = value(free, 0)
         for _ in 0..<200 {
             let price = low == 0 ? high * 1e-12 + (high - high * 1e-12) / 2 : (low * high).squareRoot()

@@ -1,3 +1,4 @@
+import Benchmarking
 import Fitting
 import StructuredMatrices
 import Tensors
@@ -12,6 +13,7 @@ public struct BLASTCandidates: CandidateSource {
 
     public var family: Family { BLAST.family }
     public var optionNames: Set<String> { ["blocks", "rank"] }
+    public var sizeOption: String? { "rank" }
     public var isSlow: Bool { true }
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }
@@ -30,6 +32,18 @@ public struct BLASTCandidates: CandidateSource {
         let blocks = candidate["blocks"]
         let count = candidate["rank"] * (shape.rows + shape.columns + blocks * blocks)
         return Cost(parameters: count, storedBytes: count * precision.elementType.byteCount, multiplyAdds: count)
+    }
+
+    public func specimen(
+        _ candidate: Candidate, shape: MatrixShape, precision: Precision
+    ) throws -> any StructuredMatrix {
+        var generator = SeededGenerator(seed: 0, stream: candidate.label)
+        let (blocks, rank) = (candidate["blocks"], candidate["rank"])
+        let (rows, columns) = (shape.rows / blocks, shape.columns / blocks)
+        return BLAST(
+            u: generator.factor([blocks, rows, rank], inner: rank, precision),
+            s: generator.factor([blocks, blocks, rank], inner: blocks, precision),
+            v: generator.factor([blocks, columns, rank], inner: columns, precision))
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {

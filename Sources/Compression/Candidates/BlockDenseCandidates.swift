@@ -1,3 +1,4 @@
+import Benchmarking
 import Fitting
 import StructuredMatrices
 import Tensors
@@ -11,6 +12,7 @@ public struct BlockDenseCandidates: CandidateSource {
 
     public var family: Family { BlockDense.family }
     public var optionNames: Set<String> { ["blocks", "rank"] }
+    public var sizeOption: String? { "rank" }
     public var isSlow: Bool { true }
     public var isDefault: Bool { false }
 
@@ -29,6 +31,17 @@ public struct BlockDenseCandidates: CandidateSource {
     public func cost(of candidate: Candidate, shape: MatrixShape, precision: Precision) -> Cost {
         let count = candidate["rank"] * (shape.rows + shape.columns / max(1, candidate["blocks"]))
         return Cost(parameters: count, storedBytes: count * precision.elementType.byteCount, multiplyAdds: count)
+    }
+
+    public func specimen(
+        _ candidate: Candidate, shape: MatrixShape, precision: Precision
+    ) throws -> any StructuredMatrix {
+        var generator = SeededGenerator(seed: 0, stream: candidate.label)
+        let (blocks, rank) = (candidate["blocks"], candidate["rank"])
+        let columns = shape.columns / blocks
+        return BlockDense(
+            first: generator.factor([blocks, rank / blocks, columns], inner: columns, precision),
+            second: generator.factor([shape.rows, rank], inner: rank, precision))
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {

@@ -1,3 +1,4 @@
+import Benchmarking
 import Fitting
 import StructuredMatrices
 import Tensors
@@ -20,6 +21,15 @@ public struct BlockDiagonalCandidates: CandidateSource {
     public func cost(of candidate: Candidate, shape: MatrixShape, precision: Precision) -> Cost {
         let count = shape.count / max(1, candidate["blocks"])
         return Cost(parameters: count, storedBytes: count * precision.elementType.byteCount, multiplyAdds: count)
+    }
+
+    public func specimen(
+        _ candidate: Candidate, shape: MatrixShape, precision: Precision
+    ) throws -> any StructuredMatrix {
+        var generator = SeededGenerator(seed: 0, stream: candidate.label)
+        let blocks = candidate["blocks"]
+        let (rows, columns) = (shape.rows / blocks, shape.columns / blocks)
+        return BlockDiagonal(blocks: generator.factor([blocks, rows, columns], inner: columns, precision))
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {

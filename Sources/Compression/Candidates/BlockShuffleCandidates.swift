@@ -1,3 +1,4 @@
+import Benchmarking
 import Fitting
 import StructuredMatrices
 import Tensors
@@ -23,6 +24,18 @@ public struct BlockShuffleCandidates: CandidateSource {
     public func cost(of candidate: Candidate, shape: MatrixShape, precision: Precision) -> Cost {
         let count = min(shape.rows, shape.columns) * (shape.rows + shape.columns) / max(1, candidate["count"])
         return Cost(parameters: count, storedBytes: count * precision.elementType.byteCount, multiplyAdds: count)
+    }
+
+    public func specimen(
+        _ candidate: Candidate, shape: MatrixShape, precision: Precision
+    ) throws -> any StructuredMatrix {
+        var generator = SeededGenerator(seed: 0, stream: candidate.label)
+        let count = candidate["count"]
+        let (rows, columns) = (shape.rows / count, shape.columns / count)
+        let hidden = min(rows, columns)
+        return BlockShuffle(
+            first: generator.factor([count, hidden, columns], inner: columns, precision),
+            second: generator.factor([count, rows, hidden], inner: hidden, precision))
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {

@@ -88,6 +88,10 @@ public protocol CandidateSource: Sendable {
     /// The names of the integers that every candidate of the family has.
     var optionNames: Set<String> { get }
 
+    /// The option that bytes and multiply-adds are proportional to where the others stay: times at some of its values
+    /// tell the times between. Nil where every candidate has to be timed itself.
+    var sizeOption: String? { get }
+
     /// Whether the family can lower the quantity at all (quantization saves bytes, not multiply-adds).
     func serves(_ quantity: Budget.Quantity) -> Bool
 
@@ -103,6 +107,9 @@ public protocol CandidateSource: Sendable {
     /// What a candidate will cost, without fitting it; exact.
     func cost(of candidate: Candidate, shape: MatrixShape, precision: Precision) -> Cost
 
+    /// A matrix of the candidate's form with random numbers in it, for timing.
+    func specimen(_ candidate: Candidate, shape: MatrixShape, precision: Precision) throws -> any StructuredMatrix
+
     /// Fits one candidate.
     func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit
 
@@ -113,6 +120,20 @@ public protocol CandidateSource: Sendable {
 extension CandidateSource {
     public var isSlow: Bool { false }
     public var isDefault: Bool { true }
+    public var sizeOption: String? { nil }
+
+    /// A fit of random numbers, unless a source has a cheaper way.
+    public func specimen(
+        _ candidate: Candidate, shape: MatrixShape, precision: Precision
+    ) throws -> any StructuredMatrix {
+        let name = candidate.label
+        var generator = SeededGenerator(seed: 0, stream: name)
+        let context = CandidateContext(
+            site: MatrixSite(name: name, shape: shape, role: .linear, input: nil),
+            weight: .random(rows: shape.rows, columns: shape.columns, using: &generator), objective: .frobenius,
+            fit: FitContext(name: name, precision: precision))
+        return try fit(candidate, context).matrix
+    }
 
     public func assess(_ candidates: [Candidate], _ context: CandidateContext) throws -> [AssessedCandidate] {
         try candidates.map { candidate in

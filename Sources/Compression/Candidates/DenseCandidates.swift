@@ -1,3 +1,4 @@
+import Benchmarking
 import Fitting
 import StructuredMatrices
 import Tensors
@@ -19,6 +20,13 @@ public struct DenseCandidates: CandidateSource {
     public func cost(of candidate: Candidate, shape: MatrixShape, precision: Precision) -> Cost {
         Cost(
             parameters: shape.count, storedBytes: shape.count * precision.elementType.byteCount, multiplyAdds: shape.count)
+    }
+
+    public func specimen(
+        _ candidate: Candidate, shape: MatrixShape, precision: Precision
+    ) throws -> any StructuredMatrix {
+        var generator = SeededGenerator(seed: 0, stream: candidate.label)
+        return Dense(generator.factor([shape.rows, shape.columns], inner: shape.columns, precision))
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {

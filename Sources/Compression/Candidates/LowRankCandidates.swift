@@ -1,3 +1,4 @@
+import Benchmarking
 import Fitting
 import StructuredMatrices
 import Tensors
@@ -9,6 +10,7 @@ public struct LowRankCandidates: CandidateSource {
 
     public var family: Family { LowRank.family }
     public var optionNames: Set<String> { ["rank"] }
+    public var sizeOption: String? { "rank" }
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }
 
@@ -28,6 +30,16 @@ public struct LowRankCandidates: CandidateSource {
     public func cost(of candidate: Candidate, shape: MatrixShape, precision: Precision) -> Cost {
         let count = candidate["rank"] * (shape.rows + shape.columns)
         return Cost(parameters: count, storedBytes: count * precision.elementType.byteCount, multiplyAdds: count)
+    }
+
+    public func specimen(
+        _ candidate: Candidate, shape: MatrixShape, precision: Precision
+    ) throws -> any StructuredMatrix {
+        var generator = SeededGenerator(seed: 0, stream: candidate.label)
+        let rank = candidate["rank"]
+        return LowRank(
+            u: generator.factor([shape.rows, rank], inner: rank, precision),
+            v: generator.factor([rank, shape.columns], inner: shape.columns, precision))
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {

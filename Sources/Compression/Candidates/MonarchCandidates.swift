@@ -1,3 +1,4 @@
+import Benchmarking
 import Fitting
 import StructuredMatrices
 import Tensors
@@ -14,6 +15,7 @@ public struct MonarchCandidates: CandidateSource {
 
     public var family: Family { Monarch.family }
     public var optionNames: Set<String> { ["blocks", "rank"] }
+    public var sizeOption: String? { "rank" }
     public var isSlow: Bool { true }
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }
@@ -31,6 +33,17 @@ public struct MonarchCandidates: CandidateSource {
     public func cost(of candidate: Candidate, shape: MatrixShape, precision: Precision) -> Cost {
         let count = candidate["rank"] * (candidate["blocks"] * shape.rows + shape.columns)
         return Cost(parameters: count, storedBytes: count * precision.elementType.byteCount, multiplyAdds: count)
+    }
+
+    public func specimen(
+        _ candidate: Candidate, shape: MatrixShape, precision: Precision
+    ) throws -> any StructuredMatrix {
+        var generator = SeededGenerator(seed: 0, stream: candidate.label)
+        let (blocks, rank) = (candidate["blocks"], candidate["rank"])
+        let columns = shape.columns / blocks
+        return Monarch(
+            right: generator.factor([blocks, rank, columns], inner: columns, precision),
+            left: generator.factor([1, shape.rows, blocks * rank], inner: blocks * rank, precision))
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {

@@ -1,3 +1,4 @@
+import Benchmarking
 import Fitting
 import StructuredMatrices
 import Tensors
@@ -10,8 +11,8 @@ public struct QuantizedCandidates: CandidateSource {
     public var family: Family { Quantized.family }
     public var optionNames: Set<String> { ["bits", "groupSize"] }
 
-    /// Integers still multiply once for each weight.
-    public func serves(_ quantity: Budget.Quantity) -> Bool { quantity == .bytes }
+    /// Integers still multiply once for each weight, but fewer bytes of them are read.
+    public func serves(_ quantity: Budget.Quantity) -> Bool { quantity != .multiplyAdds }
 
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         Quantized.supportedBits.flatMap { bits in
@@ -25,6 +26,22 @@ public struct QuantizedCandidates: CandidateSource {
         return Cost(
             parameters: shape.count + scales, storedBytes: shape.rows * ((shape.columns * bits + 7) / 8) + 2 * scales,
             multiplyAdds: shape.count)
+    }
+
+    public func specimen(
+        _ candidate: Candidate, shape: MatrixShape, precision: Precision
+    ) throws -> any StructuredMatrix {
+        var generator = SeededGenerator(seed: 0, stream: candidate.label)
+        let (bits, groupSize) = (candidate["bits"], candidate["groupSize"])
+        let range = Quantized.range(bits: bits)
+        let scale = 1 / (Float(range.count) * Float(shape.columns).squareRoot())
+        let codes = generator.uniform(shape.count).map { number in
+            Int8(truncatingIfNeeded: Int((number * Float(range.upperBound)).rounded()))
+        }
+        let groups = (shape.columns + groupSize - 1) / groupSize
+        return try Quantized(
+            codes: codes, scales: [Float](repeating: scale, count: shape.rows * groups), shape: shape, bits: bits,
+            groupSize: groupSize)
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {

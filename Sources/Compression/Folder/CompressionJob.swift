@@ -19,9 +19,13 @@ public struct CompressionJob: Sendable {
     public var calibration: CalibrationSource?
     /// A plan file to follow instead of allocating.
     public var planFile: String?
+    /// Where a latency is a budget: the table's file; nil for this machine's cache.
+    public var latencyTable: String?
     public var replacesOutput = false
     /// Keep the journal after `plan()`, so that `run()` continues from it. `run()` always removes it when done.
     public var keepsJournal = false
+    /// Told how a latency budget came out, before anything is written.
+    public var latencyOutcome: @Sendable (LatencyOutcome) -> Void = { _ in }
     public var context: ExecutionContext
     public var progress: @Sendable (CompressionProgress) -> Void
 
@@ -45,14 +49,21 @@ public struct CompressionJob: Sendable {
     public struct Forecast: Sendable {
         public let selected: [MatrixSite]
         public let left: [(site: MatrixSite, reason: String)]
-        /// The budget in its own unit, over the selected matrices.
-        public let limit: Int
-        /// The same matrices in f16, or dense multiply-adds.
-        public let whole: Int
+        /// The budgets over the selected matrices, in the recipe's order.
+        public let budgets: [BudgetSize]
         /// Bytes of memory at the peak, estimated: the dense model, the moments, the work of the largest fits.
         public let memory: Int
         /// Bytes on disk: the output at most, and the journal while it lasts.
         public let disk: Int
+    }
+
+    /// A budget in its own unit.
+    public struct BudgetSize: Sendable {
+        public let budget: Budget
+        /// 0 for a latency, which is sized once the table has been read.
+        public let limit: Int
+        /// The same matrices in f16, or their dense multiply-adds.
+        public let whole: Int
     }
 
     /// Everything read and decided before the work begins.
@@ -72,11 +83,13 @@ public struct CompressionJob: Sendable {
         let loaded = try LoadedModel.load(model)
         let checkpoint = loaded.checkpoint
         var (selected, left) = try recipe.selection.split(loaded.model.sites)
-        if recipe.budget.quantity == .multiplyAdds {
-            left += selected.filter { $0.role == .embedding }.map { ($0, "looked up, so without multiply-adds to save") }
-            selected.removeAll { $0.role == .embedding }
+        if !recipe.countsBytes {
+            left += selected.filter { !$0.isMultiplied }.map {
+                ($0, "looked up, so without multiply-adds or time to save")
+            }
+            selected.removeAll { !$0.isMultiplied }
         }
-        let (limit, whole) = try budget(selected, checkpoint)
+        let budgets = recipe.budgets.map { size(of: $0, selected, checkpoint) }
         let dense = selected.reduce(0) { $0 + $1.shape.count }
         let moments = recipe.objective == .activations ? Calibration.memory(sites: selected) : 0
         let largest = selected.map { site in
@@ -85,33 +98,9 @@ public struct CompressionJob: Sendable {
         return Opened(
             loaded: loaded, folder: folder,
             forecast: Forecast(
-                selected: selected, left: left, limit: limit, whole: whole,
+                selected: selected, left: left, budgets: budgets,
                 memory: 4 * 3 * dense + 2 * moments + context.threads * largest + OutputDistance.memoryLimit,
                 disk: checkpoint.fileByteCount + moments + 4 * dense))
-    }
-
-    /// The budget over the selected matrices, and what 100 % is.
-    private func budget(_ selected: [MatrixSite], _ checkpoint: Checkpoint) throws -> (limit: Int, whole: Int) {
-        let dense = selected.reduce(0) { $0 + $1.shape.count }
-        let share = recipe.budget.fraction
-        switch (recipe.budget.quantity, recipe.selection.scope) {
-        case (.multiplyAdds, _):
-            return (Int(share * Double(dense)), dense)
-        case (.bytes, .linear):
-            return (Int(share * Double(2 * dense)), 2 * dense)
-        case (.bytes, .all):
-            // The whole file counts: what stays (norms, biases, tables left) and the header come off the budget first.
-            var (numbers, untouched) = (0, 0)
-            let names = Set(selected.map { "\($0.name).weight" })
-            for name in checkpoint.tensorNames {
-                guard let entry = checkpoint.entry(named: name) else { continue }
-                if entry.elementType.isFloatingPoint { numbers += entry.byteCount / entry.elementType.byteCount }
-                if !names.contains(name) { untouched += entry.byteCount }
-            }
-            let header = 200 * (checkpoint.tensorNames.count + 3 * selected.count)
-            let whole = 2 * numbers
-            return (max(0, Int(share * Double(whole)) - untouched - header), whole)
-        }
     }
 
     /// Compresses and writes the folder; the journal is removed at the end.
@@ -129,7 +118,7 @@ public struct CompressionJob: Sendable {
         let report = try makeReport(opened, result, text, folder)
         try folder.write(extraFiles: [
             ("report.json", report.json.serialized(pretty: true) + [UInt8(ascii: "\n")]),
-            ("report.html", Array(report.html(sizeUnit: recipe.budget.quantity == .bytes ? .bytes : .multiplyAdds).utf8)),
+            ("report.html", Array(report.html(sizeUnit: recipe.budget.quantity == .multiplyAdds ? .multiplyAdds : .bytes).utf8)),
             ("plan.json", plan(opened, result).json.serialized(pretty: true) + [UInt8(ascii: "\n")]),
         ])
         try journal.remove()
@@ -148,25 +137,44 @@ public struct CompressionJob: Sendable {
     private func plan(_ opened: Opened, _ result: Compressor.Result) -> Plan {
         Plan(
             recipe: recipe.properties, entries: result.entries,
-            left: opened.forecast.left.map { ($0.site.name, $0.reason) }, notes: result.notes)
+            left: opened.forecast.left.map { ($0.site.name, $0.reason) }, notes: result.notes,
+            latency: result.latency.map { Plan.Latency($0) })
     }
 
     private func work(_ opened: Opened) throws -> (result: Compressor.Result, journal: Journal, text: CalibrationText) {
         var plan: Plan?
         var selected = opened.forecast.selected
+        var latency: PreparedLatency?
         if let planFile {
             let read = try Plan(file: URL(fileURLWithPath: planFile))
             try read.check(against: opened.loaded.model.sites, file: planFile)
-            let names = Set(read.entries.map(\.name))
+            let names = Set(read.entries.map { $0.name })
             if let missing = selected.first(where: { !names.contains($0.name) }) {
                 throw CompressionError.planMismatch(file: planFile, reason: "it says nothing of '\(missing.name)'")
             }
             selected = opened.loaded.model.sites.filter { names.contains($0.name) }
             plan = read
         } else {
-            try checkBudget(opened.forecast)
+            latency = try prepareLatency(opened)
+            try check(prices(opened.forecast, latency?.prediction))
         }
         let text = try calibrationText(opened.loaded)
+        let identity = try identity(opened, text, latency)
+        let journal = try Journal(folder: journalFolder, identity: identity)
+        let goal = latency.flatMap { self.goal($0, opened, run: Self.name(of: identity)) }
+        let compressor = Compressor(
+            recipe: recipe, model: opened.loaded.model, calibration: text.calibration, heldOut: text.heldOut,
+            limits: opened.forecast.budgets.map { $0.limit }, latency: goal, selected: selected, context: context,
+            progress: progress)
+        var result = try plan.map { try compressor.run(plan: $0, journal: journal) } ?? compressor.run(journal: journal)
+        if let latency { try finish(&result, latency, run: Self.name(of: identity)) }
+        return (result, journal, text)
+    }
+
+    /// What a journal must agree in.
+    private func identity(
+        _ opened: Opened, _ text: CalibrationText, _ latency: PreparedLatency?
+    ) throws -> [(name: String, value: String)] {
         var weights = Fingerprint()
         for shard in opened.loaded.checkpoint.shards { try weights.add(fileAt: shard.file) }
         try weights.add(fileAt: opened.folder.file(ModelFolder.configurationFileName))
@@ -175,37 +183,11 @@ public struct CompressionJob: Sendable {
         var recipeText = Fingerprint()
         for (name, value) in recipe.properties { recipeText.add("\(name)=\(value)") }
         if let planFile { try recipeText.add(fileAt: planFile) }
-        let journal = try Journal(
-            folder: journalFolder,
-            identity: [
-                ("format", "1"), ("model", weights.text), ("calibration text", sequences.text),
-                ("recipe or seed", recipeText.text),
-            ])
-        let compressor = Compressor(
-            recipe: recipe, model: opened.loaded.model, calibration: text.calibration, heldOut: text.heldOut,
-            limit: opened.forecast.limit, selected: selected, context: context, progress: progress)
-        let result = try plan.map { try compressor.run(plan: $0, journal: journal) } ?? compressor.run(journal: journal)
-        return (result, journal, text)
-    }
-
-    /// Refuses what no allocation can meet before any work is done or journaled.
-    private func checkBudget(_ forecast: Forecast) throws {
-        let sources = try CandidateSources.named(recipe.families).filter { $0.serves(recipe.budget.quantity) }
-        var smallest = 0
-        for site in forecast.selected {
-            smallest += sources.flatMap { source in
-                source.candidates(for: site, quantity: recipe.budget.quantity, precision: recipe.precision).map {
-                    AssessedCandidate(
-                        candidate: $0, cost: source.cost(of: $0, shape: site.shape, precision: recipe.precision),
-                        relativeError: 0
-                    ).quantity(recipe.budget)
-                }
-            }.min() ?? 0
-        }
-        guard smallest <= forecast.limit else {
-            throw CompressionError.budgetTooSmall(
-                quantity: recipe.budget.quantity.rawValue, budget: forecast.limit, smallest: smallest)
-        }
+        let table = latency.map { [("latency table", $0.fingerprint)] } ?? []
+        return [
+            ("format", "1"), ("model", weights.text), ("calibration text", sequences.text),
+            ("recipe or seed", recipeText.text),
+        ] + table
     }
 
     private func calibrationText(_ loaded: LoadedModel) throws -> CalibrationText {

@@ -11,6 +11,7 @@ import Transformers
 final class CandidateTable: Sendable {
     let sites: [MatrixSite]
     let recipe: Recipe
+    private let prices: CandidatePrices
     private let model: any TransformerModel
     private let grams: [String: Gram]
     /// Of the held-out sequences.
@@ -22,11 +23,12 @@ final class CandidateTable: Sendable {
     private let fitted: Mutex<[String: AnyFit]>
 
     init(
-        sites: [MatrixSite], recipe: Recipe, model: any TransformerModel, grams: [String: Gram],
-        heldOutGrams: [String: Gram], journal: Journal, context: ExecutionContext
+        sites: [MatrixSite], recipe: Recipe, prices: CandidatePrices, model: any TransformerModel,
+        grams: [String: Gram], heldOutGrams: [String: Gram], journal: Journal, context: ExecutionContext
     ) {
         self.sites = sites
         self.recipe = recipe
+        self.prices = prices
         self.model = model
         self.grams = grams
         self.heldOutGrams = heldOutGrams
@@ -39,6 +41,13 @@ final class CandidateTable: Sendable {
     /// The candidates of a site in order of the budget's quantity.
     func candidates(of site: MatrixSite) -> [AssessedCandidate] {
         assessed.withLock { $0[site.name] ?? [] }
+    }
+
+    /// Forgets the candidates of some families; the journal remembers.
+    func remove(families: [String]) {
+        assessed.withLock { table in
+            for site in sites { table[site.name]?.removeAll { families.contains($0.candidate.family) } }
+        }
     }
 
     /// Assesses the given candidates of every site that are not in the table yet, in parallel over (site, source).
@@ -66,7 +75,10 @@ final class CandidateTable: Sendable {
             for (task, found) in zip(ordered, results) { table[task.site.name, default: []] += found }
             for site in sites {
                 // One order whatever order the work was done in.
-                table[site.name]?.sort { ($0.quantity(recipe.budget), $0.candidate.label) < ($1.quantity(recipe.budget), $1.candidate.label) }
+                let found = (table[site.name] ?? []).map { entry in
+                    (entry: entry, order: (prices.price(entry.candidate, entry.cost, of: site), entry.candidate.label))
+                }
+                table[site.name] = found.sorted { $0.order < $1.order }.map { $0.entry }
             }
         }
     }
@@ -169,15 +181,5 @@ final class CandidateTable: Sendable {
             return .frobenius
         }
         return .activations(gram)
-    }
-}
-
-extension AssessedCandidate {
-    /// What the budget counts.
-    func quantity(_ budget: Budget) -> Int {
-        switch budget.quantity {
-        case .bytes: cost.storedBytes
-        case .multiplyAdds: cost.multiplyAdds
-        }
     }
 }

@@ -19,8 +19,9 @@ public struct CompressionProgress: Sendable {
 }
 
 /// The pipeline from a model and a recipe to a plan and fitted matrices:
-/// calibrate, measure sensitivities, assess quick candidates (on text that they were not fitted to), allocate, assess slow candidates near the sizes chosen,
-/// allocate again, and keep the best of several allocations by the model's measured output.
+/// calibrate, measure sensitivities, assess quick candidates (on text that they were not fitted to), allocate, assess slow
+/// candidates near the sizes chosen, allocate again, and keep the best of several allocations by the model's measured
+/// output. With a latency as budget, time the model that came out, and choose again where it was predicted badly.
 public struct Compressor: Sendable {
     public let recipe: Recipe
     public let model: any TransformerModel
@@ -28,21 +29,25 @@ public struct Compressor: Sendable {
     public let calibration: [[Int]]
     /// Token sequences that sensitivities and quality are measured on.
     public let heldOut: [[Int]]
-    /// What the budget allows: bytes or multiply-adds over the selected matrices.
-    public let limit: Int
+    /// What the budgets allow, in their order: bytes or multiply-adds over the selected matrices.
+    let limits: [Int]
+    /// Where latency is a budget.
+    let latency: LatencyGoal?
     public let selected: [MatrixSite]
     public let context: ExecutionContext
     public let progress: @Sendable (CompressionProgress) -> Void
 
-    public init(
-        recipe: Recipe, model: any TransformerModel, calibration: [[Int]], heldOut: [[Int]], limit: Int,
-        selected: [MatrixSite], context: ExecutionContext, progress: @escaping @Sendable (CompressionProgress) -> Void
+    init(
+        recipe: Recipe, model: any TransformerModel, calibration: [[Int]], heldOut: [[Int]], limits: [Int],
+        latency: LatencyGoal? = nil, selected: [MatrixSite], context: ExecutionContext,
+        progress: @escaping @Sendable (CompressionProgress) -> Void
     ) {
         self.recipe = recipe
         self.model = model
         self.calibration = calibration
         self.heldOut = heldOut
-        self.limit = limit
+        self.limits = limits
+        self.latency = latency
         self.selected = selected
         self.context = context
         self.progress = progress
@@ -50,61 +55,83 @@ public struct Compressor: Sendable {
 
     /// What the pipeline found, before anything is written.
     public struct Result: Sendable {
-        public let entries: [Plan.Entry]
+        public internal(set) var entries: [Plan.Entry]
         public let fits: [AnyFit]
-        public let notes: [String]
+        public internal(set) var notes: [String]
+        let sites: [MatrixSite]
         /// All assessed candidates of each selected matrix.
         public let candidates: [[AssessedCandidate]]
         /// Singular values of each selected matrix under its objective, relative to the largest.
         public let spectra: [[Double]]
         /// The model with the fitted matrices in place.
         public let model: any TransformerModel
+        /// Where latency is a budget.
+        var latency: LatencyOutcome?
     }
 
     /// Chooses a candidate for every selected matrix and fits it.
     /// - Throws: `CompressionError`, `FittingError`, `TransformersError`.
     public func run(journal: Journal) throws -> Result {
-        let sources = try CandidateSources.named(recipe.families).filter { $0.serves(recipe.budget.quantity) }
+        let sources = try recipe.sources()
+        var prices = prices
         let table = try makeTable(journal)
         let distance = try OutputDistance(original: model, sequences: heldOut, context: context)
         let sensitivities = try Sensitivity.measure(
             table, model: model, distance: distance, journal: journal, context: context,
             progress: report("measuring sensitivity"))
 
-        let grid = Dictionary(
-            sources.flatMap { source in
-                selected.map { site in
-                    (
-                        GridKey(family: source.family.name, site: site.name),
-                        source.candidates(for: site, quantity: recipe.budget.quantity, precision: recipe.precision)
-                    )
-                }
-            }, uniquingKeysWith: { first, _ in first })
-        try table.assess(
-            sources.filter { !$0.isSlow }.flatMap { source in
-                selected.map { ($0, source, grid[GridKey(family: source.family.name, site: $0.name)] ?? []) }
-            }, progress: report("fitting quick families"))
-
-        let slow = sources.filter(\.isSlow)
-        var allocation = try allocate(table, sensitivities)
-        if !slow.isEmpty {
-            // The second round catches matrices whose size moved once the slow families were in the table.
-            for round in 1...2 {
-                let wanted = slow.flatMap { source in
-                    selected.indices.map { index in
-                        (
-                            selected[index], source,
-                            nearest(
-                                grid[GridKey(family: source.family.name, site: selected[index].name)] ?? [], source,
-                                to: allocation.choices[index], of: table.candidates(of: selected[index]), selected[index])
-                        )
-                    }
-                }
-                try table.assess(wanted, progress: report("fitting \(slow.map(\.family.name).joined(separator: ", ")), round \(round)"))
-                allocation = try allocate(table, sensitivities)
+        var grid: [GridKey: [Candidate]] = [:]
+        for source in sources {
+            for site in selected {
+                let all = source.candidates(for: site, quantity: recipe.budget.quantity, precision: recipe.precision)
+                grid[GridKey(family: source.family.name, site: site.name)] = all.filter { prices.allows($0, of: site) }
             }
         }
-        return try choose(table, sensitivities, distance)
+        let quick = sources.filter { !$0.isSlow }
+        try table.assess(
+            quick.flatMap { source in
+                selected.map { ($0, source, grid[GridKey(family: source.family.name, site: $0.name)] ?? []) }
+            }, progress: report("fitting quick families"))
+        let slow = sources.filter { $0.isSlow }
+        func attempt(_ prices: CandidatePrices) throws -> Result {
+            // What an earlier attempt added must not show in this one.
+            table.remove(families: slow.map { $0.family.name })
+            try addSlow(slow, grid, to: table, sensitivities, prices)
+            return try choose(table, sensitivities, distance, prices)
+        }
+        guard let latency else { return try attempt(prices) }
+        return try latency.settle(&prices, journal: journal, progress: report("timing the compressed model")) {
+            try attempt($0)
+        }
+    }
+
+    /// What candidates cost, by the latencies as they were predicted at first.
+    private var prices: CandidatePrices {
+        CandidatePrices(
+            budgets: recipe.budgets, limits: limits, selected: selected, latency: latency?.prediction)
+    }
+
+    /// Assesses slow families near the sizes that a choice without them gives.
+    private func addSlow(
+        _ slow: [any CandidateSource], _ grid: [GridKey: [Candidate]], to table: CandidateTable,
+        _ sensitivities: [Double], _ prices: CandidatePrices
+    ) throws {
+        guard !slow.isEmpty else { return }
+        let names = slow.map { $0.family.name }.joined(separator: ", ")
+        // The second round catches matrices whose size moved once the slow families were in the table.
+        for round in 1...2 {
+            let allocation = try allocate(table, sensitivities, prices)
+            let wanted = slow.flatMap { source in
+                selected.indices.map { index in
+                    let site = selected[index]
+                    let near = nearest(
+                        grid[GridKey(family: source.family.name, site: site.name)] ?? [], source,
+                        to: allocation.choices[index], of: table.candidates(of: site), site, prices)
+                    return (site, source, near)
+                }
+            }
+            try table.assess(wanted, progress: report("fitting \(names), round \(round)"))
+        }
     }
 
     /// Fits exactly what a plan says.
@@ -144,17 +171,20 @@ public struct Compressor: Sendable {
             return try moments.moments.mapValues { try Gram($0) }
         }
         return CandidateTable(
-            sites: selected, recipe: recipe, model: model, grams: try grams(calibration, "calibrating"),
+            sites: selected, recipe: recipe, prices: prices, model: model,
+            grams: try grams(calibration, "calibrating"),
             heldOutGrams: try grams(heldOut, "calibrating on held-out text"), journal: journal, context: context)
     }
 
-    private func allocate(_ table: CandidateTable, _ weights: [Double]) throws -> Allocation {
-        let choices = zip(selected, weights).map { site, weight in
-            table.candidates(of: site).map {
-                AllocationChoice(cost: $0.quantity(recipe.budget), damage: weight * $0.relativeError)
-            }
-        }
-        return try Allocator().solve(choices, budget: limit, quantity: recipe.budget.quantity.rawValue)
+    private func allocate(
+        _ table: CandidateTable, _ weights: [Double], _ prices: CandidatePrices
+    ) throws -> Allocation {
+        try prices.allocate(
+            zip(selected, weights).map { site, weight in
+                table.candidates(of: site).map {
+                    prices.choice($0.candidate, $0.cost, of: site, damage: weight * $0.relativeError)
+                }
+            })
     }
 
     /// How many times the chosen candidate's error low-rank may have at that size for the slow families to be tried:
@@ -164,22 +194,20 @@ public struct Compressor: Sendable {
     /// The candidates of a slow source whose size is next to the chosen one, below and above.
     private func nearest(
         _ grid: [Candidate], _ source: any CandidateSource, to choice: Int, of assessed: [AssessedCandidate],
-        _ site: MatrixSite
+        _ site: MatrixSite, _ prices: CandidatePrices
     ) -> [Candidate] {
         let chosen = assessed[choice]
         // A matrix kept dense has no use for a structured form of nearly its size.
         guard chosen.candidate.family != Dense.family.name else { return [] }
-        let target = chosen.quantity(recipe.budget)
+        let target = prices.price(chosen.candidate, chosen.cost, of: site)
         if let lowRank = assessed.last(where: {
-            $0.candidate.family == LowRank.family.name && $0.quantity(recipe.budget) <= target
+            $0.candidate.family == LowRank.family.name && prices.price($0.candidate, $0.cost, of: site) <= target
         }), lowRank.relativeError > Self.hopelessRatio * chosen.relativeError {
             return []
         }
         func size(_ candidate: Candidate) -> Int {
-            AssessedCandidate(
-                candidate: candidate,
-                cost: source.cost(of: candidate, shape: site.shape, precision: recipe.precision), relativeError: 0
-            ).quantity(recipe.budget)
+            let cost = source.cost(of: candidate, shape: site.shape, precision: recipe.precision)
+            return prices.price(candidate, cost, of: site)
         }
         var wanted: [Candidate] = []
         for group in Dictionary(grouping: grid, by: { $0["blocks"] }).sorted(by: { $0.key < $1.key }) {
@@ -193,7 +221,7 @@ public struct Compressor: Sendable {
     /// Several ways to weigh the matrices against each other give several allocations; the one whose model is closest
     /// to the original on the held-out sequences is kept.
     private func choose(
-        _ table: CandidateTable, _ sensitivities: [Double], _ distance: OutputDistance
+        _ table: CandidateTable, _ sensitivities: [Double], _ distance: OutputDistance, _ prices: CandidatePrices
     ) throws -> Result {
         struct Trial {
             let name: String
@@ -211,7 +239,7 @@ public struct Compressor: Sendable {
         for (name, exponent) in weighings {
             // Weights keep their geometric mean, so that zero sensitivities stay zero and others only draw together.
             let weights = sensitivities.map { exponent == 0 ? 1 : ($0 <= 0 ? 0 : $0.raised(to: exponent)) }
-            let allocation = try allocate(table, weights)
+            let allocation = try allocate(table, weights, prices)
             guard seen.insert(allocation.choices).inserted else { continue }
             let choices = zip(selected, allocation.choices).map { table.candidates(of: $0)[$1] }
             let fits = try table.fits(choices.map(\.candidate), progress: report("fitting: \(name)"))
@@ -249,7 +277,8 @@ public struct Compressor: Sendable {
                     sensitivity: sensitivities[index]))
         }
         return Result(
-            entries: entries, fits: fits, notes: notes, candidates: selected.map { table.candidates(of: $0) },
+            entries: entries, fits: fits, notes: notes, sites: selected,
+            candidates: selected.map { table.candidates(of: $0) },
             spectra: try table.spectra(progress: report("spectra")), model: replaced(fits))
     }
 }

@@ -11,12 +11,18 @@ public struct Plan: Sendable, Equatable {
         public var choice: AssessedCandidate
         /// Estimated harm to the output per unit of relative error.
         public var sensitivity: Double
+        /// What a table of latencies says of the choice; nil where latency was no budget.
+        public var latency: ProductTime?
 
-        public init(name: String, shape: MatrixShape, choice: AssessedCandidate, sensitivity: Double) {
+        public init(
+            name: String, shape: MatrixShape, choice: AssessedCandidate, sensitivity: Double,
+            latency: ProductTime? = nil
+        ) {
             self.name = name
             self.shape = shape
             self.choice = choice
             self.sensitivity = sensitivity
+            self.latency = latency
         }
     }
 
@@ -25,14 +31,18 @@ public struct Plan: Sendable, Equatable {
     /// Matrices left as they are, and why.
     public var left: [(name: String, reason: String)]
     public var notes: [String]
+    /// Where latency was a budget.
+    public var latency: Latency?
 
     public init(
-        recipe: [(name: String, value: String)], entries: [Entry], left: [(name: String, reason: String)], notes: [String]
+        recipe: [(name: String, value: String)], entries: [Entry], left: [(name: String, reason: String)],
+        notes: [String], latency: Latency? = nil
     ) {
         self.recipe = recipe
         self.entries = entries
         self.left = left
         self.notes = notes
+        self.latency = latency
     }
 
     public static func == (left: Plan, right: Plan) -> Bool { left.json == right.json }
@@ -42,13 +52,14 @@ public struct Plan: Sendable, Equatable {
     public var json: JSONValue {
         var recipe = JSONObject()
         for (name, value) in self.recipe { recipe[name] = .string(value) }
-        return [
-            "tessera_plan": .integer(Int64(Self.formatVersion)),
-            "recipe": .object(recipe),
-            "notes": .array(notes.map { .string($0) }),
-            "matrices": .array(entries.map(\.json)),
-            "left": .array(left.map { ["name": .string($0.name), "reason": .string($0.reason)] }),
-        ]
+        var object = JSONObject()
+        object["tessera_plan"] = .integer(Int64(Self.formatVersion))
+        object["recipe"] = .object(recipe)
+        if let latency { object["latency"] = latency.json }
+        object["notes"] = .array(notes.map { .string($0) })
+        object["matrices"] = .array(entries.map { $0.json })
+        object["left"] = .array(left.map { ["name": .string($0.name), "reason": .string($0.reason)] })
+        return .object(object)
     }
 
     /// Reads a plan file.
@@ -77,7 +88,8 @@ public struct Plan: Sendable, Equatable {
                 guard let name = $0["name"]?.stringValue, let reason = $0["reason"]?.stringValue else { return nil }
                 return (name, reason)
             } ?? [],
-            notes: json["notes"]?.arrayValue?.compactMap(\.stringValue) ?? [])
+            notes: json["notes"]?.arrayValue?.compactMap(\.stringValue) ?? [],
+            latency: json["latency"].flatMap { Latency(json: $0) })
     }
 
     /// Checks that every entry is a site of the model with this shape, its family known and its options in bounds.
@@ -127,17 +139,24 @@ extension Plan.Entry {
     var json: JSONValue {
         var options = JSONObject()
         for (name, value) in choice.candidate.options.sorted(by: { $0.key < $1.key }) { options[name] = .integer(Int64(value)) }
-        return [
-            "name": .string(name),
-            "shape": [.integer(Int64(shape.rows)), .integer(Int64(shape.columns))],
-            "family": .string(choice.candidate.family),
-            "options": .object(options),
-            "parameters": .integer(Int64(choice.cost.parameters)),
-            "bytes": .integer(Int64(choice.cost.storedBytes)),
-            "multiply_adds": .integer(Int64(choice.cost.multiplyAdds)),
-            "relative_error": .number(choice.relativeError),
-            "sensitivity": .number(sensitivity),
+        var members: [(String, JSONValue)] = [
+            ("name", .string(name)),
+            ("shape", [.integer(Int64(shape.rows)), .integer(Int64(shape.columns))]),
+            ("family", .string(choice.candidate.family)),
+            ("options", .object(options)),
+            ("parameters", .integer(Int64(choice.cost.parameters))),
+            ("bytes", .integer(Int64(choice.cost.storedBytes))),
+            ("multiply_adds", .integer(Int64(choice.cost.multiplyAdds))),
+            ("relative_error", .number(choice.relativeError)),
+            ("sensitivity", .number(sensitivity)),
         ]
+        if let latency {
+            members.append(("nanoseconds", .number(latency.nanoseconds)))
+            members.append(("nanoseconds_interpolated", .bool(latency.isInterpolated)))
+        }
+        var object = JSONObject()
+        for (name, value) in members { object[name] = value }
+        return .object(object)
     }
 
     init?(json: JSONValue) {
@@ -157,6 +176,10 @@ extension Plan.Entry {
             choice: AssessedCandidate(
                 candidate: Candidate(family: family, options: integers),
                 cost: Cost(parameters: parameters, storedBytes: bytes, multiplyAdds: multiplyAdds), relativeError: error),
-            sensitivity: json["sensitivity"]?.doubleValue ?? 0)
+            sensitivity: json["sensitivity"]?.doubleValue ?? 0,
+            latency: json["nanoseconds"]?.doubleValue.map {
+                ProductTime(
+                    nanoseconds: $0, isInterpolated: json["nanoseconds_interpolated"]?.boolValue ?? false)
+            })
     }
 }

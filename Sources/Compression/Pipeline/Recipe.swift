@@ -2,10 +2,13 @@ import Fitting
 import StructuredMatrices
 import Tensors
 
-/// Every choice that fixes what a compression produces. The same recipe on the same model and calibration text
-/// gives the same bytes.
+/// Every choice that fixes what a compression produces. The same recipe on the same model and calibration
+/// text (and the same table of latencies, where that is a budget) gives the same bytes.
 public struct Recipe: Sendable, Equatable {
-    public var budget: Budget
+    /// One or two, of different quantities.
+    public let budgets: [Budget]
+    /// Texts or sentences that a latency budget is for.
+    public var batch: Int
     public var selection: MatrixSelection
     /// Family names to choose among; empty means all that serve the budget.
     public var families: [String]
@@ -14,11 +17,16 @@ public struct Recipe: Sendable, Equatable {
     public var precision: Precision
     public var seed: UInt64
 
+    /// - Precondition: one or two budgets, not of the same quantity.
     public init(
-        budget: Budget, selection: MatrixSelection = MatrixSelection(), families: [String] = [],
+        budgets: [Budget], batch: Int = 1, selection: MatrixSelection = MatrixSelection(),
+        families: [String] = [],
         objective: Objective.Kind = .activations, precision: Precision = .f16, seed: UInt64 = 0
     ) {
-        self.budget = budget
+        precondition(
+            (1...2).contains(budgets.count) && Set(budgets.map { $0.quantity }).count == budgets.count)
+        self.budgets = budgets
+        self.batch = batch
         self.selection = selection
         self.families = families
         self.objective = objective
@@ -26,11 +34,37 @@ public struct Recipe: Sendable, Equatable {
         self.seed = seed
     }
 
+    public init(
+        budget: Budget, batch: Int = 1, selection: MatrixSelection = MatrixSelection(),
+        families: [String] = [],
+        objective: Objective.Kind = .activations, precision: Precision = .f16, seed: UInt64 = 0
+    ) {
+        self.init(
+            budgets: [budget], batch: batch, selection: selection, families: families, objective: objective,
+            precision: precision, seed: seed)
+    }
+
+    /// The budget that candidates are ordered by.
+    public var budget: Budget { budgets[0] }
+    public var latencyBudget: Budget? { budgets.first { $0.quantity == .latency } }
+    var countsBytes: Bool { budgets.contains { $0.quantity == .bytes } }
+
+    /// The sources that can lower any of the budgets' quantities, dense among them.
+    /// - Throws: `CompressionError.unknownFamily`.
+    func sources() throws -> [any CandidateSource] {
+        try CandidateSources.named(families).filter { source in
+            budgets.contains { source.serves($0.quantity) }
+        }
+    }
+
     /// Name and value, for fingerprints, plans and reports.
     public var properties: [(name: String, value: String)] {
-        let percent = (budget.fraction * 100_000).rounded() / 1000
+        let shares = budgets.map {
+            "\(($0.fraction * 100_000).rounded() / 1000) % of \($0.quantity.rawValue)"
+        }
         return [
-            ("budget", "\(percent) % of \(budget.quantity.rawValue)"),
+            ("budget", shares.joined(separator: " and ")),
+            ("batch", latencyBudget == nil ? "" : String(batch)),
             ("scope", selection.scope.rawValue),
             ("only", selection.only.joined(separator: " ")),
             ("except", selection.except.joined(separator: " ")),

@@ -12,15 +12,16 @@ import Transformers
 /// squared error, so sensitivity x relative error estimates the damage of any candidate, and damages of different
 /// matrices add up as long as they are small.
 enum Sensitivity {
-    /// The crude fit: 3-bit integers when bytes are saved, half the rank when multiply-adds are.
-    static func probe(for site: MatrixSite, quantity: Budget.Quantity) -> Candidate {
-        switch quantity {
-        case .bytes:
-            Candidate(family: Quantized.family.name, options: ["bits": 3, "groupSize": 64])
-        case .multiplyAdds:
-            Candidate(
-                family: LowRank.family.name,
-                options: ["rank": max(1, site.shape.count / (2 * (site.shape.rows + site.shape.columns)))])
+    /// The crude fit: 3-bit integers when bytes are saved, half the rank when multiply-adds are; for latency, whichever
+    /// is closer to the families that take part.
+    static func probe(for site: MatrixSite, recipe: Recipe) -> Candidate {
+        let quantizes = recipe.families.isEmpty || recipe.families.contains(Quantized.family.name)
+        switch (recipe.budget.quantity, quantizes) {
+        case (.bytes, _), (.latency, true):
+            return Candidate(family: Quantized.family.name, options: ["bits": 3, "groupSize": 64])
+        case (.multiplyAdds, _), (.latency, false):
+            let half = site.shape.count / (2 * (site.shape.rows + site.shape.columns))
+            return Candidate(family: LowRank.family.name, options: ["rank": max(1, half)])
         }
     }
 
@@ -35,7 +36,7 @@ enum Sensitivity {
             if let known = journal[key]?.doubleValue {
                 sensitivities.append(known)
             } else {
-                let fit = try table.fit(site, probe(for: site, quantity: table.recipe.budget.quantity))
+                let fit = try table.fit(site, probe(for: site, recipe: table.recipe))
                 var changed = model
                 changed[site: site.name] = fit.matrix
                 let damage = try distance(changed, context: context)

@@ -3,6 +3,7 @@ import Compression
 import Fitting
 import Foundation
 import ModelFiles
+import Synchronization
 import Tensors
 
 struct CompressCommand: ParsableCommand {
@@ -15,11 +16,15 @@ struct CompressCommand: ParsableCommand {
             run that was stopped continues when it is started again, and ends with the same bytes.
 
             Sizes: 50% of bytes means everything stored for the compressed matrices over the same matrices in f16; with \
-            --scope all, the whole file over all its numbers in f16.
+            --scope all, the whole file over all its numbers in f16. Latency: 0.6x means 60 % of the time the dense model \
+            takes on this machine for one token (causal models) or one batch of sentences (encoders); products are timed \
+            where the table of this machine lacks them, and the compressed model is timed before it is written. Two \
+            budgets may be given; both are kept.
 
             Examples:
               tessera compress minilm --macs 50% --calibration sentences.txt -o minilm-half
               tessera compress minilm --size 25% --scope all --calibration self -o minilm-quarter
+              tessera compress minilm --latency 0.6x --batch 64 --calibration self -o minilm-fast
               tessera compress llama --size 30% --families quantized,low-rank --calibration self -o small --plan-only
             """)
 
@@ -31,6 +36,15 @@ struct CompressCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("Budget in multiply-adds: a share of the dense ones.", valueName: "share"))
     var macs: String?
+
+    @Option(help: ArgumentHelp("Budget in time: a share of the dense model's, such as 0.6x or 60%.", valueName: "share"))
+    var latency: String?
+
+    @Option(help: ArgumentHelp("Texts or sentences together that --latency is for (default: 1).", valueName: "n"))
+    var batch: Int?
+
+    @Option(help: ArgumentHelp("Table of latencies to use instead of this machine's cache.", valueName: "file"))
+    var table: String?
 
     @Option(help: ArgumentHelp("Calibration text: a file (encoders: one sentence a line), or 'self'.", valueName: "file|self"))
     var calibration: String?
@@ -80,9 +94,20 @@ struct CompressCommand: ParsableCommand {
         if let families, families.allSatisfy({ $0 == "," || $0 == " " }) {
             throw ValidationError("--families: expected names separated by commas, got '\(families)'")
         }
-        guard plan == nil || (size == nil && macs == nil) else { return }
-        if size != nil, macs != nil { throw ValidationError("--size and --macs exclude each other") }
-        if size == nil, macs == nil, plan == nil { throw ValidationError("a budget is needed: --size 50% or --macs 50%") }
+        let budgets = [("--size", size), ("--macs", macs), ("--latency", latency)].filter { $0.1 != nil }.map { $0.0 }
+        if let first = budgets.first, plan != nil {
+            throw ValidationError("--plan says what to keep: it excludes \(first)")
+        }
+        if budgets.isEmpty, plan == nil {
+            throw ValidationError("a budget is needed: --size 50%, --macs 50% or --latency 0.6x")
+        }
+        if budgets.count > 2 { throw ValidationError("two budgets at most, got \(budgets.joined(separator: ", "))") }
+        if latency == nil, let extra = [("--batch", batch != nil), ("--table", table != nil)].first(where: { $0.1 }) {
+            throw ValidationError("\(extra.0) is for --latency")
+        }
+        if let batch, !(1...BatchSizes.largest).contains(batch) {
+            throw ValidationError("--batch: expected 1 to \(BatchSizes.largest), got \(batch)")
+        }
         if output == nil, !planOnly, !dryRun { throw ValidationError("--output is needed") }
     }
 
@@ -92,21 +117,27 @@ struct CompressCommand: ParsableCommand {
             model: model, output: outputPath, recipe: try recipe(), calibration: source, planFile: plan,
             context: common.context, progress: { display($0) })
         job.replacesOutput = force
+        job.latencyTable = table
+        let outcome = Mutex<LatencyOutcome?>(nil)
+        job.latencyOutcome = { found in outcome.withLock { $0 = found } }
         if dryRun { return try printForecast(job.forecast()) }
         if planOnly {
             let plan = try job.plan()
             _ = display.finish()
+            if !common.quiet, let found = outcome.withLock({ $0 }) { standardError(found.text + "\n") }
             let text = try plan.json.serialized(pretty: true) + [UInt8(ascii: "\n")]
             guard let output else { return FileHandle.standardOutput.write(Data(text)) }
             return try AtomicFile.write(text, to: output)
         }
         let report = try job.run()
         let timings = display.finish()
-        try writeTimings(timings)
+        let found = outcome.withLock { $0 }
+        try writeTimings(timings, found)
         if common.json {
             print(try report.json.text(pretty: true))
         } else {
             print(report.text)
+            if let found { print(found.text) }
             print("report: \(outputPath)/report.html")
         }
     }
@@ -132,10 +163,11 @@ struct CompressCommand: ParsableCommand {
             }
             return value
         }
-        let budget = try macs.map { try Budget($0, quantity: .multiplyAdds) }
-            ?? Budget(size ?? "100%", quantity: .bytes)
+        // The order in which ties between them are told: latency is what candidates are ordered by where it is asked for.
+        let given: [(String?, Budget.Quantity)] = [(latency, .latency), (size, .bytes), (macs, .multiplyAdds)]
+        let budgets = try given.compactMap { text, quantity in try text.map { try Budget($0, quantity: quantity) } }
         return Recipe(
-            budget: budget,
+            budgets: budgets.isEmpty ? [Budget(quantity: .bytes, fraction: 1)] : budgets, batch: batch ?? 1,
             selection: MatrixSelection(scope: try choice(scope, "scope"), only: only, except: except),
             families: families.map { $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } } ?? [],
             objective: try choice(objective, "objective"), precision: try choice(precision, "precision"), seed: seed)
@@ -144,18 +176,27 @@ struct CompressCommand: ParsableCommand {
     private func printForecast(_ forecast: CompressionJob.Forecast) throws {
         for site in forecast.selected { print("compress  \(site.name)  \(site.shape)  \(site.role.rawValue)") }
         for (site, reason) in forecast.left { print("leave     \(site.name)  \(site.shape)  \(reason)") }
-        print("budget    \(forecast.limit) of \(forecast.whole)")
+        for size in forecast.budgets {
+            let quantity = size.budget.quantity
+            let amount = quantity == .latency
+                ? "\(FigureText.percent(size.budget.fraction)) of the dense model's time"
+                : "\(size.limit) of \(size.whole)"
+            print("budget    \(amount)\(quantity == .latency ? "" : " \(quantity.unit)")")
+        }
         print("memory    about \(forecast.memory >> 20) MiB of \(ProcessInfo.processInfo.physicalMemory >> 20) MiB")
         print("disk      about \(forecast.disk >> 20) MiB while it runs")
     }
 
     /// Times differ from run to run, so they lie beside the folder, whose bytes do not.
-    private func writeTimings(_ timings: [(stage: String, seconds: Double)]) throws {
+    private func writeTimings(_ timings: [(stage: String, seconds: Double)], _ latency: LatencyOutcome?) throws {
         let stages = timings.map { stage, seconds -> JSONValue in
             ["stage": .string(stage), "seconds": .number((seconds * 1000).rounded() / 1000)]
         }
-        let json: JSONValue = ["threads": .integer(Int64(common.context.threads)), "stages": .array(stages)]
-        try AtomicFile.write(json.serialized(pretty: true) + [UInt8(ascii: "\n")], to: outputPath + ".timings.json")
+        var json = JSONObject()
+        json["threads"] = .integer(Int64(common.context.threads))
+        json["stages"] = .array(stages)
+        if let latency { json["latency"] = latency.json }
+        try AtomicFile.write(JSONValue.object(json).serialized(pretty: true) + [UInt8(ascii: "\n")], to: outputPath + ".timings.json")
         if !common.quiet {
             let total = timings.reduce(0) { $0 + $1.seconds }
             standardError(String(format: "done in %.1f s\n", total))

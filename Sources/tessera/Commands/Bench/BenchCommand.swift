@@ -11,9 +11,12 @@ struct BenchCommand: ParsableCommand {
             Example:
               tessera bench MODEL SMALLER-MODEL
               tessera bench kernels --shapes 1024x1024 --batch 1,64
+              tessera bench calibrate MODEL
               tessera bench make-model RANDOM --kind llama --parameters 110M
             """,
-        subcommands: [BenchModelsCommand.self, BenchKernelsCommand.self, BenchMakeModelCommand.self],
+        subcommands: [
+                BenchModelsCommand.self, BenchKernelsCommand.self, BenchMakeModelCommand.self, BenchCalibrateCommand.self,
+            ],
         defaultSubcommand: BenchModelsCommand.self)
 
     /// Subcommands may be written as options, `bench --make-model` as `bench make-model`.
