@@ -11,20 +11,29 @@ INLINE int panel_most(const int slices) {
     return most < 12 ? most : 12;
 }
 
-/// All rows of x against `slices` times 16 rows of a panel: tiles as even as their number allows, of which the first
-/// prefetches.
+/// All rows of x against `slices` times 16 rows of a panel: tiles as even as their number allows, which share out the
+/// `nextBytes` to prefetch from `next` on.
 INLINE void panel_rows(
-    const int format, const int slices, const int most, const float *x, intptr_t xStride, const void *w,
-    const intptr_t height, intptr_t ahead, float *y, intptr_t yStride, intptr_t batch, intptr_t valid, intptr_t length,
+    const int slices, const int most, const float *x, intptr_t xStride, const float *w, const intptr_t height,
+    const char *next, intptr_t nextBytes, float *y, intptr_t yStride, intptr_t batch, intptr_t valid, intptr_t length,
     bool accumulate) {
-    for (intptr_t tiles = (batch + most - 1) / most; tiles > 0; tiles--) {
+    intptr_t tiles = (batch + most - 1) / most;
+    const bool many = tiles > 2;
+    const intptr_t share = nextBytes / tiles;
+    panel_ahead ahead = {next, length > 0 ? share / length : 0};
+    for (; tiles > 0; tiles--, ahead.next += share) {
         const intptr_t take = (batch + tiles - 1) / tiles;
         switch (take) {
 #define TILE(B) \
     case B: \
-        if (B <= most) \
+        if (B <= most && B > most / 2 && many) \
             panel_tile( \
-                format, slices * VECTORS, B, x, xStride, w, height, ahead, y, yStride, valid, length, accumulate); \
+                TESSERA_PANEL_F32, slices * VECTORS, B, 1, x, xStride, w, height, ahead, y, yStride, valid, length, \
+                accumulate); \
+        else if (B <= most) \
+            panel_tile( \
+                TESSERA_PANEL_F32, slices * VECTORS, B, slices, x, xStride, w, height, ahead, y, yStride, valid, length, \
+                accumulate); \
         break;
             TILE(1)
             TILE(2)
@@ -43,27 +52,27 @@ INLINE void panel_rows(
         x += take * xStride;
         y += take * yStride;
         batch -= take;
-        ahead = 0;
     }
 }
 
-/// The same for a whole panel of f32.
+/// The same for a whole panel.
 TARGET static void panel_block(
-    const float *x, intptr_t xStride, const float *w, const intptr_t height, intptr_t ahead, float *y, intptr_t yStride,
-    intptr_t batch, intptr_t valid, intptr_t length, bool accumulate) {
+    const float *x, intptr_t xStride, const float *w, const intptr_t height, const char *next, intptr_t nextBytes,
+    float *y, intptr_t yStride, intptr_t batch, intptr_t valid, intptr_t length, bool accumulate) {
     if (PANEL_SLICES == 1) {
-        for (intptr_t top = 0; top < height && top < valid; top += TESSERA_PANEL_VECTOR)
+        const intptr_t share = nextBytes * TESSERA_PANEL_VECTOR / height;
+        for (intptr_t top = 0; top < height && top < valid; top += TESSERA_PANEL_VECTOR, next += share)
             panel_rows(
-                TESSERA_PANEL_F32, 1, panel_most(1), x, xStride, w + top, height, ahead, y + top, yStride, batch,
-                valid - top, length, accumulate);
+                1, panel_most(1), x, xStride, w + top, height, next, share, y + top, yStride, batch, valid - top, length,
+                accumulate);
         return;
     }
     switch (height / TESSERA_PANEL_VECTOR) {
 #define SLICES(S) \
     case S: \
         panel_rows( \
-            TESSERA_PANEL_F32, S, panel_most(S), x, xStride, w, S * TESSERA_PANEL_VECTOR, ahead, y, yStride, batch, \
-            valid, length, accumulate); \
+            S, panel_most(S), x, xStride, w, S * TESSERA_PANEL_VECTOR, next, nextBytes, y, yStride, batch, valid, \
+            length, accumulate); \
         break;
         SLICES(1)
         SLICES(2)
@@ -95,12 +104,13 @@ INLINE void panel_single(
     const char *weights = packed;
     for (intptr_t top = 0; top < rows; top += TESSERA_PANEL_ROWS, weights += step) {
         const intptr_t height = tessera_panel_height(rows - top);
+        const panel_ahead ahead = {weights + AHEAD, height * bytes};
         switch (height / TESSERA_PANEL_VECTOR) {
 #define SLICES(S) \
     case S: \
         panel_tile( \
-            format, S * VECTORS, 1, x, 0, weights, S * TESSERA_PANEL_VECTOR, AHEAD, y + top, 0, rows - top, columns, \
-            accumulate); \
+            format, S * VECTORS, 1, S * (format == TESSERA_PANEL_F16 ? 2 : 4) / 4, x, 0, weights, \
+            S * TESSERA_PANEL_VECTOR, ahead, y + top, 0, rows - top, columns, accumulate); \
         break;
             SLICES(1)
             SLICES(2)
@@ -122,24 +132,29 @@ TARGET static void panel_many(
         const intptr_t count = batch - from < PANEL_BATCH ? batch - from : PANEL_BATCH;
         const float *xs = x + from * xStride;
         float *ys = y + from * yStride;
-        for (intptr_t top = 0; top < rows; top += TESSERA_PANEL_ROWS) {
-            const intptr_t height = tessera_panel_height(rows - top);
-            const char *panel = weights + top * laidOut * bytes;
-            intptr_t k = 0;
-            do {
-                const intptr_t length = columns - k < PANEL_BLOCK ? columns - k : PANEL_BLOCK;
-                const void *block = panel + k * height * bytes;
+        intptr_t k = 0;
+        do {
+            const intptr_t length = columns - k < PANEL_BLOCK ? columns - k : PANEL_BLOCK;
+            // An odd last column brings its partner of zeros, which is laid out but not multiplied.
+            const intptr_t stored = k + length == columns ? laidOut - k : length;
+            for (intptr_t top = 0; top < rows; top += TESSERA_PANEL_ROWS) {
+                const intptr_t height = tessera_panel_height(rows - top), below = top + TESSERA_PANEL_ROWS;
+                const char *block = weights + (top * laidOut + k * height) * bytes;
+                // After the last panel comes the first one's next block.
+                const char *next = below < rows
+                    ? weights + (below * laidOut + k * tessera_panel_height(rows - below)) * bytes
+                    : weights + (k + length) * tessera_panel_height(rows) * bytes;
+                const float *values = (const float *)block;
                 if (format != TESSERA_PANEL_F32) {
-                    // An odd last column brings its partner of zeros, which is laid out but not multiplied.
-                    panel_decode(format, block, decoded, height, length + (k + length == columns ? laidOut - columns : 0));
-                    block = decoded;
+                    panel_decode(format, block, decoded, height, stored);
+                    values = decoded;
                 }
                 panel_block(
-                    xs + k, xStride, block, height, AHEAD, ys + top, yStride, count, rows - top, length,
-                    accumulate || k > 0);
-                k += length;
-            } while (k < columns);
-        }
+                    xs + k, xStride, values, height, next, height * length * bytes, ys + top, yStride, count,
+                    rows - top, length, accumulate || k > 0);
+            }
+            k += length;
+        } while (k < columns);
     }
 }
 

@@ -38,21 +38,35 @@ INLINE void panel_store_sums(
         }
 }
 
+/// What a tile brings nearer for those after it: from `next` on, `step` bytes further with every column.
+typedef struct panel_ahead {
+    const char *next;
+    intptr_t step;
+} panel_ahead;
+
 /// Y[batch x valid] (+)= X[batch x length] W^T for the vectors of a panel of `height` rows that begin at w. One
-/// accumulator for every output, adding the columns in order. Weights `ahead` bytes further on are prefetched.
+/// accumulator for every output, adding the columns in order. Prefetches `lines` cache lines with every step, and the
+/// rows of y that follow. The constants unroll everything.
 INLINE void panel_tile(
-    const int format, const int vectors, const int batch, const float *x, intptr_t xStride, const void *w,
-    const intptr_t height, intptr_t ahead, float *y, intptr_t yStride, intptr_t valid, intptr_t length,
-    bool accumulate) {
+    const int format, const int vectors, const int batch, const int lines, const float *x, intptr_t xStride,
+    const void *w, const intptr_t height, panel_ahead ahead, float *y, intptr_t yStride, intptr_t valid,
+    intptr_t length, bool accumulate) {
     V sums[TILE_SUMS];
     const int pair = format == TESSERA_PANEL_BF16 ? 2 : 1;
     const intptr_t bytes = format == TESSERA_PANEL_F32 ? 4 : 2;
     panel_load_sums(vectors, batch, sums, y, yStride, valid, accumulate);
-    const char *weights = w;
+    if (batch > 1)
+        UNROLL for (int b = 0; b < batch; b++)
+            UNROLL for (int line = 0; line < vectors * LANES; line += 16)
+                __builtin_prefetch(y + (batch + b) * yStride + line, 1);
+    const char *weights = w, *next = ahead.next;
     intptr_t k = 0;
-    for (; k + pair <= length; k += pair, weights += pair * height * bytes) {
-        UNROLL for (intptr_t line = 0; line < vectors * LANES * pair * bytes; line += 64)
-            __builtin_prefetch(weights + ahead + line);
+    for (; k + pair <= length; k += pair, weights += pair * height * bytes, next += pair * ahead.step) {
+        UNROLL for (int line = 0; line < lines; line++) {
+            // What many rows of x share waits in the second-level cache, for the first holds what is in use.
+            if (batch > 1) __builtin_prefetch(next + 64 * line, 0, 2);
+            else __builtin_prefetch(next + 64 * line, 0, 3);
+        }
         UNROLL for (int odd = 0; odd < pair; odd++)
             UNROLL for (int v = 0; v < vectors; v++) {
                 const V weight = panel_weights(format, weights, v * LANES * pair, odd);
