@@ -1,8 +1,8 @@
 // Products with packed panels: which tiles, in which order.
 
 enum {
-    PANEL_BLOCK = 256,         // columns whose weights of one panel stay in a near cache for all rows of x
-    PANEL_BATCH = 96,          // rows of x between two passes over the weights
+    PANEL_BLOCK = 384,         // columns whose weights of one panel stay in a near cache for all rows of x
+    PANEL_BATCH = 96,          // the most rows of x between two passes over the weights
 };
 
 /// The most rows of x in a tile that is `slices` times 16 rows high: as many accumulators as there are registers for.
@@ -128,8 +128,11 @@ TARGET static void panel_many(
     float decoded[TESSERA_PANEL_ROWS * PANEL_BLOCK] __attribute__((aligned(64)));
     const intptr_t bytes = tessera_panel_element_bytes(format), laidOut = tessera_panel_columns(format, columns);
     const char *weights = packed;
-    for (intptr_t from = 0; from < batch; from += PANEL_BATCH) {
-        const intptr_t count = batch - from < PANEL_BATCH ? batch - from : PANEL_BATCH;
+    // Passes as even as whole tiles allow.
+    const intptr_t passes = (batch + PANEL_BATCH - 1) / PANEL_BATCH;
+    const intptr_t pass = passes > 0 ? ((batch + passes - 1) / passes + 5) / 6 * 6 : 1;
+    for (intptr_t from = 0; from < batch; from += pass) {
+        const intptr_t count = batch - from < pass ? batch - from : pass;
         const float *xs = x + from * xStride;
         float *ys = y + from * yStride;
         intptr_t k = 0;
