@@ -1,58 +1,98 @@
 // Included once per instruction set, after its vector and code types: products with packed codes, and the table TABLE
 // named NAME.
 //
-// A tile is TILE_VECTORS vectors of W's rows times up to TILE_ROWS rows of X; sums stay in registers along a block of
-// columns, so that the part of a panel a block needs stays in the first-level cache while all rows of X pass over it.
+// A tile is TILE_VECTORS vectors of W's rows times up to TILE_ROWS rows of X. The columns are cut into blocks, so that
+// the part of a panel that a block needs stays in the first-level cache while the rows of X pass over it. Few sums of
+// floats stay in registers along a block; many are added to memory once a group, which leaves the registers to the
+// integers. That memory is a copy of the panel's part of Y, so that its addresses are constants.
 
 #include "codes_internal.h"
 
 enum {
+    /// Rows of every panel here: lower ones are copied into whole ones first.
+    HEIGHT = TESSERA_PANEL_ROWS,
     /// Columns of a block, at least one group.
     BLOCK = 256,
     /// Columns of a quad, of a step that 16-bit partial sums survive.
     QUAD = 4, STEP = 32,
     BLOCK_GROUPS = BLOCK / STEP,
+    /// Rows of X that pass over a panel before it is begun anew.
+    CHUNK = 12 * TILE_ROWS,
+    MOST_SUMS = TILE_ROWS * TILE_VECTORS > SINGLE_VECTORS ? TILE_ROWS * TILE_VECTORS : SINGLE_VECTORS,
+    MOST_VECTORS = TILE_VECTORS > SINGLE_VECTORS ? TILE_VECTORS : SINGLE_VECTORS,
 };
 
 #define UNROLLED _Pragma("clang loop unroll(full)")
 
-/// A block of one panel, seen from one row on.
+/// Some groups of one panel.
 typedef struct Block {
     const uint8_t *codes;
-    intptr_t height, groups, groupSize, groupBytes, codeBytes;
+    intptr_t groups, groupSize, groupBytes, codeBytes;
 } Block;
 
-/// A tile's share of Y, of which `valid` columns exist.
-typedef struct Target {
-    float *y;
-    intptr_t stride, valid;
-    bool accumulate;
-} Target;
-
-INLINE Block block_at(const uint8_t *codes, intptr_t bits, intptr_t height, intptr_t groups, intptr_t groupSize) {
-    intptr_t codeBytes = height * groupSize * bits / 8;
-    return (Block){codes, height, groups, groupSize, codeBytes + 2 * height, codeBytes};
+INLINE Block block_at(const uint8_t *codes, intptr_t bits, intptr_t groups, intptr_t groupSize) {
+    intptr_t codeBytes = HEIGHT * groupSize * bits / 8;
+    return (Block){codes, groups, groupSize, codeBytes + 2 * HEIGHT, codeBytes};
 }
 
-INLINE intptr_t valid_lanes(Target t, int vector) {
-    intptr_t left = t.valid - vector * LANES;
-    return left < 0 ? 0 : left < LANES ? left : LANES;
-}
-INLINE V target_load(Target t, int row, int vector) {
-    if (!t.accumulate) return v_zero();
-    const float *p = t.y + row * t.stride + vector * LANES;
-    intptr_t lanes = valid_lanes(t, vector);
-    return lanes == LANES ? v_load(p) : v_load_part(p, lanes);
-}
-INLINE void target_store(Target t, int row, int vector, V a) {
-    float *p = t.y + row * t.stride + vector * LANES;
-    intptr_t lanes = valid_lanes(t, vector);
-    if (lanes == LANES) v_store(p, a); else if (lanes > 0) v_store_part(p, a, lanes);
-}
-
-/// Scales of `vectors` vectors of rows, for a group whose codes begin at `group`.
+/// Scales of one vector of rows, for the group whose codes begin at `group`.
 INLINE V group_scales(Block w, const uint8_t *group, intptr_t first, int vector) {
     return v_from_half((const uint16_t *)(const void *)(group + w.codeBytes + 2 * first) + vector * LANES);
+}
+
+/// A block of `bits`-bit codes of a panel of `height` rows as one of bytes of a whole panel; the rows it does not have
+/// are zeros.
+INLINE void widen(
+    int bits, const uint8_t *from, intptr_t height, intptr_t groups, intptr_t groupSize, uint8_t *to) {
+    const int shares = 8 / bits;
+    for (intptr_t g = 0; g < groups; g++) {
+        for (intptr_t word = 0; word < groupSize / QUAD / shares; word++) {
+            for (intptr_t at = 0; at < HEIGHT * QUAD; at += LANES * QUAD) {
+                I packed = at < height * QUAD ? i_load(from + at) : i_set(0);
+                UNROLLED for (int share = 0; share < shares; share++)
+                    i_store(to + share * HEIGHT * QUAD + at, i_share(packed, bits, share));
+            }
+            from += height * QUAD;
+            to += shares * HEIGHT * QUAD;
+        }
+        memset(to, 0, 2 * HEIGHT);
+        memcpy(to, from, (size_t)(2 * height));
+        from += 2 * height;
+        to += 2 * HEIGHT;
+    }
+}
+TARGET static void widen_any(
+    intptr_t bits, const uint8_t *from, intptr_t height, intptr_t groups, intptr_t groupSize, uint8_t *to) {
+    if (bits == 8) widen(8, from, height, groups, groupSize, to);
+    else if (bits == 4) widen(4, from, height, groups, groupSize, to);
+    else widen(2, from, height, groups, groupSize, to);
+}
+
+/// What a tile asks for on behalf of the block after its own, a few lines a group while there is time.
+typedef struct Ahead {
+    const uint8_t *next;
+    intptr_t lines;
+} Ahead;
+
+INLINE Ahead ahead_of(const uint8_t *next, intptr_t bytes, intptr_t groups, intptr_t tile, intptr_t tiles) {
+    const intptr_t lines = (bytes / 64 + groups * tiles - 1) / (groups * tiles);
+    return (Ahead){next + tile * groups * lines * 64, lines};
+}
+INLINE void fetch(Ahead ahead, intptr_t group) {
+    for (intptr_t i = 0; i < ahead.lines; i++) __builtin_prefetch(ahead.next + (group * ahead.lines + i) * 64, 0, 2);
+}
+
+/// The valid columns of a panel's part of Y, to and from its copy.
+INLINE void gather(
+    const float *y, intptr_t yStride, intptr_t batch, intptr_t valid, bool accumulate, float *copy) {
+    for (intptr_t b = 0; b < batch; b++) {
+        if (accumulate) memcpy(copy + b * HEIGHT, y + b * yStride, (size_t)valid * sizeof(float));
+        else memset(copy + b * HEIGHT, 0, HEIGHT * sizeof(float));
+    }
+}
+INLINE void scatter(float *y, intptr_t yStride, intptr_t batch, intptr_t valid, const float *copy) {
+    for (intptr_t b = 0; b < batch; b++)
+        memcpy(y + b * yStride, copy + b * HEIGHT, (size_t)valid * sizeof(float));
 }
 
 // MARK: Integers
@@ -65,30 +105,34 @@ typedef struct Rows {
     intptr_t codeStride, scaleStride;
 } Rows;
 
-/// `bits` as stored, `range` the bits that codes may have: what was unpacked to bytes is still small.
+/// Y += X W^T. `bits` as stored, `range` the bits that codes may have: what was widened to bytes is still small.
 INLINE void integer_tile(
-    int bits, int range, int vectors, int rows, Block w, intptr_t first, Rows x, Target t) {
-    enum { MOST = TILE_ROWS * TILE_VECTORS > SINGLE_VECTORS ? TILE_ROWS * TILE_VECTORS : SINGLE_VECTORS };
+    int bits, int range, int vectors, int rows, Block w, intptr_t first, Rows x, float *y, Ahead ahead) {
     const int shares = 8 / bits;
-    V y[MOST];
-    UNROLLED for (int r = 0; r < rows; r++)
-        UNROLLED for (int v = 0; v < vectors; v++) y[r * vectors + v] = target_load(t, r, v);
+    const bool kept = vectors * rows <= KEPT_SUMS;
+    V totals[MOST_SUMS];
+    if (kept) {
+        UNROLLED for (int r = 0; r < rows; r++)
+            UNROLLED for (int v = 0; v < vectors; v++)
+                totals[r * vectors + v] = v_load(y + r * HEIGHT + first + v * LANES);
+    }
     for (intptr_t g = 0; g < w.groups; g++) {
         const uint8_t *group = w.codes + g * w.groupBytes;
-        I sums[MOST];
+        fetch(ahead, g);
+        I sums[MOST_SUMS];
         UNROLLED for (int r = 0; r < rows; r++)
             UNROLLED for (int v = 0; v < vectors; v++) sums[r * vectors + v] = i_set(x.offsets[r * BLOCK_GROUPS + g]);
         for (intptr_t step = 0; step < w.groupSize; step += STEP) {
-            const uint8_t *words = group + step * w.height * bits / 8 + first * QUAD;
+            const uint8_t *words = group + step * HEIGHT * bits / 8 + first * QUAD;
             const int8_t *codes = x.codes + g * w.groupSize + step;
-            P parts[MOST];
+            P parts[MOST_SUMS];
             UNROLLED for (int i = 0; i < rows * vectors; i++) parts[i] = p_start(sums[i]);
             UNROLLED for (int word = 0; word < STEP / QUAD / shares; word++) {
-                I packed[SINGLE_VECTORS];
+                I packed[MOST_VECTORS];
                 UNROLLED for (int v = 0; v < vectors; v++)
-                    packed[v] = i_load(words + word * QUAD * w.height + v * LANES * QUAD);
+                    packed[v] = i_load(words + (word * HEIGHT + v * LANES) * QUAD);
                 UNROLLED for (int share = 0; share < shares; share++) {
-                    I unpacked[SINGLE_VECTORS];
+                    I unpacked[MOST_VECTORS];
                     UNROLLED for (int v = 0; v < vectors; v++) unpacked[v] = i_share(packed[v], bits, share);
                     UNROLLED for (int r = 0; r < rows; r++) {
                         X four = x_set(codes + r * x.codeStride + (word * shares + share) * QUAD, range);
@@ -99,176 +143,129 @@ INLINE void integer_tile(
             }
             UNROLLED for (int i = 0; i < rows * vectors; i++) sums[i] = p_end(sums[i], parts[i], range);
         }
-        UNROLLED for (int v = 0; v < vectors; v++) {
-            V scales = group_scales(w, group, first, v);
-            UNROLLED for (int r = 0; r < rows; r++) {
-                V both = v_mul(scales, v_set(x.scales[r * x.scaleStride + g]));
-                y[r * vectors + v] = v_fma(v_from_int(sums[r * vectors + v]), both, y[r * vectors + v]);
+        // Else the compiler would keep what is at y in registers after all, and then spill it.
+        if (!kept) __asm__("" : "+r"(y));
+        V scales[MOST_VECTORS];
+        UNROLLED for (int v = 0; v < vectors; v++) scales[v] = group_scales(w, group, first, v);
+        UNROLLED for (int r = 0; r < rows; r++) {
+            V scale = v_set(x.scales[r * x.scaleStride + g]);
+            UNROLLED for (int v = 0; v < vectors; v++) {
+                V both = v_mul(scales[v], scale), numbers = v_from_int(sums[r * vectors + v]);
+                float *target = y + r * HEIGHT + first + v * LANES;
+                if (kept) totals[r * vectors + v] = v_fma(numbers, both, totals[r * vectors + v]);
+                else v_store(target, v_fma(numbers, both, v_load(target)));
             }
         }
     }
-    UNROLLED for (int r = 0; r < rows; r++)
-        UNROLLED for (int v = 0; v < vectors; v++) target_store(t, r, v, y[r * vectors + v]);
+    if (kept) {
+        UNROLLED for (int r = 0; r < rows; r++)
+            UNROLLED for (int v = 0; v < vectors; v++)
+                v_store(y + r * HEIGHT + first + v * LANES, totals[r * vectors + v]);
+    }
 }
 
-/// One function for each number of rows, so that sums have registers of their own.
-#define INTEGER_TILES(name, bits, range) \
-    TARGET static void name##_one(Block w, intptr_t first, Rows x, Target t) { \
-        integer_tile(bits, range, NARROW_VECTORS, 1, w, first, x, t); \
-    } \
-    TARGET static void name##_single(Block w, intptr_t first, Rows x, Target t) { \
-        integer_tile(bits, range, SINGLE_VECTORS, 1, w, first, x, t); \
-    } \
-    TARGET static void name##_1(Block w, intptr_t first, Rows x, Target t) { \
-        integer_tile(bits, range, TILE_VECTORS, 1, w, first, x, t); \
-    } \
-    TARGET static void name##_2(Block w, intptr_t first, Rows x, Target t) { \
-        integer_tile(bits, range, TILE_VECTORS, 2, w, first, x, t); \
-    } \
-    TARGET static void name##_3(Block w, intptr_t first, Rows x, Target t) { \
-        integer_tile(bits, range, TILE_VECTORS, 3, w, first, x, t); \
-    } \
-    TARGET static void name##_4(Block w, intptr_t first, Rows x, Target t) { \
-        integer_tile(bits, range, TILE_VECTORS, TILE_ROWS < 4 ? TILE_ROWS : 4, w, first, x, t); \
-    } \
-    TARGET static void name##_5(Block w, intptr_t first, Rows x, Target t) { \
-        integer_tile(bits, range, TILE_VECTORS, TILE_ROWS < 5 ? TILE_ROWS : 5, w, first, x, t); \
-    } \
-    TARGET static void name##_6(Block w, intptr_t first, Rows x, Target t) { \
-        integer_tile(bits, range, TILE_VECTORS, TILE_ROWS < 6 ? TILE_ROWS : 6, w, first, x, t); \
+/// One function for each number of rows, so that sums have registers of their own: all tiles of a panel.
+#define INTEGER_TILES(name, bits, range, vectors, rows) \
+    TARGET static void name##_##rows(Block w, Rows x, float *y, Ahead ahead) { \
+        for (intptr_t first = 0; first < HEIGHT; first += vectors * LANES) { \
+            integer_tile(bits, range, vectors, rows <= TILE_ROWS ? rows : 1, w, first, x, y, ahead); \
+            ahead.lines = 0; \
+        } \
     }
+#define INTEGERS(name, bits, range) \
+    INTEGER_TILES(name, bits, range, SINGLE_VECTORS, 1) \
+    INTEGER_TILES(name, bits, range, TILE_VECTORS, 2) \
+    INTEGER_TILES(name, bits, range, TILE_VECTORS, 3) \
+    INTEGER_TILES(name, bits, range, TILE_VECTORS, 4) \
+    INTEGER_TILES(name, bits, range, TILE_VECTORS, 5) \
+    INTEGER_TILES(name, bits, range, TILE_VECTORS, 6) \
+    static const IntegerTiles name[] = {name##_1, name##_2, name##_3, name##_4, name##_5, name##_6};
+typedef void (*IntegerTiles)(Block w, Rows x, float *y, Ahead ahead);
+INTEGERS(integers8, 8, 8)
+INTEGERS(integers4, 4, 4)
+INTEGERS(integers2, 2, 2)
+INTEGERS(integers4in8, 8, 4)
 
-typedef void (*IntegerTile)(Block w, intptr_t first, Rows x, Target t);
-typedef struct IntegerTiles {
-    /// One row of X by a single vector, by many, and 1 to 6 rows by TILE_VECTORS.
-    IntegerTile one, single, rows[6];
-} IntegerTiles;
-#define INTEGER_TABLE(name) \
-    {name##_one, name##_single, {name##_1, name##_2, name##_3, name##_4, name##_5, name##_6}}
-
-INTEGER_TILES(integers8, 8, 8)
-INTEGER_TILES(integers4, 4, 4)
-INTEGER_TILES(integers2, 2, 2)
-INTEGER_TILES(integers4in8, 8, 4)
-static const IntegerTiles tiles8 = INTEGER_TABLE(integers8), tiles4 = INTEGER_TABLE(integers4),
-    tiles2 = INTEGER_TABLE(integers2), tiles4in8 = INTEGER_TABLE(integers4in8);
-
-/// Runs the tiles of `rows` rows of X over all rows of a panel's block, `valid` of which exist.
+/// All columns of one panel, `valid` of whose rows exist, times up to CHUNK rows of X.
 INLINE void integer_panel(
-    const IntegerTiles *tiles, int rows, Block w, Rows x, float *y, intptr_t yStride, intptr_t valid,
-    bool accumulate) {
-    for (intptr_t first = 0; first < w.height;) {
-        Target t = {y + first, yStride, valid - first, accumulate};
-        intptr_t left = w.height - first;
-        if (rows == 1 && left >= SINGLE_VECTORS * LANES) {
-            tiles->single(w, first, x, t);
-            first += SINGLE_VECTORS * LANES;
-        } else if (left >= TILE_VECTORS * LANES) {
-            tiles->rows[rows - 1](w, first, x, t);
-            first += TILE_VECTORS * LANES;
-        } else {
-            for (int r = 0; r < rows; r++) {
-                Rows row = {
-                    x.codes + r * x.codeStride, x.scales + r * x.scaleStride, x.offsets + r * BLOCK_GROUPS,
-                    x.codeStride, x.scaleStride};
-                tiles->one(w, first, row, (Target){t.y + r * yStride, yStride, t.valid, accumulate});
-            }
-            first += NARROW_VECTORS * LANES;
+    intptr_t bits, intptr_t zero, tessera_quantized_rows x, const uint8_t *codes, intptr_t height, intptr_t batch,
+    float *y) {
+    const intptr_t blockGroups = BLOCK / x.groupSize, tiles = (batch + TILE_ROWS - 1) / TILE_ROWS;
+    const bool widened = height < HEIGHT || (bits < 8 && batch > TILE_ROWS);
+    const IntegerTiles *functions = bits == 8 ? integers8 : widened ? integers4in8 : bits == 4 ? integers4 : integers2;
+    _Alignas(64) uint8_t bytes[HEIGHT * (BLOCK + 2 * BLOCK_GROUPS)];
+    for (intptr_t g = 0; g < x.groups; g += blockGroups) {
+        const intptr_t count = x.groups - g < blockGroups ? x.groups - g : blockGroups;
+        const intptr_t blockBytes = count * tessera_code_group_bytes(bits, x.groupSize, height);
+        Block block = block_at(codes, bits, count, x.groupSize);
+        if (widened) {
+            widen_any(bits, codes, height, count, x.groupSize, bytes);
+            block = block_at(bytes, 8, count, x.groupSize);
+        }
+        codes += blockBytes;
+        // As even as it goes: the last tile is not left with a single row.
+        for (intptr_t tile = 0; tile < tiles; tile++) {
+            const intptr_t b = batch * tile / tiles, rows = batch * (tile + 1) / tiles - b;
+            int32_t offsets[TILE_ROWS * BLOCK_GROUPS];
+            for (intptr_t r = 0; r < rows; r++)
+                for (intptr_t i = 0; i < count; i++)
+                    offsets[r * BLOCK_GROUPS + i] = i_offset(bits, zero) * x.sums[(b + r) * x.groups + g + i];
+            Rows from = {
+                x.codes + (b * x.groups + g) * x.groupSize, x.scales + b * x.groups + g, offsets,
+                x.groups * x.groupSize, x.groups};
+            functions[rows - 1](block, from, y + b * HEIGHT, ahead_of(codes, blockBytes, count, tile, tiles));
         }
     }
-}
-
-/// A block of `bits`-bit codes as one of bytes.
-INLINE void widen(int bits, Block from, uint8_t *to) {
-    const int shares = 8 / bits;
-    for (intptr_t g = 0; g < from.groups; g++) {
-        const uint8_t *words = from.codes + g * from.groupBytes;
-        for (intptr_t word = 0; word < from.groupSize / QUAD / shares; word++) {
-            for (intptr_t at = 0; at < from.height * QUAD; at += LANES * QUAD) {
-                I packed = i_load(words + at);
-                UNROLLED for (int share = 0; share < shares; share++)
-                    i_store(to + share * from.height * QUAD + at, i_share(packed, bits, share));
-            }
-            words += from.height * QUAD;
-            to += shares * from.height * QUAD;
-        }
-        memcpy(to, words, (size_t)(2 * from.height));
-        to += 2 * from.height;
-    }
-}
-TARGET static void widen4(Block from, uint8_t *to) { widen(4, from, to); }
-TARGET static void widen2(Block from, uint8_t *to) { widen(2, from, to); }
-
-INLINE void clear(float *y, intptr_t yStride, intptr_t batch, intptr_t rows) {
-    for (intptr_t b = 0; b < batch; b++) memset(y + b * yStride, 0, (size_t)rows * sizeof(float));
 }
 
 TARGET static void codeProduct(
     intptr_t bits, intptr_t zero, tessera_quantized_rows x, const void *packed, float *y, intptr_t yStride,
     intptr_t batch, intptr_t rows, intptr_t columns, bool accumulate) {
     (void)columns;
-    if (x.groups == 0 && !accumulate) clear(y, yStride, batch, rows);
-    const IntegerTiles *tiles = bits == 8 ? &tiles8 : bits == 4 ? &tiles4 : &tiles2;
-    const bool widened = bits < 8 && batch > TILE_ROWS;
-    const intptr_t blockGroups = BLOCK / x.groupSize, tileCount = (batch + TILE_ROWS - 1) / TILE_ROWS;
     const uint8_t *codes = packed;
-    _Alignas(64) uint8_t bytes[TESSERA_PANEL_ROWS * (BLOCK + 2 * BLOCK_GROUPS)];
-    for (intptr_t start = 0; start < rows; start += TESSERA_PANEL_ROWS) {
+    const intptr_t chunks = (batch + CHUNK - 1) / CHUNK;
+    _Alignas(64) float copy[CHUNK * HEIGHT];
+    for (intptr_t start = 0; start < rows; start += HEIGHT) {
         const intptr_t height = tessera_panel_height(rows, start);
         const intptr_t valid = rows - start < height ? rows - start : height;
-        for (intptr_t g = 0; g < x.groups; g += blockGroups) {
-            const intptr_t count = x.groups - g < blockGroups ? x.groups - g : blockGroups;
-            Block block = block_at(codes, bits, height, count, x.groupSize);
-            codes += count * block.groupBytes;
-            if (widened) {
-                if (bits == 4) widen4(block, bytes); else widen2(block, bytes);
-                block = block_at(bytes, 8, height, count, x.groupSize);
-            }
-            // As even as it goes: the last tile is not left with a single row.
-            for (intptr_t tile = 0; tile < tileCount; tile++) {
-                const intptr_t b = batch * tile / tileCount, tileRows = batch * (tile + 1) / tileCount - b;
-                int32_t offsets[TILE_ROWS * BLOCK_GROUPS];
-                for (intptr_t r = 0; r < tileRows; r++)
-                    for (intptr_t i = 0; i < count; i++)
-                        offsets[r * BLOCK_GROUPS + i] = i_offset(bits, zero) * x.sums[(b + r) * x.groups + g + i];
-                Rows from = {
-                    x.codes + (b * x.groups + g) * x.groupSize, x.scales + b * x.groups + g, offsets,
-                    x.groups * x.groupSize, x.groups};
-                integer_panel(
-                    widened ? &tiles4in8 : tiles, (int)tileRows, block, from, y + b * yStride + start, yStride,
-                    valid, accumulate || g > 0);
-            }
+        for (intptr_t chunk = 0; chunk < chunks; chunk++) {
+            const intptr_t b = batch * chunk / chunks, count = batch * (chunk + 1) / chunks - b;
+            tessera_quantized_rows part = x;
+            part.codes += b * x.groups * x.groupSize;
+            part.scales += b * x.groups;
+            part.sums += b * x.groups;
+            gather(y + b * yStride + start, yStride, count, valid, accumulate, copy);
+            integer_panel(bits, zero, part, codes, height, count, copy);
+            scatter(y + b * yStride + start, yStride, count, valid, copy);
         }
+        codes += x.groups * tessera_code_group_bytes(bits, x.groupSize, height);
     }
 }
 
 // MARK: Floats
 
-/// `x` has a whole number of groups. Codes come from `w`, or as floats from `values` (vectors side by side, column by
-/// column) when `decoded`.
+/// Y += X W^T, X of a whole number of groups. Codes come from `w`, or as floats from `values` (vectors side by side,
+/// column by column) when `decoded`.
 INLINE void exact_tile(
     int bits, int vectors, int rows, bool decoded, Decoder decoder, Block w, intptr_t first, const float *values,
-    const float *x, intptr_t xStride, Target t) {
-    enum { MOST = TILE_ROWS * TILE_VECTORS > SINGLE_VECTORS ? TILE_ROWS * TILE_VECTORS : SINGLE_VECTORS };
+    const float *x, intptr_t xStride, float *y, Ahead ahead) {
     const int shares = 8 / bits;
-    V y[MOST];
-    UNROLLED for (int r = 0; r < rows; r++)
-        UNROLLED for (int v = 0; v < vectors; v++) y[r * vectors + v] = target_load(t, r, v);
     for (intptr_t g = 0; g < w.groups; g++) {
         const uint8_t *group = w.codes + g * w.groupBytes, *words = group + first * QUAD;
-        V sums[MOST];
+        fetch(ahead, g);
+        V sums[MOST_SUMS];
         UNROLLED for (int i = 0; i < rows * vectors; i++) sums[i] = v_zero();
-        for (intptr_t k = g * w.groupSize; k < (g + 1) * w.groupSize; k += shares * QUAD) {
-            I packed[SINGLE_VECTORS];
+        for (intptr_t k = g * w.groupSize; k < (g + 1) * w.groupSize; k += decoded ? 1 : shares * QUAD) {
+            I packed[MOST_VECTORS];
             if (!decoded) {
                 UNROLLED for (int v = 0; v < vectors; v++) packed[v] = i_load(words + v * LANES * QUAD);
-                words += w.height * QUAD;
+                words += HEIGHT * QUAD;
             }
-            UNROLLED for (int i = 0; i < shares * QUAD; i++) {
-                V column[SINGLE_VECTORS];
+            UNROLLED for (int i = 0; i < (decoded ? 1 : shares * QUAD); i++) {
+                V column[MOST_VECTORS];
                 UNROLLED for (int v = 0; v < vectors; v++)
-                    column[v] = decoded ? v_load(values + ((k + i) * vectors + v) * LANES)
-                                       : decode(decoder, packed[v], bits, i % QUAD * 8 + i / QUAD * bits);
+                    column[v] = decoded ? v_load(values + k * HEIGHT + first + v * LANES)
+                                        : decode(decoder, packed[v], bits, i % QUAD * 8 + i / QUAD * bits);
                 UNROLLED for (int r = 0; r < rows; r++) {
                     V same = v_set(x[r * xStride + k + i]);
                     UNROLLED for (int v = 0; v < vectors; v++)
@@ -276,135 +273,124 @@ INLINE void exact_tile(
                 }
             }
         }
+        __asm__("" : "+r"(y));
         UNROLLED for (int v = 0; v < vectors; v++) {
             V scales = group_scales(w, group, first, v);
-            UNROLLED for (int r = 0; r < rows; r++)
-                y[r * vectors + v] = v_fma(sums[r * vectors + v], scales, y[r * vectors + v]);
+            UNROLLED for (int r = 0; r < rows; r++) {
+                float *target = y + r * HEIGHT + first + v * LANES;
+                v_store(target, v_fma(sums[r * vectors + v], scales, v_load(target)));
+            }
         }
     }
-    UNROLLED for (int r = 0; r < rows; r++)
-        UNROLLED for (int v = 0; v < vectors; v++) target_store(t, r, v, y[r * vectors + v]);
 }
-
-/// Columns of a block of floats: TILE_VECTORS vectors of them fit half of the first-level cache.
-enum { EXACT_BLOCK = 128 };
 
 /// Floats of a block, as `exact_tile` takes them.
-INLINE void decode_block(int bits, Decoder decoder, Block w, intptr_t first, int vectors, float *values) {
+INLINE void decode_block(int bits, Decoder decoder, Block w, float *values) {
     const int shares = 8 / bits;
     for (intptr_t g = 0; g < w.groups; g++) {
-        const uint8_t *words = w.codes + g * w.groupBytes + first * QUAD;
+        const uint8_t *words = w.codes + g * w.groupBytes;
         for (intptr_t k = 0; k < w.groupSize; k += shares * QUAD) {
-            UNROLLED for (int v = 0; v < vectors; v++) {
-                I packed = i_load(words + v * LANES * QUAD);
+            for (intptr_t row = 0; row < HEIGHT; row += LANES) {
+                I packed = i_load(words + row * QUAD);
                 UNROLLED for (int i = 0; i < shares * QUAD; i++)
-                    v_store(
-                        values + (i * vectors + v) * LANES,
-                        decode(decoder, packed, bits, i % QUAD * 8 + i / QUAD * bits));
+                    v_store(values + i * HEIGHT + row, decode(decoder, packed, bits, i % QUAD * 8 + i / QUAD * bits));
             }
-            words += w.height * QUAD;
-            values += shares * QUAD * vectors * LANES;
+            words += HEIGHT * QUAD;
+            values += shares * QUAD * HEIGHT;
         }
     }
 }
+TARGET static void decode_any(intptr_t bits, Decoder decoder, Block w, float *values) {
+    if (bits == 8) decode_block(8, decoder, w, values);
+    else if (bits == 4) decode_block(4, decoder, w, values);
+    else decode_block(2, decoder, w, values);
+}
 
-typedef void (*ExactTile)(
-    Decoder decoder, Block w, intptr_t first, const float *values, const float *x, intptr_t xStride, Target t);
-#define EXACT_TILE(name, bits, vectors, rows, decoded) \
-    TARGET static void name( \
-        Decoder decoder, Block w, intptr_t first, const float *values, const float *x, intptr_t xStride, Target t) { \
-        exact_tile(bits, vectors, rows, decoded, decoder, w, first, values, x, xStride, t); \
+/// All tiles of a panel, for a number of rows.
+#define EXACT_TILES(name, bits, vectors, rows, decoded) \
+    TARGET static void name##_##rows( \
+        Decoder decoder, Block w, const float *values, const float *x, intptr_t xStride, float *y, Ahead ahead) { \
+        for (intptr_t first = 0; first < HEIGHT; first += vectors * LANES) { \
+            exact_tile( \
+                bits, vectors, rows <= TILE_ROWS ? rows : 1, decoded, decoder, w, first, values, x, xStride, y, ahead); \
+            ahead.lines = 0; \
+        } \
     }
-#define EXACT_SINGLES(name, bits) \
-    EXACT_TILE(name##_one, bits, NARROW_VECTORS, 1, 0) \
-    EXACT_TILE(name##_tile, bits, TILE_VECTORS, 1, 0) \
-    EXACT_TILE(name##_single, bits, SINGLE_VECTORS, 1, 0) \
-    TARGET static void name##_decode(Decoder decoder, Block w, intptr_t first, bool narrow, float *values) { \
-        if (narrow) decode_block(bits, decoder, w, first, NARROW_VECTORS, values); \
-        else decode_block(bits, decoder, w, first, TILE_VECTORS, values); \
-    }
-EXACT_SINGLES(exact8, 8)
-EXACT_SINGLES(exact4, 4)
-EXACT_SINGLES(exact2, 2)
-EXACT_TILE(floats_narrow, 8, NARROW_VECTORS, 1, 1)
-EXACT_TILE(floats_1, 8, TILE_VECTORS, 1, 1)
-EXACT_TILE(floats_2, 8, TILE_VECTORS, 2, 1)
-EXACT_TILE(floats_3, 8, TILE_VECTORS, 3, 1)
-EXACT_TILE(floats_4, 8, TILE_VECTORS, TILE_ROWS < 4 ? TILE_ROWS : 4, 1)
-EXACT_TILE(floats_5, 8, TILE_VECTORS, TILE_ROWS < 5 ? TILE_ROWS : 5, 1)
-EXACT_TILE(floats_6, 8, TILE_VECTORS, TILE_ROWS < 6 ? TILE_ROWS : 6, 1)
-static const ExactTile floatTiles[] = {floats_1, floats_2, floats_3, floats_4, floats_5, floats_6};
+EXACT_TILES(exact8, 8, SINGLE_VECTORS, 1, 0)
+EXACT_TILES(exact4, 4, SINGLE_VECTORS, 1, 0)
+EXACT_TILES(exact2, 2, SINGLE_VECTORS, 1, 0)
+EXACT_TILES(floats, 8, SINGLE_VECTORS, 1, 1)
+EXACT_TILES(floats, 8, TILE_VECTORS, 2, 1)
+EXACT_TILES(floats, 8, TILE_VECTORS, 3, 1)
+EXACT_TILES(floats, 8, TILE_VECTORS, 4, 1)
+EXACT_TILES(floats, 8, TILE_VECTORS, 5, 1)
+EXACT_TILES(floats, 8, TILE_VECTORS, 6, 1)
+typedef void (*ExactTiles)(
+    Decoder decoder, Block w, const float *values, const float *x, intptr_t xStride, float *y, Ahead ahead);
+static const ExactTiles floatTiles[] = {floats_1, floats_2, floats_3, floats_4, floats_5, floats_6};
 
-typedef struct ExactTiles {
-    ExactTile one, tile, single;
-    void (*decode)(Decoder decoder, Block w, intptr_t first, bool narrow, float *values);
-} ExactTiles;
-#define EXACT_TABLE(name) {name##_one, name##_tile, name##_single, name##_decode}
-static const ExactTiles exactTiles8 = EXACT_TABLE(exact8), exactTiles4 = EXACT_TABLE(exact4),
-    exactTiles2 = EXACT_TABLE(exact2);
+/// Columns of a block of floats: such a block fits half of the first-level cache, where groups allow it.
+enum { EXACT_BLOCK = 64 };
 
-/// One block of a panel times all rows of X, which begin at the block's first column.
+/// As `integer_panel`. The last group is on its own when columns are missing from it.
 INLINE void exact_panel(
-    const ExactTiles *tiles, Decoder decoder, Block w, const float *x, intptr_t xStride, float *y, intptr_t yStride,
-    intptr_t batch, intptr_t valid, bool accumulate, float *values) {
-    for (intptr_t first = 0; first < w.height;) {
-        const intptr_t left = w.height - first;
-        const bool single = batch == 1 && left >= SINGLE_VECTORS * LANES, narrow = left < TILE_VECTORS * LANES;
-        Target t = {y + first, yStride, valid - first, accumulate};
-        if (batch == 1) {
-            (single ? tiles->single : narrow ? tiles->one : tiles->tile)(decoder, w, first, 0, x, xStride, t);
-        } else {
-            tiles->decode(decoder, w, first, narrow, values);
-            const intptr_t most = narrow ? 1 : TILE_ROWS, tileCount = (batch + most - 1) / most;
-            for (intptr_t tile = 0; tile < tileCount; tile++) {
-                const intptr_t b = batch * tile / tileCount, rows = batch * (tile + 1) / tileCount - b;
-                t.y = y + b * yStride + first;
-                (narrow ? floats_narrow : floatTiles[rows - 1])(
-                    decoder, w, first, values, x + b * xStride, xStride, t);
-            }
+    intptr_t bits, intptr_t zero, intptr_t groupSize, const float *x, intptr_t xStride, const uint8_t *codes,
+    intptr_t height, intptr_t batch, intptr_t columns, float *y) {
+    const intptr_t whole = columns / groupSize, groups = (columns + groupSize - 1) / groupSize;
+    const intptr_t blockGroups = groupSize < EXACT_BLOCK ? EXACT_BLOCK / groupSize : 1;
+    const intptr_t tiles = (batch + TILE_ROWS - 1) / TILE_ROWS, kept = height < HEIGHT ? 8 : bits;
+    const Decoder decoder = decoder_for((int)kept, (int)zero);
+    const ExactTiles single = kept == 8 ? exact8_1 : kept == 4 ? exact4_1 : exact2_1;
+    _Alignas(64) uint8_t bytes[HEIGHT * (TESSERA_CODE_GROUP + 2 * TESSERA_CODE_GROUP / STEP)];
+    _Alignas(64) float values[TESSERA_CODE_GROUP * HEIGHT];
+    float padded[TILE_ROWS * TESSERA_CODE_GROUP];
+    for (intptr_t g = 0; g < groups;) {
+        const intptr_t full = g < whole ? whole - g : 1, count = full < blockGroups ? full : blockGroups;
+        const intptr_t blockBytes = count * tessera_code_group_bytes(bits, groupSize, height);
+        Block block = block_at(codes, bits, count, groupSize);
+        if (height < HEIGHT) {
+            widen_any(bits, codes, height, count, groupSize, bytes);
+            block = block_at(bytes, 8, count, groupSize);
         }
-        first += (single ? SINGLE_VECTORS : narrow ? NARROW_VECTORS : TILE_VECTORS) * LANES;
+        codes += blockBytes;
+        if (batch > 1) decode_any(kept, decoder, block, values);
+        for (intptr_t tile = 0; tile < tiles; tile++) {
+            const intptr_t b = batch * tile / tiles, rows = batch * (tile + 1) / tiles - b;
+            const float *from = x + b * xStride + g * groupSize;
+            intptr_t fromStride = xStride;
+            if (g >= whole) {
+                memset(padded, 0, sizeof padded);
+                for (intptr_t r = 0; r < rows; r++)
+                    memcpy(
+                        padded + r * groupSize, from + r * xStride,
+                        (size_t)(columns - g * groupSize) * sizeof(float));
+                from = padded;
+                fromStride = groupSize;
+            }
+            (batch == 1 ? single : floatTiles[rows - 1])(
+                decoder, block, values, from, fromStride, y + b * HEIGHT,
+                ahead_of(codes, blockBytes, count, tile, tiles));
+        }
+        g += count;
     }
 }
 
 TARGET static void codeProductExact(
     intptr_t bits, intptr_t zero, intptr_t groupSize, const float *x, intptr_t xStride, const void *packed, float *y,
     intptr_t yStride, intptr_t batch, intptr_t rows, intptr_t columns, bool accumulate) {
-    if (columns == 0 && !accumulate) clear(y, yStride, batch, rows);
-    const ExactTiles *tiles = bits == 8 ? &exactTiles8 : bits == 4 ? &exactTiles4 : &exactTiles2;
-    const Decoder decoder = decoder_for((int)bits, (int)zero);
-    const intptr_t whole = columns / groupSize, groups = (columns + groupSize - 1) / groupSize;
-    const intptr_t blockGroups = EXACT_BLOCK / groupSize;
     const uint8_t *codes = packed;
-    _Alignas(64) float values[EXACT_BLOCK * TILE_VECTORS * LANES];
-    for (intptr_t start = 0; start < rows; start += TESSERA_PANEL_ROWS) {
+    const intptr_t groups = (columns + groupSize - 1) / groupSize, chunks = (batch + CHUNK - 1) / CHUNK;
+    _Alignas(64) float copy[CHUNK * HEIGHT];
+    for (intptr_t start = 0; start < rows; start += HEIGHT) {
         const intptr_t height = tessera_panel_height(rows, start);
         const intptr_t valid = rows - start < height ? rows - start : height;
-        for (intptr_t g = 0; g < groups;) {
-            // The last group is on its own when columns are missing from it.
-            const intptr_t full = g < whole ? whole - g : 1, count = full < blockGroups ? full : blockGroups;
-            const Block block = block_at(codes, bits, height, count, groupSize);
-            const bool accumulating = accumulate || g > 0;
-            codes += count * block.groupBytes;
-            if (g < whole) {
-                exact_panel(
-                    tiles, decoder, block, x + g * groupSize, xStride, y + start, yStride, batch, valid, accumulating,
-                    values);
-            } else {
-                for (intptr_t b = 0; b < batch; b += TILE_ROWS) {
-                    const intptr_t tileRows = batch - b < TILE_ROWS ? batch - b : TILE_ROWS;
-                    float padded[TILE_ROWS * TESSERA_CODE_GROUP] = {0};
-                    for (intptr_t r = 0; r < tileRows; r++)
-                        memcpy(
-                            padded + r * groupSize, x + (b + r) * xStride + g * groupSize,
-                            (size_t)(columns - g * groupSize) * sizeof(float));
-                    exact_panel(
-                        tiles, decoder, block, padded, groupSize, y + b * yStride + start, yStride, tileRows, valid,
-                        accumulating, values);
-                }
-            }
-            g += count;
+        for (intptr_t chunk = 0; chunk < chunks; chunk++) {
+            const intptr_t b = batch * chunk / chunks, count = batch * (chunk + 1) / chunks - b;
+            gather(y + b * yStride + start, yStride, count, valid, accumulate, copy);
+            exact_panel(bits, zero, groupSize, x + b * xStride, xStride, codes, height, count, columns, copy);
+            scatter(y + b * yStride + start, yStride, count, valid, copy);
         }
+        codes += groups * tessera_code_group_bytes(bits, groupSize, height);
     }
 }
 

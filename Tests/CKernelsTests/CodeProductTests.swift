@@ -7,9 +7,9 @@ import Testing
     static let sizes = [(1, 1), (16, 32), (17, 100), (48, 33), (64, 64), (65, 385), (130, 260)]
 
     /// The documented order of operations: exact integers within a group, one fused multiply-add a group.
-    static func rounded(_ w: PackedCodeMatrix, _ x: RoundedRows, batch: Int, start: [Float], stride: Int, accumulate: Bool)
-        -> [Float]
-    {
+    static func rounded(
+        _ w: PackedCodeMatrix, _ x: RoundedRows, batch: Int, start: [Float], stride: Int, accumulate: Bool
+    ) -> [Float] {
         var y = start
         let (codes, scales) = (x.codes.array, x.scales.array)
         for b in 0..<batch {

@@ -1,8 +1,8 @@
 import CKernels
 import Tensors
 
-/// The product with a sum of matrices of packed codes, all of one shape and group size (one for plain integers, one for
-/// each plane of trits).
+/// The product with a sum of matrices of packed codes, all of one shape and group size: one for plain integers, one
+/// for each plane of trits.
 ///
 /// With rounded activations, |error of y_o| <= sum over groups g of s_g / 2 * sum over the group's columns of |W_oj|,
 /// s_g = max |x| / 127 over the group: rounding moves no x by more than half a step. Rows and columns are padded, the
@@ -140,6 +140,7 @@ private enum WorkSplit {
             pieces == 0 ? 0 : Double(pieces) / Double((pieces + members - 1) / members * members)
         }
         let byPanel = evenness(panels)
-        self = byPanel >= 0.9 || byPanel >= evenness((batch + Self.batchGrain - 1) / Self.batchGrain) ? .panels : .batch
+        let byBatch = evenness((batch + Self.batchGrain - 1) / Self.batchGrain)
+        self = byPanel >= 0.9 || byPanel >= byBatch ? .panels : .batch
     }
 }
