@@ -1,0 +1,85 @@
+#include "sparse_internal.h"
+
+static void tileInput(const float *x, intptr_t xStride, intptr_t batch, intptr_t first, intptr_t last, float *xt) {
+    const intptr_t width = tessera_tile_width(batch);
+    for (intptr_t column = first; column < last; column++)
+        for (intptr_t b = 0; b < width; b++) xt[column * width + b] = b < batch ? x[b * xStride + column] : 0;
+}
+
+/// Both forms of input: element (b, column) is at b * across + column * along.
+static void nm(
+    tessera_nm_shape shape, const float *x, intptr_t across, intptr_t along, const void *packed, float *y,
+    intptr_t yStride, intptr_t batch) {
+    const nm_layout layout = nm_layout_of(shape);
+    const uint8_t *panel = packed;
+    for (intptr_t top = 0; top < shape.rows; top += TESSERA_PANEL_ROWS) {
+        const intptr_t height = nm_panel_height(shape.rows, top);
+        for (intptr_t row = 0; row < height && top + row < shape.rows; row++)
+            for (intptr_t b = 0; b < batch; b++) {
+                float sum = 0;
+                const uint8_t *chunk = panel;
+                for (intptr_t first = 0; first < layout.entries; first += layout.chunk) {
+                    const intptr_t count = nm_smaller(layout.entries - first, layout.chunk);
+                    const uint32_t word = ((const uint32_t *)(const void *)chunk)[row];
+                    const void *values = chunk + 4 * height;
+                    for (intptr_t entry = 0; entry < count; entry++) {
+                        const intptr_t place = word >> (layout.bits * entry) & ((1u << layout.bits) - 1);
+                        const intptr_t column = (first + entry) / layout.kept * layout.window + place;
+                        const intptr_t slot = nm_value_number(shape.format, entry, row, height);
+                        sum += tessera_stored(shape.format, values, slot) * x[b * across + column * along];
+                    }
+                    chunk += nm_chunk_bytes(layout, shape.format, count, height);
+                }
+                y[b * yStride + top + row] = sum;
+            }
+        panel += nm_panel_bytes(shape, height);
+    }
+}
+
+static void nmProduct(
+    tessera_nm_shape shape, const float *x, intptr_t xStride, const void *packed, float *y, intptr_t yStride,
+    intptr_t batch) {
+    nm(shape, x, xStride, 1, packed, y, yStride, batch);
+}
+
+static void nmTile(
+    tessera_nm_shape shape, const float *xt, const void *packed, float *y, intptr_t yStride, intptr_t batch) {
+    nm(shape, xt, 1, tessera_tile_width(batch), packed, y, yStride, batch);
+}
+
+static void slices(
+    const tessera_slices *w, const float *x, intptr_t across, intptr_t along, float *y, intptr_t yStride,
+    intptr_t batch, intptr_t first, intptr_t last) {
+    for (intptr_t row = 16 * first; row < 16 * last && row < w->rows; row++)
+        for (intptr_t b = 0; b < batch; b++) {
+            float sum = 0;
+            intptr_t slot = w->starts[row / 16] * 16 + row % 16;
+            for (uint32_t entry = 0; entry < w->lengths[row]; entry++, slot += 16) {
+                const intptr_t column = w->wide ? (intptr_t)((const uint32_t *)w->indices)[slot]
+                                                : (intptr_t)((const uint16_t *)w->indices)[slot];
+                sum += tessera_stored(w->format, w->values, slot) * x[b * across + column * along];
+            }
+            y[b * yStride + row] = sum;
+        }
+}
+
+static void sliceProduct(
+    const tessera_slices *w, const float *x, intptr_t xStride, float *y, intptr_t yStride, intptr_t batch,
+    intptr_t first, intptr_t last) {
+    slices(w, x, xStride, 1, y, yStride, batch, first, last);
+}
+
+static void sliceTile(
+    const tessera_slices *w, const float *xt, float *y, intptr_t yStride, intptr_t batch, intptr_t first,
+    intptr_t last) {
+    slices(w, xt, 1, tessera_tile_width(batch), y, yStride, batch, first, last);
+}
+
+const tessera_sparse_kernels tessera_sparse_table_portable = {
+    .name = "portable",
+    .tileInput = tileInput,
+    .nmProduct = nmProduct,
+    .nmTile = nmTile,
+    .sliceProduct = sliceProduct,
+    .sliceTile = sliceTile,
+};

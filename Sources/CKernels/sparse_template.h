@@ -1,0 +1,21 @@
+// Included once per instruction set, after its vector type and its integers: the table SPARSE_TABLE named NAME.
+
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#include "sparse_transpose_template.h"
+#include "sparse_nm_template.h"
+#include "sparse_tile_template.h"
+#include "sparse_slices_template.h"
+
+const tessera_sparse_kernels SPARSE_TABLE = {
+    .name = NAME,
+    .tileInput = tileInput,
+    .nmProduct = nmProduct,
+    .nmTile = nmTile,
+    .sliceProduct = sliceProduct,
+    .sliceTile = sliceTile,
+};

@@ -1,0 +1,24 @@
+// Between rows of X or Y and tiles, which hold them feature-major.
+
+/// target[c][r] = source[r][c] for r < rows, c < columns.
+INLINE void transpose(
+    const float *source, intptr_t sourceStride, intptr_t rows, intptr_t columns, float *target, intptr_t targetStride) {
+    intptr_t r = 0;
+    for (; r + LANES <= rows; r += LANES) {
+        intptr_t c = 0;
+        for (; c + LANES <= columns; c += LANES)
+            transpose_square(source + r * sourceStride + c, sourceStride, target + c * targetStride + r, targetStride);
+        for (; c < columns; c++)
+            for (intptr_t i = r; i < r + LANES; i++) target[c * targetStride + i] = source[i * sourceStride + c];
+    }
+    for (; r < rows; r++)
+        for (intptr_t c = 0; c < columns; c++) target[c * targetStride + r] = source[r * sourceStride + c];
+}
+
+TARGET static void tileInput(
+    const float *x, intptr_t xStride, intptr_t batch, intptr_t first, intptr_t last, float *xt) {
+    const intptr_t width = tessera_tile_width(batch);
+    transpose(x + first, xStride, batch, last - first, xt + first * width, width);
+    for (intptr_t column = first; column < last; column++)
+        for (intptr_t b = batch; b < width; b++) xt[column * width + b] = 0;
+}
