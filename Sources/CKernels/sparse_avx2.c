@@ -10,12 +10,9 @@ typedef struct Window {
 
 enum {
     NM_VECTORS = 4, NM_BATCH = 1,              // 4 sums, 4 words of places, a window of x, and what is passing
-    NM_TILE_VECTORS = 8, NM_TILE_SUMS = 8,
-    NM_BLOCK_CHUNKS = 8, NM_BLOCK_FLOATS = 4096,
-    SLICE_VECTORS = 8, SLICE_COLUMNS = 64,
+    NM_TILE_SUMS = 16, NM_BLOCK_CHUNKS = 8, NM_STEP_FLOATS = 2048, SLICE_COLUMNS = 64,
 };
 #define NM_BATCH_OF_TWO 0
-#define TILE_STRIDE(VECTORS) width
 #define NM_TILE_CASES VECTORS(2, 4) VECTORS(4, 2) VECTORS(6, 1) VECTORS(8, 1)
 
 INLINE I i_load(const uint32_t *p) { return _mm256_loadu_si256((const __m256i *)(const void *)p); }

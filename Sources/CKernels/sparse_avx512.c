@@ -8,15 +8,11 @@ typedef __m512 Window;
 
 enum {
     NM_VECTORS = 4, NM_BATCH = 4,              // 16 sums, 4 words of places, 4 windows of x
-    NM_TILE_VECTORS = 8, NM_TILE_SUMS = 24,
-    NM_BLOCK_CHUNKS = 8, NM_BLOCK_FLOATS = 4096,
-    SLICE_VECTORS = 8, SLICE_COLUMNS = 64,
+    NM_TILE_SUMS = 16, NM_BLOCK_CHUNKS = 8, NM_STEP_FLOATS = 2048, SLICE_COLUMNS = 64,
 };
 #define NM_BATCH_OF_TWO 1
-#define TILE_STRIDE(VECTORS) ((VECTORS) * LANES)
 // Rows side by side, so that eight chains or more hide the latency of a multiply-add.
-#define NM_TILE_CASES \
-    VECTORS(1, 8) VECTORS(2, 4) VECTORS(3, 3) VECTORS(4, 2) VECTORS(5, 2) VECTORS(6, 2) VECTORS(7, 2) VECTORS(8, 1)
+#define NM_TILE_CASES VECTORS(1, 8) VECTORS(2, 4) VECTORS(3, 2) VECTORS(4, 2)
 
 INLINE I i_load(const uint32_t *p) { return _mm512_loadu_si512(p); }
 INLINE I i_load_short(const uint16_t *p) {

@@ -22,6 +22,13 @@ typedef struct nm_layout {
     intptr_t size;      // bytes of a value
 } nm_layout;
 
+static inline intptr_t nm_smaller(intptr_t a, intptr_t b) { return a < b ? a : b; }
+
+/// Rows of X, filled up to whole vectors, in the part of a tile that begins at row `part`.
+static inline intptr_t tessera_part_width(intptr_t batch, intptr_t part) {
+    return tessera_tile_width(nm_smaller(batch - part, TESSERA_TILE_PART));
+}
+
 static inline nm_layout nm_layout_of(tessera_nm_shape shape) {
     nm_layout layout;
     layout.entries = shape.columns / shape.group * shape.kept;
@@ -32,8 +39,6 @@ static inline nm_layout nm_layout_of(tessera_nm_shape shape) {
     layout.size = shape.format == TESSERA_PANEL_F32 ? 4 : 2;
     return layout;
 }
-
-static inline intptr_t nm_smaller(intptr_t a, intptr_t b) { return a < b ? a : b; }
 
 /// Values that a chunk of `count` entries has room for, in one row.
 static inline intptr_t nm_room(tessera_panel_format format, intptr_t count) {

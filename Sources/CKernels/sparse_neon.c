@@ -10,12 +10,9 @@ typedef struct Window {
 
 enum {
     NM_VECTORS = 4, NM_BATCH = 2,              // 8 sums, 4 words of places, 2 windows of up to 4 registers
-    NM_TILE_VECTORS = 16, NM_TILE_SUMS = 16,
-    NM_BLOCK_CHUNKS = 8, NM_BLOCK_FLOATS = 4096,
-    SLICE_VECTORS = 16, SLICE_COLUMNS = 64,
+    NM_TILE_SUMS = 16, NM_BLOCK_CHUNKS = 8, NM_STEP_FLOATS = 2048, SLICE_COLUMNS = 64,
 };
 #define NM_BATCH_OF_TWO 0
-#define TILE_STRIDE(VECTORS) width
 #define NM_TILE_CASES VECTORS(4, 2) VECTORS(8, 1) VECTORS(12, 1) VECTORS(16, 1)
 
 INLINE I i_load(const uint32_t *p) { return vld1q_u32(p); }

@@ -1,9 +1,13 @@
 #include "sparse_internal.h"
 
-static void tileInput(const float *x, intptr_t xStride, intptr_t batch, intptr_t first, intptr_t last, float *xt) {
-    const intptr_t width = tessera_tile_width(batch);
-    for (intptr_t column = first; column < last; column++)
-        for (intptr_t b = 0; b < width; b++) xt[column * width + b] = b < batch ? x[b * xStride + column] : 0;
+static void tileInput(
+    const float *x, intptr_t xStride, intptr_t batch, intptr_t columns, intptr_t first, intptr_t last, float *xt) {
+    for (intptr_t part = 0; part < batch; part += TESSERA_TILE_PART) {
+        const intptr_t width = tessera_part_width(batch, part);
+        for (intptr_t column = first; column < last; column++)
+            for (intptr_t b = 0; b < width; b++)
+                xt[part * columns + column * width + b] = part + b < batch ? x[(part + b) * xStride + column] : 0;
+    }
 }
 
 /// Both forms of input: element (b, column) is at b * across + column * along.
@@ -44,7 +48,9 @@ static void nmProduct(
 
 static void nmTile(
     tessera_nm_shape shape, const float *xt, const void *packed, float *y, intptr_t yStride, intptr_t batch) {
-    nm(shape, xt, 1, tessera_tile_width(batch), packed, y, yStride, batch);
+    for (intptr_t part = 0; part < batch; part += TESSERA_TILE_PART)
+        nm(shape, xt + part * shape.columns, 1, tessera_part_width(batch, part), packed, y + part * yStride, yStride,
+            nm_smaller(batch - part, TESSERA_TILE_PART));
 }
 
 static void slices(
@@ -72,7 +78,9 @@ static void sliceProduct(
 static void sliceTile(
     const tessera_slices *w, const float *xt, float *y, intptr_t yStride, intptr_t batch, intptr_t first,
     intptr_t last) {
-    slices(w, xt, 1, tessera_tile_width(batch), y, yStride, batch, first, last);
+    for (intptr_t part = 0; part < batch; part += TESSERA_TILE_PART)
+        slices(w, xt + part * w->columns, 1, tessera_part_width(batch, part), y + part * yStride, yStride,
+            nm_smaller(batch - part, TESSERA_TILE_PART), first, last);
 }
 
 const tessera_sparse_kernels tessera_sparse_table_portable = {

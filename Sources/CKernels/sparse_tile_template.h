@@ -1,87 +1,92 @@
 // N:M products of a tile: rows of X in lanes, so that a kept weight is one broadcast and a run of multiply-adds with memory.
 
+// An address made of two registers keeps a multiply-add from being one operation with its load, which costs an eighth.
+#if defined(__GNUC__)
+#define KEEP_IN_REGISTER(pointer) __asm__("" : "+r"(pointer))
+#else
+#define KEEP_IN_REGISTER(pointer)
+#endif
+
 /// Some chunks of a panel with their values as f32, [entry][row of the panel].
 typedef struct nm_block {
     const uint32_t *words[NM_BLOCK_CHUNKS];
     const float *values[NM_BLOCK_CHUNKS];
-    int counts[NM_BLOCK_CHUNKS];
-    int chunks;
-    intptr_t first;   // entry
+    intptr_t first[NM_BLOCK_CHUNKS + 1];   // entries before each chunk, and before the end
 } nm_block;
 
-/// sums[rows][vectors] += the entries of a block for rows of the panel from `row`; x is the tile from the lane wanted.
+/// sums[rows][vectors] += one chunk for rows of the panel from `row`. x is the tile [columns x vectors * LANES].
 INLINE void nm_tile_rows(
-    const int rows, const int vectors, const int bits, const int kept, const nm_layout layout, const nm_block *block,
-    const float *x, const intptr_t width, intptr_t height, intptr_t row, V *sums) {
-    const int window = bits == 2 ? 4 : 16, most = bits == 2 ? 16 : 8;
+    const int rows, const int vectors, const int bits, const int kept, const intptr_t height, const nm_layout layout,
+    const nm_block *block, int chunk, const float *x, intptr_t row, V *sums) {
+    const int window = bits == 2 ? 4 : 16, most = bits == 2 ? 16 : 8, width = vectors * LANES;
     const uint32_t mask = (1u << bits) - 1;
-    intptr_t used = block->first % layout.kept;
-    x += block->first / layout.kept * window * width;
-    for (int chunk = 0; chunk < block->chunks; chunk++) {
-        const float *values = block->values[chunk] + row;
-        uint32_t words[NM_TILE_SUMS];
-        UNROLL for (int r = 0; r < rows; r++) words[r] = block->words[chunk][row + r];
-        if (kept > 0 && block->counts[chunk] == most) {
-            UNROLL for (int entry = 0; entry < most; entry++)
-                UNROLL for (int r = 0; r < rows; r++) {
-                    const float *source =
-                        x + (entry / (kept > 0 ? kept : 1) * window + (words[r] >> (bits * entry) & mask)) * width;
-                    const V weight = v_set(values[entry * height + r]);
-                    UNROLL for (int v = 0; v < vectors; v++)
-                        sums[r * vectors + v] = v_fma(weight, v_load(source + v * LANES), sums[r * vectors + v]);
-                }
-            x += most / (kept > 0 ? kept : 1) * window * width;
-            continue;
-        }
-        for (int entry = 0; entry < block->counts[chunk]; entry++) {
+    const float *values = block->values[chunk] + row;
+    const intptr_t first = block->first[chunk], count = block->first[chunk + 1] - first;
+    uint32_t words[NM_TILE_SUMS];
+    UNROLL for (int r = 0; r < rows; r++) words[r] = block->words[chunk][row + r];
+    if (kept > 0 && count == most) {
+        x += first / (kept > 0 ? kept : 1) * window * width;
+        UNROLL for (int entry = 0; entry < most; entry++)
             UNROLL for (int r = 0; r < rows; r++) {
-                const float *source = x + (words[r] & mask) * width;
+                const float *source =
+                    x + (entry / (kept > 0 ? kept : 1) * window + (words[r] >> (bits * entry) & mask)) * width;
+                KEEP_IN_REGISTER(source);
                 const V weight = v_set(values[entry * height + r]);
-                words[r] >>= bits;
                 UNROLL for (int v = 0; v < vectors; v++)
                     sums[r * vectors + v] = v_fma(weight, v_load(source + v * LANES), sums[r * vectors + v]);
             }
-            if (++used == layout.kept) {
-                used = 0;
-                x += window * width;
-            }
+        return;
+    }
+    intptr_t used = first % layout.kept;
+    x += first / layout.kept * window * width;
+    for (int entry = 0; entry < count; entry++) {
+        UNROLL for (int r = 0; r < rows; r++) {
+            const float *source = x + (words[r] & mask) * width;
+            const V weight = v_set(values[entry * height + r]);
+            words[r] >>= bits;
+            UNROLL for (int v = 0; v < vectors; v++)
+                sums[r * vectors + v] = v_fma(weight, v_load(source + v * LANES), sums[r * vectors + v]);
+        }
+        if (++used == layout.kept) {
+            used = 0;
+            x += window * width;
         }
     }
 }
 
-/// Adds a block to `valid` rows of a panel's totals [rows x width], `vectors` vectors of them.
+/// Adds chunks from ..< to of a block to `valid` rows of a panel's totals [rows x vectors * LANES].
 INLINE void nm_tile_panel(
-    const int rows, const int vectors, const int bits, const int kept, const nm_layout layout, const nm_block *block,
-    const float *x, const intptr_t width, intptr_t height, intptr_t valid, float *totals) {
+    const int rows, const int vectors, const int bits, const int kept, const intptr_t height, const nm_layout layout,
+    const nm_block *block, int from, int to, const float *x, intptr_t valid, float *totals) {
+    const int width = vectors * LANES;
+    const bool fresh = block->first[from] == 0;
     V sums[NM_TILE_SUMS];
     intptr_t row = 0;
 #define ROWS(N) \
     for (; row + N <= valid; row += N) { \
         float *target = totals + row * width; \
-        UNROLL for (int r = 0; r < N; r++) \
-            UNROLL for (int v = 0; v < vectors; v++) \
-                sums[r * vectors + v] = block->first == 0 ? v_zero() : v_load(target + r * width + v * LANES); \
-        nm_tile_rows(N, vectors, bits, kept, layout, block, x, width, height, row, sums); \
-        UNROLL for (int r = 0; r < N; r++) \
-            UNROLL for (int v = 0; v < vectors; v++) \
-                v_store(target + r * width + v * LANES, sums[r * vectors + v]); \
+        UNROLL for (int i = 0; i < N * vectors; i++) sums[i] = fresh ? v_zero() : v_load(target + i * LANES); \
+        for (int chunk = from; chunk < to; chunk++) \
+            nm_tile_rows(N, vectors, bits, kept, height, layout, block, chunk, x, row, sums); \
+        UNROLL for (int i = 0; i < N * vectors; i++) v_store(target + i * LANES, sums[i]); \
     }
     ROWS(rows)
     ROWS(1)
 #undef ROWS
 }
 
-/// The whole width of a tile.
-INLINE void nm_tile_block(
-    const int bits, const int kept, const nm_layout layout, const nm_block *block, const float *xt, intptr_t width,
-    intptr_t height, intptr_t valid, float *totals) {
+/// The same for any width; panels of whole height know it when compiled.
+INLINE void nm_tile_width(
+    const int bits, const int kept, const nm_layout layout, const nm_block *block, int from, int to, const float *x,
+    intptr_t width, intptr_t height, intptr_t valid, float *totals) {
 #define VECTORS(COUNT, ROWS) \
     case COUNT: \
-        nm_tile_panel( \
-            ROWS, COUNT, bits, kept, layout, block, xt + lane, TILE_STRIDE(COUNT), height, valid, totals + lane); \
+        if (height == TESSERA_PANEL_ROWS && valid == TESSERA_PANEL_ROWS) \
+            nm_tile_panel( \
+                ROWS, COUNT, bits, kept, TESSERA_PANEL_ROWS, layout, block, from, to, x, TESSERA_PANEL_ROWS, totals); \
+        else nm_tile_panel(1, COUNT, bits, 0, height, layout, block, from, to, x, valid, totals); \
         break;
-    for (intptr_t lane = 0; lane < width; lane += NM_TILE_VECTORS * LANES)
-        switch (nm_smaller(width - lane, NM_TILE_VECTORS * LANES) / LANES) { NM_TILE_CASES }
+    switch (width / LANES) { NM_TILE_CASES }
 #undef VECTORS
 }
 
@@ -95,15 +100,14 @@ INLINE void nm_decode(tessera_panel_format format, const uint8_t *values, intptr
                                             : nm_values(TESSERA_PANEL_BF16, (int)entry, values, height, row));
 }
 
+/// Panel after panel; a few chunks of it at a time meet every part of the tile, so that weights are read once and the
+/// sums of a part stay in the first-level cache meanwhile.
 INLINE void nm_tile(
     const int bits, const int kept, tessera_nm_shape shape, const float *xt, const uint8_t *panel, float *y,
     intptr_t yStride, intptr_t batch) {
     const nm_layout layout = nm_layout_of(shape);
-    const intptr_t width = tessera_tile_width(batch);
-    // As many chunks as meet columns of x that stay in the first-level cache beside the panel's values and sums.
-    const intptr_t chunkFloats = layout.chunk * layout.window / layout.kept * width;
-    intptr_t most = NM_BLOCK_FLOATS / chunkFloats;
-    most = most < 1 ? 1 : nm_smaller(most, NM_BLOCK_CHUNKS);
+    const intptr_t span = layout.chunk * layout.window / layout.kept * nm_smaller(tessera_tile_width(batch), TESSERA_TILE_PART);
+    const int step = span > NM_STEP_FLOATS / 2 ? 1 : (int)(NM_STEP_FLOATS / span);
     _Alignas(64) float totals[TESSERA_PANEL_ROWS * TESSERA_TILE];
     _Alignas(64) float decoded[NM_BLOCK_CHUNKS * 16 * TESSERA_PANEL_ROWS];
     for (intptr_t top = 0; top < shape.rows; top += TESSERA_PANEL_ROWS) {
@@ -111,25 +115,37 @@ INLINE void nm_tile(
         const intptr_t valid = nm_smaller(shape.rows - top, height);
         const uint8_t *source = panel;
         for (intptr_t first = 0; first < layout.entries;) {
-            nm_block block = {.first = first};
-            for (; block.chunks < most && first < layout.entries; block.chunks++) {
+            nm_block block;
+            int chunks = 0;
+            for (; chunks < NM_BLOCK_CHUNKS && first < layout.entries; chunks++) {
                 const intptr_t count = nm_smaller(layout.entries - first, layout.chunk);
-                block.words[block.chunks] = (const uint32_t *)(const void *)source;
-                block.values[block.chunks] = (const float *)(const void *)(source + 4 * height);
-                block.counts[block.chunks] = (int)count;
+                block.words[chunks] = (const uint32_t *)(const void *)source;
+                block.values[chunks] = (const float *)(const void *)(source + 4 * height);
+                block.first[chunks] = first;
                 if (shape.format != TESSERA_PANEL_F32) {
-                    float *target = decoded + block.chunks * 16 * TESSERA_PANEL_ROWS;
+                    float *target = decoded + chunks * 16 * TESSERA_PANEL_ROWS;
                     nm_decode(shape.format, source + 4 * height, count, height, target);
-                    block.values[block.chunks] = target;
+                    block.values[chunks] = target;
                 }
                 source += nm_chunk_bytes(layout, shape.format, count, height);
                 first += count;
             }
-            nm_tile_block(bits, kept, layout, &block, xt, width, height, valid, totals);
+            block.first[chunks] = first;
+            for (intptr_t part = 0; part < batch; part += TESSERA_TILE_PART)
+                for (int chunk = 0; chunk < chunks; chunk += step)
+                    nm_tile_width(
+                        bits, kept, layout, &block, chunk, (int)nm_smaller(chunk + step, chunks),
+                        xt + part * shape.columns, tessera_part_width(batch, part), height, valid,
+                        totals + part * TESSERA_PANEL_ROWS);
         }
-        if (layout.entries == 0)
-            for (intptr_t i = 0; i < valid * width; i++) totals[i] = 0;
-        transpose(totals, width, valid, batch, y + top, yStride);
+        for (intptr_t part = 0; part < batch; part += TESSERA_TILE_PART) {
+            const intptr_t width = tessera_part_width(batch, part);
+            float *sums = totals + part * TESSERA_PANEL_ROWS;
+            if (layout.entries == 0)
+                for (intptr_t i = 0; i < valid * width; i++) sums[i] = 0;
+            transpose(
+                sums, width, valid, nm_smaller(batch - part, TESSERA_TILE_PART), y + part * yStride + top, yStride);
+        }
         panel += nm_panel_bytes(shape, height);
     }
 }

@@ -16,9 +16,12 @@ INLINE void transpose(
 }
 
 TARGET static void tileInput(
-    const float *x, intptr_t xStride, intptr_t batch, intptr_t first, intptr_t last, float *xt) {
-    const intptr_t width = tessera_tile_width(batch);
-    transpose(x + first, xStride, batch, last - first, xt + first * width, width);
-    for (intptr_t column = first; column < last; column++)
-        for (intptr_t b = batch; b < width; b++) xt[column * width + b] = 0;
+    const float *x, intptr_t xStride, intptr_t batch, intptr_t columns, intptr_t first, intptr_t last, float *xt) {
+    for (intptr_t part = 0; part < batch; part += TESSERA_TILE_PART) {
+        const intptr_t width = tessera_part_width(batch, part), valid = nm_smaller(batch - part, TESSERA_TILE_PART);
+        float *target = xt + part * columns;
+        transpose(x + part * xStride + first, xStride, valid, last - first, target + first * width, width);
+        for (intptr_t column = first; column < last; column++)
+            for (intptr_t b = valid; b < width; b++) target[column * width + b] = 0;
+    }
 }

@@ -7,8 +7,9 @@
 /// is one chain from 0 over the kept entries of its row in order of columns, one fused multiply-add each, in every member,
 /// for every batch and in every table that has fused multiply-adds.
 ///
-/// Batches of many rows are multiplied feature-major: a tile xt [columns x tile] of up to TESSERA_TILE rows of X, made by
-/// `tileInput`, so that one kept weight meets a run of `tile` neighbouring floats.
+/// Batches of many rows are multiplied feature-major, so that one kept weight meets a run of neighbouring floats: a tile is up
+/// to TESSERA_TILE rows of X, in parts of TESSERA_TILE_PART rows (the last one fewer, in whole vectors of 16), each part
+/// [columns x its rows].
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,10 +25,11 @@ extern "C" {
 #endif
 
 enum {
-    TESSERA_TILE = 128,
+    TESSERA_TILE = 256,
+    TESSERA_TILE_PART = 64,
 };
 
-/// Floats between two rows of a tile of `batch` (1 to TESSERA_TILE) rows of X: batch rounded up to whole vectors of 16.
+/// Floats for each column of a tile of `batch` (1 to TESSERA_TILE) rows of X: batch rounded up to whole vectors of 16.
 static inline intptr_t tessera_tile_width(intptr_t batch) { return (batch + 15) / 16 * 16; }
 
 /// An N:M matrix: `kept` entries of every `group` consecutive columns of a row; group is 4, 8 or 16 and divides columns.
@@ -71,10 +73,10 @@ typedef struct tessera_sparse_kernels {
     /// "portable", "avx2", "avx512" or "neon".
     const char *name;
 
-    /// xt[c][b] = x[b][c] for the columns first ..< last of a tile; zeros for b from batch to the tile's width.
-    /// xt begins at column 0 and at a 64-byte boundary.
+    /// Writes the columns first ..< last of a tile from `batch` rows of X [batch x columns]; rows that fill the last vector
+    /// are zeros. xt should be 64-byte aligned, for speed alone.
     void (*tileInput)(
-        const float *x, intptr_t xStride, intptr_t batch, intptr_t first, intptr_t last, float *xt);
+        const float *x, intptr_t xStride, intptr_t batch, intptr_t columns, intptr_t first, intptr_t last, float *xt);
 
     /// Y = X W^T, meant for batches below 16. `packed` may begin at any panel of a larger matrix.
     void (*nmProduct)(
