@@ -56,6 +56,21 @@ package struct RandomFamily: Sendable {
                 s: generator.factor([b, b, rank], inner: b, precision),
                 v: generator.factor([b, shape.columns / b, rank], inner: shape.columns / b, precision))
         },
+        RandomFamily("nm-sparse", form: "2:4") { shape, share, precision, generator in
+            guard share == 0.5, shape.columns % 4 == 0 else { return nil }
+            let pairs: [[UInt8]] = [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]
+            let places = (0..<shape.count / 4).flatMap { _ in pairs[Int(generator.next() % 6)] }
+            return try NMSparse(
+                values: generator.factor([places.count], inner: shape.columns / 2, precision).values, places: places,
+                shape: shape, kept: 2, group: 4, precision: precision)
+        },
+        RandomFamily("csr") { shape, share, precision, generator in
+            let weight = Matrix(
+                rows: shape.rows, columns: shape.columns,
+                elements: generator.factor([shape.count], inner: shape.columns, precision).values)
+            let below = UInt64(share * 65536)
+            return CompressedSparseRows(weight, precision: precision) { _, _ in generator.next() >> 48 < below }
+        },
         quantized(bits: 8), quantized(bits: 4), quantized(bits: 2),
     ]
 

@@ -11,6 +11,8 @@ public enum Fitters {
         BLASTFitter(),
         BLASTGradientFitter(),
         QuantizedFitter(),
+        NMMagnitudeFitter(),
+        SparseMagnitudeFitter(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }

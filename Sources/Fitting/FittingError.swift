@@ -12,6 +12,7 @@ public enum FittingError: Error, Equatable, CustomStringConvertible {
         matrix: String, family: String, shape: MatrixShape, budget: SizeBudget, minimum: Cost)
     case invalidOption(fitter: String, option: String, expected: String, got: Int)
     case indivisible(matrix: String, family: String, shape: MatrixShape, blocks: Int)
+    case ungroupable(matrix: String, family: String, shape: MatrixShape, group: Int)
     case cancelled(matrix: String)
 
     public var description: String {
@@ -35,6 +36,8 @@ public enum FittingError: Error, Equatable, CustomStringConvertible {
             "\(fitter): option '\(option)': expected \(expected), got \(got)"
         case .indivisible(let matrix, let family, let shape, let blocks):
             "\(matrix): \(family) cannot cut a \(shape) matrix into \(blocks) blocks each way"
+        case .ungroupable(let matrix, let family, let shape, let group):
+            "\(matrix): \(family) cannot cut the rows of a \(shape) matrix into groups of \(group)"
         case .cancelled(let matrix):
             "\(matrix): the fit was cancelled"
         }

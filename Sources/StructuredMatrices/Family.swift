@@ -27,6 +27,8 @@ public enum Families {
         Monarch.self,
         BLAST.self,
         Quantized.self,
+        NMSparse.self,
+        CompressedSparseRows.self,
     ]
 
     public static var names: [String] { all.map { $0.family.name } }
@@ -77,6 +79,18 @@ public struct FamilyAttributes: Sendable, Equatable {
     }
 }
 
+extension FamilyAttributes {
+    /// Refuses sizes from which sizes of tensors could overflow.
+    /// - Throws: `StructuredMatrixError.invalidAttribute`.
+    func check(_ shape: MatrixShape) throws {
+        for (name, size) in [("rows", shape.rows), ("columns", shape.columns)]
+        where !(0...Int(Int32.max)).contains(size) {
+            throw StructuredMatrixError.invalidAttribute(
+                matrix: matrix, attribute: name, expected: "0 to \(Int32.max)", got: size)
+        }
+    }
+}
+
 /// Finds a matrix's tensors in a checkpoint, checking shape and type before any number is read.
 public struct TensorLookup: Sendable {
     private let file: String
@@ -122,6 +136,11 @@ public struct TensorLookup: Sendable {
                 got: tensor.elementType.rawValue)
         }
         return Factor(stored: try tensor.floats(), shape: shape, precision: precision)
+    }
+
+    /// The error for a tensor whose numbers make no sense.
+    func invalid(_ name: String, _ reason: String) -> StructuredMatrixError {
+        .invalidContent(file: file, tensor: "\(matrix).\(name)", reason: reason)
     }
 
     private func tensor(_ name: String, shape: [Int]) throws -> Tensor {

@@ -6,6 +6,7 @@ public enum StructuredMatrixError: Error, Equatable, CustomStringConvertible {
     case missingTensor(file: String, tensor: String)
     case shapeMismatch(file: String, tensor: String, expected: [Int], got: [Int])
     case elementTypeMismatch(file: String, tensor: String, expected: String, got: String)
+    case invalidContent(file: String, tensor: String, reason: String)
     case missingAttribute(matrix: String, attribute: String)
     case invalidAttribute(matrix: String, attribute: String, expected: String, got: Int)
     case inputMismatch(shape: MatrixShape, expectedColumns: Int, gotColumns: Int)
@@ -22,6 +23,8 @@ public enum StructuredMatrixError: Error, Equatable, CustomStringConvertible {
             "\(pathForMessage(file)): tensor \(quotedForMessage(tensor)): expected shape \(expected), got \(got)"
         case .elementTypeMismatch(let file, let tensor, let expected, let got):
             "\(pathForMessage(file)): tensor \(quotedForMessage(tensor)): expected element type \(expected), got \(got)"
+        case .invalidContent(let file, let tensor, let reason):
+            "\(pathForMessage(file)): tensor \(quotedForMessage(tensor)): \(reason)"
         case .missingAttribute(let matrix, let attribute):
             "\(matrix): attribute '\(attribute)' is missing"
         case .invalidAttribute(let matrix, let attribute, let expected, let got):

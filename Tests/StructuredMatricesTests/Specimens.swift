@@ -82,7 +82,34 @@ extension Specimen {
                     shape: shape, bits: bits, groupSize: groupSize)
             }
         },
+        Specimen(family: NMSparse.self) { shape, precision, generator in
+            try [(1, 4), (3, 4), (3, 8), (5, 16), (4, 8), (8, 16), (2, 4)].filter { shape.columns % $0.1 == 0 }.map {
+                try nmSparse(shape, kept: $0.0, group: $0.1, precision, &generator)
+            }
+        },
+        Specimen(family: CompressedSparseRows.self) { shape, precision, generator in
+            let weight = Matrix.random(rows: shape.rows, columns: shape.columns, using: &generator)
+            return [3, 7].map { share in
+                // Row 1 stays empty, where there is one.
+                CompressedSparseRows(weight, precision: precision) { row, column in
+                    row != 1 && (7 * row + 5 * column) % 11 < share
+                }
+            }
+        },
     ]
+
+    /// Random values at random places.
+    static func nmSparse(
+        _ shape: MatrixShape, kept: Int, group: Int, _ precision: Precision, _ generator: inout SeededGenerator
+    ) throws -> NMSparse {
+        let groups = shape.rows * (shape.columns / group)
+        let places = (0..<groups).flatMap { _ in
+            (0..<UInt8(group)).shuffled(using: &generator).prefix(kept).sorted()
+        }
+        return try NMSparse(
+            values: places.map { _ in Float(generator.nextNormal()) }, places: places, shape: shape, kept: kept,
+            group: group, precision: precision)
+    }
 
     static let shapes = [(6, 10), (15, 9), (12, 12), (24, 8), (35, 21), (48, 80), (1, 7), (5, 1)]
 

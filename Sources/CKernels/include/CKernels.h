@@ -17,6 +17,7 @@
 
 #include "codes.h"
 #include "panels.h"
+#include "sparse.h"
 #include "pool.h"
 #include "scratch.h"
 #include "stream.h"

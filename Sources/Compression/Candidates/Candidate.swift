@@ -154,6 +154,8 @@ public enum CandidateSources {
         BlockDenseCandidates(),
         MonarchCandidates(),
         BLASTCandidates(),
+        NMSparseCandidates(),
+        SparseRowsCandidates(),
     ]
 
     public static var names: [String] { all.map { $0.family.name } }

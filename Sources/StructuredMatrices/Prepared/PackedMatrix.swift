@@ -65,7 +65,8 @@ struct PackedMatrix: Sendable {
 }
 
 extension Precision {
-    fileprivate var panelFormat: tessera_panel_format {
+    /// The same in the panels of CKernels.
+    var panelFormat: tessera_panel_format {
         switch self {
         case .f32: TESSERA_PANEL_F32
         case .f16: TESSERA_PANEL_F16

@@ -1,0 +1,36 @@
+import Fitting
+import StructuredMatrices
+import Tensors
+import Transformers
+
+/// A twentieth to six tenths of the weights wherever they are. Only where asked for: on a processor products with compressed
+/// rows are slower than dense ones above about a quarter, and below it the error is large.
+public struct SparseRowsCandidates: CandidateSource {
+    public init() {}
+
+    public var family: Family { CompressedSparseRows.family }
+    public var optionNames: Set<String> { ["percent"] }
+    public var isDefault: Bool { false }
+
+    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
+
+    private func entries(_ candidate: Candidate, _ shape: MatrixShape) -> Int {
+        shape.count / 100 * candidate["percent"] + shape.count % 100 * candidate["percent"] / 100
+    }
+
+    public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
+        stride(from: 5, through: 60, by: 5)
+            .map { Candidate(family: family.name, options: ["percent": $0]) }
+            .filter { entries($0, site.shape) > 0 }
+    }
+
+    public func cost(of candidate: Candidate, shape: MatrixShape, precision: Precision) -> Cost {
+        CompressedSparseRows.cost(shape: shape, entries: entries(candidate, shape), precision: precision)
+    }
+
+    public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
+        try SparseMagnitudeFitter(entries: entries(candidate, context.site.shape)).fitAny(
+            context.weight, objective: context.objective, size: .parameters(context.site.shape.count),
+            context: context.fit)
+    }
+}
