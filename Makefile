@@ -5,7 +5,7 @@ SWIFT ?= swift
 MINILM := .demo/minilm
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench performance format clean
+.PHONY: help demo test sanitize bench performance format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ test: ## Build and run the tests, optimised (TESSERA_SLOW=1 adds the slow ones)
 		echo "test: tests that need all-MiniLM-L6-v2 will be skipped" >&2; }
 	$(SWIFT) build -c release --build-tests
 	$(SWIFT) test -c release --skip-build
+
+sanitize: ## Run the kernel and pool tests under ThreadSanitizer and AddressSanitizer
+	@Scripts/bootstrap
+	@Scripts/sanitize
 
 bench: ## Time structured products against dense ones, and the models of the demo, in turns
 	$(SWIFT) build -c release --product tessera

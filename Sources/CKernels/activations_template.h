@@ -101,6 +101,46 @@ TARGET static void softmax(float *x, intptr_t rows, intptr_t columns, intptr_t s
     for (intptr_t row = 0; row < rows; row++) softmax_row(x + row * stride, columns, scale);
 }
 
+INLINE void softmax_part_row(
+    float *x, intptr_t n, float scale, float *most, float *total, float *y, intptr_t width) {
+    const V factor = v_set(scale), lowest = v_set(-INFINITY);
+    V largest = lowest, sum = v_zero();
+    FOR_VECTORS(
+        n, largest = v_max(largest, v_mul(factor, v_load(x + i))),
+        // As in softmax_row: lanes beyond the row are minus infinity.
+        V scaled = v_mul(factor, v_load_part(x + i, left)); float lanes[LANES]; v_store(lanes, scaled);
+        largest = v_max(largest, v_load_part_or(lanes, left, lowest)));
+    const float here = v_largest(largest), before = *most, top = before > here ? before : here;
+    if (top == -INFINITY) {
+        memset(x, 0, (size_t)n * sizeof(float));
+        return;
+    }
+    const V shift = v_set(top);
+    V e;
+    FOR_VECTORS(
+        n, e = v_exp(v_sub(v_mul(factor, v_load(x + i)), shift)); v_store(x + i, e); sum = v_add(sum, e),
+        e = v_keep(v_exp(v_sub(v_mul(factor, v_load_part(x + i, left)), shift)), left);
+        v_store_part(x + i, e, left); sum = v_add(sum, e));
+    if (before > -INFINITY && before < top) {
+        float lanes[LANES];
+        const V shrink = v_exp(v_set(before - top));
+        v_store(lanes, shrink);
+        *total *= lanes[0];
+        FOR_VECTORS(
+            width, v_store(y + i, v_mul(shrink, v_load(y + i))),
+            v_store_part(y + i, v_mul(shrink, v_load_part(y + i, left)), left));
+    }
+    *total += v_sum(sum);
+    *most = top;
+}
+
+TARGET static void softmaxPart(
+    float *x, intptr_t rows, intptr_t columns, intptr_t stride, float scale, float *most, float *sum, float *y,
+    intptr_t yStride, intptr_t width) {
+    for (intptr_t row = 0; row < rows; row++)
+        softmax_part_row(x + row * stride, columns, scale, most + row, sum + row, y + row * yStride, width);
+}
+
 TARGET static void rotate(
     float *x, const float *cosine, const float *sine, intptr_t heads, intptr_t headDimension) {
     const intptr_t half = headDimension / 2;

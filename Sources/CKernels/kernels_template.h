@@ -26,6 +26,7 @@ const tessera_kernels TABLE = {
     .geluTanh = geluTanh,
     .siluMultiply = siluMultiply,
     .softmax = softmax,
+    .softmaxPart = softmaxPart,
     .rotate = rotate,
     .halfToFloat = halfToFloat,
     .floatToHalf = floatToHalf,

@@ -8,6 +8,7 @@
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "pool_placement.h"
 #include "pool_spin.h"
@@ -25,6 +26,8 @@ struct tessera_team {
     alignas(LINE) _Atomic intptr_t arrived;
     alignas(LINE) _Atomic uintptr_t phase;
     alignas(LINE) intptr_t count;
+    /// Whether there are more members than processors.
+    bool crowded;
 };
 
 struct worker {
@@ -60,6 +63,9 @@ struct tessera_pool {
     placement places;
     intptr_t started;
     intptr_t most;
+    intptr_t processors;
+    /// Whether there are more threads than processors.
+    _Atomic bool crowded;
 };
 
 static _Thread_local bool isMember;
@@ -74,14 +80,16 @@ void tessera_team_wait(tessera_team *team) {
         return;
     }
     spin wait = {0};
-    while (atomic_load_explicit(&team->phase, memory_order_acquire) == phase) spin_once(&wait);
+    while (atomic_load_explicit(&team->phase, memory_order_acquire) == phase) {
+        if (!spin_on(&wait, team->crowded)) sched_yield();
+    }
 }
 
 static uint64_t awaitTicket(tessera_pool *pool, uint64_t seen, spin *wait) {
     for (;;) {
         uint64_t ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
         if (ticket != seen) return ticket;
-        if (spin_while_worthwhile(wait)) continue;
+        if (spin_on(wait, pool->crowded)) continue;
         pthread_mutex_lock(&pool->lock);
         atomic_fetch_add(&pool->parked, 1);
         while ((ticket = atomic_load(&pool->ticket)) == seen) pthread_cond_wait(&pool->work, &pool->lock);
@@ -131,6 +139,7 @@ static void grow(tessera_pool *pool, intptr_t members) {
         if (pthread_create(&worker->thread, &attributes, work, worker) != 0) break;
         pool->started++;
     }
+    atomic_store_explicit(&pool->crowded, pool->started + 1 > pool->processors, memory_order_relaxed);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
 }
@@ -148,7 +157,7 @@ static void announce(tessera_pool *pool, intptr_t count) {
 static void awaitWorkers(tessera_pool *pool) {
     spin wait = {0};
     while (atomic_load_explicit(&pool->remaining, memory_order_acquire) != 0) {
-        if (spin_while_worthwhile(&wait)) continue;
+        if (spin_on(&wait, pool->team.crowded)) continue;
         pthread_mutex_lock(&pool->lock);
         atomic_store(&pool->callerParked, true);
         while (atomic_load(&pool->remaining) != 0) pthread_cond_wait(&pool->done, &pool->lock);
@@ -169,6 +178,7 @@ void tessera_pool_run(tessera_pool *pool, intptr_t count, tessera_member member,
         pool->member = member;
         pool->context = context;
         pool->team.count = count;
+        pool->team.crowded = count > pool->processors;
         atomic_store_explicit(&pool->remaining, count - 1, memory_order_relaxed);
         placement_note(pool->places, 0, count, NULL);
         announce(pool, count);
@@ -183,13 +193,18 @@ void tessera_pool_run(tessera_pool *pool, intptr_t count, tessera_member member,
     }
 }
 
+static intptr_t usableProcessors(void) {
+    intptr_t allowed = tessera_allowed_processors(NULL, 0);
+    return allowed > 0 ? allowed : (intptr_t)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 tessera_pool *tessera_pool_create(intptr_t members) {
     if (members < 1) members = 1;
     if (members > MOST_MEMBERS) members = MOST_MEMBERS;
     void *memory = NULL;
     if (posix_memalign(&memory, LINE, sizeof(tessera_pool)) != 0) return NULL;
     tessera_pool *pool = memory;
-    *pool = (tessera_pool){.most = members};
+    *pool = (tessera_pool){.most = members, .processors = usableProcessors()};
     pool->workers = calloc((size_t)members, sizeof(struct worker));
     pool->places.processors = calloc((size_t)members, sizeof(_Atomic int));
     if (!pool->workers || !pool->places.processors) {

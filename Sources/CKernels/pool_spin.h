@@ -7,17 +7,22 @@
 #include <time.h>
 
 /// Waiting for another thread: pauses at first, then yields the processor, since with more threads than processors the
-/// one waited for may need this one.
+/// one waited for may need this one. A yield may cost milliseconds when other programs want the processor too, so a team
+/// that has a processor for each member pauses for longer than its members usually differ.
 typedef struct spin {
     unsigned turns;
     uint64_t since;
 } spin;
 
 enum {
+    /// Pauses before the first look at the clock.
     SPIN_PAUSES = 64,
+    SPIN_PAUSES_PER_LOOK = 16,
+    /// Members of a team with enough processors pause this long before they yield.
+    SPIN_PAUSING_NANOSECONDS = 100000,
     /// After this long without work a thread sleeps: longer than what lies between two layers or two tokens of a model,
     /// far shorter than anyone would notice on a bill.
-    SPIN_NANOSECONDS = 300000,
+    SPIN_NANOSECONDS = 400000,
 };
 
 static inline void spin_pause(void) {
@@ -34,17 +39,9 @@ static inline uint64_t spin_clock(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static inline void spin_once(spin *s) {
-    if (s->turns < SPIN_PAUSES) {
-        s->turns++;
-        spin_pause();
-    } else {
-        sched_yield();
-    }
-}
-
-/// As `spin_once`, false once the time to spin is over.
-static inline bool spin_while_worthwhile(spin *s) {
+/// Waits a moment. False once the time to spin is over; a caller that cannot sleep goes on.
+/// - crowded: there are more members than processors.
+static inline bool spin_on(spin *s, bool crowded) {
     if (s->turns < SPIN_PAUSES) {
         s->turns++;
         spin_pause();
@@ -52,9 +49,15 @@ static inline bool spin_while_worthwhile(spin *s) {
     }
     uint64_t now = spin_clock();
     if (s->since == 0) s->since = now;
-    if (now - s->since > SPIN_NANOSECONDS) return false;
-    sched_yield();
-    return true;
+    if (!crowded && now - s->since < SPIN_PAUSING_NANOSECONDS) {
+        for (int pause = 0; pause < SPIN_PAUSES_PER_LOOK; pause++) spin_pause();
+        return true;
+    }
+    if (now - s->since < SPIN_NANOSECONDS) {
+        sched_yield();
+        return true;
+    }
+    return false;
 }
 
 #endif

@@ -16,6 +16,7 @@ const tessera_kernels tessera_table_portable = {
     .geluTanh = tessera_portable_geluTanh,
     .siluMultiply = tessera_portable_siluMultiply,
     .softmax = tessera_portable_softmax,
+    .softmaxPart = tessera_portable_softmaxPart,
     .rotate = tessera_portable_rotate,
     .halfToFloat = tessera_portable_halfToFloat,
     .floatToHalf = tessera_portable_floatToHalf,

@@ -75,6 +75,31 @@ void tessera_portable_softmax(float *x, intptr_t rows, intptr_t columns, intptr_
     }
 }
 
+void tessera_portable_softmaxPart(
+    float *x, intptr_t rows, intptr_t columns, intptr_t stride, float scale, float *most, float *sum, float *y,
+    intptr_t yStride, intptr_t width) {
+    for (intptr_t row = 0; row < rows; row++) {
+        float *values = x + row * stride;
+        float largest = most[row];
+        double total = 0;
+        for (intptr_t i = 0; i < columns; i++) {
+            values[i] *= scale;
+            if (values[i] > largest) largest = values[i];
+        }
+        for (intptr_t i = 0; i < columns; i++) {
+            values[i] = values[i] == -INFINITY ? 0 : expf(values[i] - largest);
+            total += values[i];
+        }
+        if (most[row] > -INFINITY && most[row] < largest) {
+            const float shrink = expf(most[row] - largest);
+            sum[row] *= shrink;
+            for (intptr_t i = 0; i < width; i++) y[row * yStride + i] *= shrink;
+        }
+        sum[row] += (float)total;
+        most[row] = largest;
+    }
+}
+
 void tessera_portable_rotate(
     float *x, const float *cosine, const float *sine, intptr_t heads, intptr_t headDimension) {
     intptr_t half = headDimension / 2;

@@ -30,6 +30,9 @@ void tessera_portable_gelu(float *x, intptr_t n);
 void tessera_portable_geluTanh(float *x, intptr_t n);
 void tessera_portable_siluMultiply(const float *gate, const float *up, float *y, intptr_t n);
 void tessera_portable_softmax(float *x, intptr_t rows, intptr_t columns, intptr_t stride, float scale);
+void tessera_portable_softmaxPart(
+    float *x, intptr_t rows, intptr_t columns, intptr_t stride, float scale, float *most, float *sum, float *y,
+    intptr_t yStride, intptr_t width);
 void tessera_portable_rotate(
     float *x, const float *cosine, const float *sine, intptr_t heads, intptr_t headDimension);
 void tessera_portable_halfToFloat(const uint16_t *x, float *y, intptr_t n);

@@ -92,7 +92,7 @@ public struct GradientRefinement: Sendable {
             gram = objective.gram?.matrix.converted()
             squaredNorm = objective.squaredNorm(of: weight)
             self.start = start
-            counts = start.factors.map(\.values.count)
+            counts = start.factors.map(\.count)
         }
 
         func matrix(at point: [Double]) -> Refined {

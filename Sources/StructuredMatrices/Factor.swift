@@ -1,11 +1,14 @@
+import Synchronization
 import Tensors
 
 /// One array of a family's parameters: `Float` values that are exactly representable in the precision
 /// they are stored in, so that a saved and reloaded matrix computes the same bits.
+///
+/// A factor that was read from a checkpoint costs no memory until its values are wanted as a whole, which keeps them.
 public struct Factor: Sendable, Equatable {
     public let shape: [Int]
     public let precision: Precision
-    public private(set) var values: [Float]
+    private let content: Content
 
     /// Rounds `values` to `precision`.
     /// - Precondition: `values.count` is the product of `shape`.
@@ -15,16 +18,16 @@ public struct Factor: Sendable, Equatable {
             "a factor of shape \(shape) needs \(shape.reduce(1, *)) values")
         self.shape = shape
         self.precision = precision
-        self.values = precision.rounded(values)
+        content = .values(precision.rounded(values))
     }
 
-    /// Values that came from storage of this precision, so that rounding would change nothing.
-    /// - Precondition: as above.
-    init(stored values: [Float], shape: [Int], precision: Precision) {
-        precondition(values.count == shape.reduce(1, *))
-        self.shape = shape
+    /// The tensor of a checkpoint, with the values it holds.
+    /// - Precondition: its element type is that of `precision`.
+    init(stored tensor: Tensor, precision: Precision) {
+        precondition(tensor.elementType == precision.elementType)
+        shape = tensor.shape
         self.precision = precision
-        self.values = values
+        content = .stored(StoredFactor(tensor))
     }
 
     public init(_ matrix: Matrix, precision: Precision = .f32) {
@@ -34,26 +37,97 @@ public struct Factor: Sendable, Equatable {
     /// Other values of the same shape and precision.
     public func replacing(_ values: [Float]) -> Factor { Factor(values, shape: shape, precision: precision) }
 
-    public var storedBytes: Int { values.count * precision.elementType.byteCount }
+    public var count: Int { shape.reduce(1, *) }
+    public var storedBytes: Int { count * precision.elementType.byteCount }
+
+    /// All of them, row-major. Those of a stored factor are decoded at the first use and kept.
+    public var values: [Float] {
+        switch content {
+        case .values(let values): values
+        case .stored(let stored): stored.values
+        }
+    }
 
     /// The values as the tensor a checkpoint stores.
     public var tensor: Tensor {
-        get throws { try Tensor(values, shape: shape, elementType: precision.elementType) }
+        get throws {
+            switch content {
+            case .values(let values): try Tensor(values, shape: shape, elementType: precision.elementType)
+            case .stored(let stored): stored.tensor
+            }
+        }
     }
 
     /// Lends the values as a matrix, all but the last dimension folded into rows.
     public func withView<Result>(_ body: (MatrixView) throws -> Result) rethrows -> Result {
-        let columns = shape.last ?? 1
-        let rows = columns == 0 ? 0 : values.count / columns
-        return try values.withUnsafeBufferPointer { buffer in
-            let base = buffer.baseAddress ?? UnsafePointer(bitPattern: 4).unsafelyUnwrapped
-            return try body(MatrixView(base: base, rows: rows, columns: columns))
+        if case .stored(let stored) = content, stored.isMapped {
+            return try stored.tensor.withBytes { try body(view($0.assumingMemoryBound(to: Float.self).baseAddress)) }
         }
+        return try values.withUnsafeBufferPointer { try body(view($0.baseAddress)) }
+    }
+
+    /// As `withView`, for a use that is not repeated: nothing that was decoded is kept.
+    func withPassingView<Result>(_ body: (MatrixView) throws -> Result) rethrows -> Result {
+        guard case .stored(let stored) = content, !stored.isMapped else { return try withView(body) }
+        return try stored.decoded().withUnsafeBufferPointer { try body(view($0.baseAddress)) }
+    }
+
+    /// Some of the values, at the cost of these alone.
+    func values(_ range: Range<Int>) -> [Float] {
+        switch content {
+        case .values(let values): Array(values[range])
+        case .stored(let stored): stored.decoded(range)
+        }
+    }
+
+    private func view(_ base: UnsafePointer<Float>?) -> MatrixView {
+        let columns = shape.last ?? 1
+        return MatrixView(
+            base: base ?? UnsafePointer(bitPattern: 4).unsafelyUnwrapped, rows: columns == 0 ? 0 : count / columns,
+            columns: columns)
     }
 
     /// All but the last dimension folded into rows.
     public var matrix: Matrix {
         let columns = shape.last ?? 1
-        return Matrix(rows: columns == 0 ? 0 : values.count / columns, columns: columns, elements: values)
+        return Matrix(rows: columns == 0 ? 0 : count / columns, columns: columns, elements: values)
+    }
+
+    public static func == (left: Factor, right: Factor) -> Bool {
+        left.shape == right.shape && left.precision == right.precision && left.values == right.values
+    }
+
+    private enum Content: Sendable {
+        case values([Float])
+        case stored(StoredFactor)
+    }
+}
+
+/// Values that lie in a tensor, usually a mapped file.
+private final class StoredFactor: Sendable {
+    let tensor: Tensor
+    /// Whether the values can be read where they lie.
+    let isMapped: Bool
+    private let kept = Mutex<[Float]?>(nil)
+
+    init(_ tensor: Tensor) {
+        self.tensor = tensor
+        isMapped = tensor.elementType == .f32 && tensor.withBytes { bytes in
+            bytes.baseAddress.map { Int(bitPattern: $0) % MemoryLayout<Float>.alignment == 0 } ?? true
+        }
+    }
+
+    var values: [Float] {
+        kept.withLock { kept in
+            if let kept { return kept }
+            let values = decoded()
+            kept = values
+            return values
+        }
+    }
+
+    func decoded(_ range: Range<Int>? = nil) -> [Float] {
+        // The type is one of floating point, which is all that could be wrong with it.
+        (try? tensor.floats(range)) ?? []
     }
 }

@@ -135,7 +135,7 @@ public struct TensorLookup: Sendable {
                 file: file, tensor: "\(matrix).\(name)", expected: "F32, F16 or BF16",
                 got: tensor.elementType.rawValue)
         }
-        return Factor(stored: try tensor.floats(), shape: shape, precision: precision)
+        return Factor(stored: tensor, precision: precision)
     }
 
     /// The error for a tensor whose numbers make no sense.

@@ -31,7 +31,7 @@ struct LowRankGrid: Sendable {
     private var blockColumns: Int { shape.columns / inputBlocks }
     /// Hidden features per output group.
     private var hidden: Int { left.shape[2] }
-    private var multiplyAdds: Int { left.values.count + right.values.count }
+    private var multiplyAdds: Int { left.count + right.count }
 
     private func rightRows(_ right: MatrixView, _ block: Int, _ link: Link) -> MatrixView {
         right.stacked(block, rows: self.right.shape[1])

@@ -66,7 +66,7 @@ extension StructuredMatrix {
         return output
     }
 
-    public func prepared(_ options: PreparationOptions) -> any PreparedProduct { UnpackedProduct(matrix: self) }
+    public func prepared(_ options: PreparationOptions) -> any PreparedProduct { UnpackedProduct(self) }
 
     /// By default the product of one-hot rows with W: right for every family, `rows.count` times its multiply-adds.
     public func gather(rows: [Int]) -> Matrix {

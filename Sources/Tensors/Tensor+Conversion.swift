@@ -1,16 +1,38 @@
+import CKernels
+
 extension Tensor {
-    /// The elements as `Float`, converted from any floating-point type.
+    /// The elements (those of a range of them, row-major) as `Float`, converted from any floating-point type.
     /// - Throws: `TensorError.notFloatingPoint`.
-    public func floats() throws -> [Float] {
+    public func floats(_ range: Range<Int>? = nil) throws -> [Float] {
         guard elementType.isFloatingPoint else { throw TensorError.notFloatingPoint(elementType: elementType) }
-        return [Float](unsafeUninitializedCapacity: elementCount) { buffer, count in
+        let range = range ?? 0..<elementCount
+        return [Float](unsafeUninitializedCapacity: range.count) { buffer, count in
             withBytes { bytes in
-                for index in 0..<elementCount {
-                    buffer[index] = Self.load(bytes, elementType, index)
+                let part = UnsafeRawBufferPointer(
+                    rebasing: bytes[range.lowerBound * elementType.byteCount..<range.upperBound * elementType.byteCount])
+                if !Self.convert(part, elementType, into: buffer) {
+                    for index in buffer.indices.prefix(range.count) { buffer[index] = Self.load(part, elementType, index) }
                 }
             }
-            count = elementCount
+            count = range.count
         }
+    }
+
+    /// By the kernels, where there is one and the bytes lie as it needs them.
+    private static func convert(
+        _ bytes: UnsafeRawBufferPointer, _ type: ElementType, into floats: UnsafeMutableBufferPointer<Float>
+    ) -> Bool {
+        guard let source = bytes.baseAddress, let target = floats.baseAddress, 1.littleEndian == 1,
+            Int(bitPattern: source) % type.byteCount == 0
+        else { return bytes.isEmpty }
+        let kernels = tessera_kernels_best().pointee
+        switch type {
+        case .f32: UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: bytes.count)
+        case .f16: kernels.halfToFloat(source.assumingMemoryBound(to: UInt16.self), target, bytes.count / 2)
+        case .bf16: kernels.bfloatToFloat(source.assumingMemoryBound(to: UInt16.self), target, bytes.count / 2)
+        default: return false
+        }
+        return true
     }
 
     /// A matrix of `Float` from a two-dimensional floating-point tensor.

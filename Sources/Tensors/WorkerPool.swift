@@ -6,11 +6,14 @@ package final class WorkerPool: @unchecked Sendable {
     package static let shared = WorkerPool(members: max(64, 2 * Processors.usable))
 
     private let pool: OpaquePointer
+    /// The largest team.
+    package let members: Int
 
     /// - Parameter members: the largest team, its caller included. Threads start when they are first wanted.
     package init(members: Int) {
         guard let pool = tessera_pool_create(members) else { fatalError("no memory for a pool of threads") }
         self.pool = pool
+        self.members = members
     }
 
     deinit { tessera_pool_destroy(pool) }
@@ -39,4 +42,9 @@ package final class WorkerPool: @unchecked Sendable {
     private struct Job {
         let body: (Worker) -> Void
     }
+}
+
+extension ExecutionContext {
+    /// No team of this context is larger.
+    package var largestTeam: Int { min(threads, WorkerPool.shared.members) }
 }

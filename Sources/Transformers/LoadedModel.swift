@@ -17,7 +17,8 @@ public struct LoadedModel: Sendable {
 
     /// Reads a Hugging Face folder, ordinary or compressed.
     ///
-    /// Weights are converted to `Float` in memory: 4 bytes a number, whatever is stored.
+    /// Weights stay in the mapped files; those of 16 bits are converted to `Float` when they are first computed with,
+    /// unless `TransformerModel.prepare` lays them out for products, which leaves them as they are.
     /// - Throws: `ModelFileError`, `TokenizerError`, `TransformersError`, `StructuredMatrixError`, one line each, naming file
     ///   and tensor or key.
     public static func load(_ folder: String) throws -> LoadedModel {

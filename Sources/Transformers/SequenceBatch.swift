@@ -30,4 +30,46 @@ struct SequenceBatch: Sendable {
         if first < sequences.count { runs.append(first..<sequences.count) }
         return runs
     }
+
+    /// A run over consecutive parts of sequences.
+    struct Step {
+        /// Which sequences, and what of each.
+        var parts: [(sequence: Int, tokens: Range<Int>)] = []
+        var count = 0
+    }
+
+    /// Cuts sequences, in their order, into steps of at most `maximumTokens` tokens; long sequences go on in the next step.
+    static func steps(_ sequences: [[Int]], maximumTokens: Int) -> [Step] {
+        var steps: [Step] = []
+        var step = Step()
+        for (index, sequence) in sequences.enumerated() {
+            var first = 0
+            while first < sequence.count {
+                let last = min(sequence.count, first + maximumTokens - step.count)
+                step.parts.append((index, first..<last))
+                step.count += last - first
+                first = last
+                if step.count == maximumTokens {
+                    steps.append(step)
+                    step = Step()
+                }
+            }
+        }
+        if step.count > 0 { steps.append(step) }
+        return steps
+    }
+
+    /// Deals sequences out to `count` bins whose computing time is alike, longest first; each bin's in ascending order.
+    /// - Parameter width: a token costs as much as attending to this many tokens, besides those it attends to.
+    static func balanced(_ sequences: [[Int]], bins count: Int, width: Int) -> [[Int]] {
+        var bins = [[Int]](repeating: [], count: count)
+        var costs = [Int](repeating: 0, count: count)
+        let order = sequences.indices.sorted { (sequences[$1].count, $0) < (sequences[$0].count, $1) }
+        for index in order {
+            let bin = costs.indices.min { costs[$0] < costs[$1] } ?? 0
+            bins[bin].append(index)
+            costs[bin] += sequences[index].count * (width + sequences[index].count)
+        }
+        return bins.map { $0.sorted() }
+    }
 }

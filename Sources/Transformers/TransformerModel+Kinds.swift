@@ -14,7 +14,7 @@ public protocol EncoderModel: TransformerModel {
 /// A model that gives every token the scores of its successor.
 public protocol CausalModel: TransformerModel {
     /// A cache for this model's layers, without tokens.
-    func makeCache() -> KeyValueCache
+    func makeCache(_ precision: CachePrecision) -> KeyValueCache
 
     /// The scores after each token of one sequence, tokens x vocabulary.
     /// - Throws: `TransformersError.tokenOutOfRange`, `.sequenceTooLong`, `.emptySequence`.
@@ -27,6 +27,9 @@ public protocol CausalModel: TransformerModel {
 }
 
 extension CausalModel {
+    /// A cache that keeps keys and values as they are.
+    public func makeCache() -> KeyValueCache { makeCache(.f32) }
+
     /// Starts a sequence: the scores after its last token, and the cache that continues it.
     /// - Throws: as `logits`.
     public func prefill(_ tokens: [Int], context: ExecutionContext) throws -> (
@@ -43,7 +46,7 @@ extension CausalModel {
     {
         var caches = [cache]
         // The array then holds the only reference, so that appending does not copy what is cached.
-        cache = KeyValueCache(layers: 0, width: 0)
+        cache = .none
         defer { cache = caches[0] }
         return try advance([[token]], caches: &caches, context: context).elements
     }

@@ -43,6 +43,10 @@ public protocol TransformerModel: Sendable {
     /// - Precondition: the name is that of one of `sites`.
     subscript(site name: String) -> any StructuredMatrix { get set }
 
+    /// Lays the matrices out for fast products; those that are replaced later lose that form. Results change by rounding
+    /// alone unless `options` allow more. Memory: what the matrices take, once more. Cost: about one pass over them.
+    mutating func prepare(_ options: PreparationOptions, context: ExecutionContext)
+
     /// Tokens the vocabulary holds.
     var vocabularySize: Int { get }
 

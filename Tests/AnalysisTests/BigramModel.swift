@@ -15,9 +15,10 @@ struct BigramModel: CausalModel {
         set {}
     }
 
+    mutating func prepare(_ options: PreparationOptions, context: ExecutionContext) {}
     func observe(_ sequences: [[Int]], context: ExecutionContext, observer: ActivationObserver) throws {}
     /// Never asked for here.
-    func makeCache() -> KeyValueCache { preconditionFailure("a bigram model keeps no cache") }
+    func makeCache(_ precision: CachePrecision) -> KeyValueCache { preconditionFailure("a bigram model keeps no cache") }
     func advance(
         _ tokens: [[Int]], caches: inout [KeyValueCache], context: ExecutionContext
     ) throws -> Matrix { preconditionFailure("a bigram model keeps no cache") }

@@ -113,6 +113,55 @@ import Testing
         #expect(large == [0.5, 0, 0.5, 0])
     }
 
+    /// In parts of any size, softmax times V is what it is in one.
+    @Test(arguments: Variant.available, [1, 3, 16, 50, 128])
+    func softmaxInPartsMatchesDouble(variant: Variant, part: Int) {
+        var values = SeededValues(seed: 14)
+        let (rows, columns, width) = (3, 131, 19)
+        for scale in [Float(1), 0.125, -2] {
+            let z = values.floats(rows * columns, scale: 20), v = values.floats(columns * width)
+            var most = [Float](repeating: -.infinity, count: rows), sum = [Float](repeating: 0, count: rows)
+            // Of a row without columns so far nothing is read.
+            let y = EdgeBuffer(repeating: Float.nan, count: rows * width)
+            for first in stride(from: 0, to: columns, by: part) {
+                let count = min(part, columns - first)
+                let x = EdgeBuffer((0..<rows).flatMap { row in (0..<count).map { z[row * columns + first + $0] } })
+                variant.kernels.softmaxPart(x.start, rows, count, count, scale, &most, &sum, y.start, width, width)
+                for row in 0..<rows {
+                    for column in 0..<width {
+                        let terms = (0..<count).map { x.start[row * count + $0] * v[(first + $0) * width + column] }
+                        y.start[row * width + column] = terms.reduce(first == 0 ? 0 : y.start[row * width + column], +)
+                    }
+                }
+            }
+            for row in 0..<rows {
+                let scaled = (0..<columns).map { Double(z[row * columns + $0] * scale) }
+                let top = scaled.max() ?? 0, e = scaled.map { exp($0 - top) }, total = e.reduce(0, +)
+                #expect(Double(most[row]) == top)
+                #expect(abs(Double(sum[row]) - total) <= 1e-5 * total)
+                for column in 0..<width {
+                    let exact = (0..<columns).reduce(0) { $0 + e[$1] * Double(v[$1 * width + column]) } / total
+                    #expect(abs(Double(y.start[row * width + column] / sum[row]) - exact) < 2e-5)
+                }
+            }
+        }
+    }
+
+    @Test(arguments: Variant.available)
+    func softmaxInPartsSkipsWhatIsMasked(variant: Variant) {
+        var most: [Float] = [-.infinity], sum: [Float] = [0], y: [Float] = [7]
+        var masked = [Float](repeating: -.infinity, count: 21)
+        variant.kernels.softmaxPart(&masked, 1, 21, 21, 0.5, &most, &sum, &y, 1, 1)
+        #expect(masked.allSatisfy { $0 == 0 })
+        #expect(most == [-.infinity] && sum == [0] && y == [7])
+        var one: [Float] = [4]
+        variant.kernels.softmaxPart(&one, 1, 1, 1, 0.5, &most, &sum, &y, 1, 1)
+        #expect(one == [1] && most == [2] && sum == [1] && y == [7])
+        var larger: [Float] = [-.infinity, 2000]
+        variant.kernels.softmaxPart(&larger, 1, 2, 2, 0.5, &most, &sum, &y, 1, 1)
+        #expect(larger == [0, 1] && most == [1000] && sum == [1] && y == [0])
+    }
+
     @Test(arguments: Variant.available)
     func notANumberIsNotHidden(variant: Variant) {
         let kernels = variant.kernels

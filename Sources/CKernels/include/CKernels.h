@@ -106,6 +106,14 @@ typedef struct tessera_kernels {
     /// Entries of -infinity become 0, and so does a row of nothing else.
     void (*softmax)(float *x, intptr_t rows, intptr_t columns, intptr_t stride, float scale);
 
+    /// Softmax over columns that come in parts (Milakov, Gimelshein 2018): each row of x becomes exp(scale x - m), where m
+    /// is the largest of `most` and scale x; what was summed before is brought to the same m: sum <- sum exp(most - m) +
+    /// the row's new sum, y <- y exp(most - m) for a row of `width` numbers, most <- m. A row begins with most = -infinity
+    /// and sum = 0, and then leaves its y untouched; y / sum is the softmax's product once all parts are in.
+    void (*softmaxPart)(
+        float *x, intptr_t rows, intptr_t columns, intptr_t stride, float scale, float *most, float *sum, float *y,
+        intptr_t yStride, intptr_t width);
+
     /// Rotary position embedding of one token in place, in the half-split convention of Hugging Face: within each head of
     /// x [heads x headDimension], (x_j, x_{j+h}) turns by the angle whose cosine and sine are entry j, h = headDimension / 2.
     void (*rotate)(

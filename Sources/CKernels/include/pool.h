@@ -45,7 +45,7 @@ void tessera_team_wait(tessera_team *team);
 
 /// Writes the numbers of the processors that this thread may run on, at most `room` of them; returns how many there are,
 /// 0 where the system does not tell.
-intptr_t tessera_allowed_processors(int *processors, intptr_t room);
+intptr_t tessera_allowed_processors(int *_Nullable processors, intptr_t room);
 
 #if defined(__clang__)
 #pragma clang assume_nonnull end

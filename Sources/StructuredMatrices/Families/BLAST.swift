@@ -33,7 +33,7 @@ public struct BLAST: DifferentiableMatrix {
     private var blockColumns: Int { v.shape[1] }
     public var shape: MatrixShape { MatrixShape(rows: blocks * blockRows, columns: blocks * blockColumns) }
     public var cost: Cost {
-        let count = u.values.count + s.values.count + v.values.count
+        let count = u.count + s.count + v.count
         return Cost(
             parameters: count, storedBytes: u.storedBytes + s.storedBytes + v.storedBytes, multiplyAdds: count
         )
@@ -107,9 +107,10 @@ public struct BLAST: DifferentiableMatrix {
 
     public func gather(rows: [Int]) -> Matrix {
         // Row p of block i is [u_p * s_i1, ..., u_p * s_ib], each part times its V_j^T.
+        let (left, diagonals) = (u.values, s.values)
         let scaled = Matrix(rows: rows.count, columns: blocks * rank) { index, position in
-            u.values[rows[index] * rank + position % rank]
-                * s.values[rows[index] / blockRows * blocks * rank + position]
+            left[rows[index] * rank + position % rank]
+                * diagonals[rows[index] / blockRows * blocks * rank + position]
         }
         var result = Matrix(rows: rows.count, columns: shape.columns)
         result.withMutableView { result in
@@ -141,10 +142,11 @@ public struct BLAST: DifferentiableMatrix {
     }
 
     public func factorGradients(_ gradient: Matrix) -> [[Float]] {
-        var uGradient = [Float](repeating: 0, count: u.values.count)
-        var sGradient = [Float](repeating: 0, count: s.values.count)
+        var uGradient = [Float](repeating: 0, count: u.count)
+        var sGradient = [Float](repeating: 0, count: s.count)
         var vGradient = Matrix(rows: shape.columns, columns: rank)
         // dU_i = sum_j (D_ij V_j) * s_ij, ds_ij = column sums of U_i * (D_ij V_j), dV_j = sum_i D_ij^T (U_i * s_ij).
+        let (left, diagonals) = (u.values, s.values)
         var right = Matrix(rows: blockRows, columns: rank)
         var scaled = right
         for i in 0..<blocks {
@@ -159,11 +161,11 @@ public struct BLAST: DifferentiableMatrix {
                     for row in 0..<blockRows {
                         for component in 0..<rank {
                             let diagonal = (i * blocks + j) * rank + component
-                            let left = (i * blockRows + row) * rank + component
+                            let place = (i * blockRows + row) * rank + component
                             let product = right.elements[row * rank + component]
-                            uGradient[left] += product * s.values[diagonal]
-                            sGradient[diagonal] += product * u.values[left]
-                            scaled.elements[row * rank + component] = u.values[left] * s.values[diagonal]
+                            uGradient[place] += product * diagonals[diagonal]
+                            sGradient[diagonal] += product * left[place]
+                            scaled.elements[row * rank + component] = left[place] * diagonals[diagonal]
                         }
                     }
                     vGradient.withMutableView { vGradient in

@@ -27,7 +27,7 @@ public struct BlockDense: DifferentiableMatrix {
     public var rank: Int { second.shape[1] }
     public var shape: MatrixShape { MatrixShape(rows: second.shape[0], columns: blocks * first.shape[2]) }
     public var cost: Cost {
-        let count = first.values.count + second.values.count
+        let count = first.count + second.count
         return Cost(
             parameters: count, storedBytes: first.storedBytes + second.storedBytes, multiplyAdds: count)
     }

@@ -24,8 +24,8 @@ public struct BlockDiagonal: DifferentiableMatrix {
     }
     public var cost: Cost {
         Cost(
-            parameters: blocks.values.count, storedBytes: blocks.storedBytes,
-            multiplyAdds: blocks.values.count)
+            parameters: blocks.count, storedBytes: blocks.storedBytes,
+            multiplyAdds: blocks.count)
     }
 
     public func apply(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
@@ -50,7 +50,7 @@ public struct BlockDiagonal: DifferentiableMatrix {
             let start = index * shape.columns + row / blockRows * blockColumns
             result.elements.replaceSubrange(
                 start..<start + blockColumns,
-                with: blocks.values[row * blockColumns..<(row + 1) * blockColumns])
+                with: blocks.values(row * blockColumns..<(row + 1) * blockColumns))
         }
         return result
     }
@@ -67,7 +67,7 @@ public struct BlockDiagonal: DifferentiableMatrix {
     public func replacingFactors(_ values: [[Float]]) -> Self { Self(blocks: blocks.replacing(values[0])) }
     public func factorGradients(_ gradient: Matrix) -> [[Float]] {
         var values: [Float] = []
-        values.reserveCapacity(blocks.values.count)
+        values.reserveCapacity(blocks.count)
         for row in 0..<shape.rows {
             let start = row * shape.columns + row / blockRows * blockColumns
             values += gradient.elements[start..<start + blockColumns]

@@ -30,7 +30,7 @@ public struct BlockShuffle: DifferentiableMatrix {
         MatrixShape(rows: blocks * second.shape[1], columns: blocks * first.shape[2])
     }
     public var cost: Cost {
-        let count = first.values.count + second.values.count
+        let count = first.count + second.count
         return Cost(
             parameters: count, storedBytes: first.storedBytes + second.storedBytes, multiplyAdds: count)
     }

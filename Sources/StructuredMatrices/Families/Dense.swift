@@ -36,7 +36,7 @@ public struct Dense: DifferentiableMatrix {
     public func gather(rows: [Int]) -> Matrix {
         var elements: [Float] = []
         elements.reserveCapacity(rows.count * shape.columns)
-        for row in rows { elements += weight.values[row * shape.columns..<(row + 1) * shape.columns] }
+        for row in rows { elements += weight.values(row * shape.columns..<(row + 1) * shape.columns) }
         return Matrix(rows: rows.count, columns: shape.columns, elements: elements)
     }
 

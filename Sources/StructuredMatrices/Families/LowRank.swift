@@ -26,7 +26,7 @@ public struct LowRank: DifferentiableMatrix {
     public var rank: Int { v.shape[0] }
     public var shape: MatrixShape { MatrixShape(rows: u.shape[0], columns: v.shape[1]) }
     public var cost: Cost {
-        let count = u.values.count + v.values.count
+        let count = u.count + v.count
         return Cost(parameters: count, storedBytes: u.storedBytes + v.storedBytes, multiplyAdds: count)
     }
 

@@ -36,7 +36,7 @@ public struct Monarch: DifferentiableMatrix {
         MatrixShape(rows: left.shape[0] * left.shape[1], columns: right.shape[0] * right.shape[2])
     }
     public var cost: Cost {
-        let count = right.values.count + left.values.count
+        let count = right.count + left.count
         return Cost(parameters: count, storedBytes: right.storedBytes + left.storedBytes, multiplyAdds: count)
     }
 

@@ -118,7 +118,7 @@ public struct Quantized: StructuredMatrix {
     /// Packs the codes in panels where groups are made up of whole ones of theirs; 3-bit codes become 4-bit ones.
     public func prepared(_ options: PreparationOptions) -> any PreparedProduct {
         guard let panelGroup = PackedCodes.panelGroup(groupSize: groupSize, columns: shape.columns) else {
-            return UnpackedProduct(matrix: self)
+            return UnpackedProduct(self)
         }
         var result: PackedCodes?
         withPacked { packed in
@@ -127,7 +127,7 @@ public struct Quantized: StructuredMatrix {
                 scales: { row, group in packed.scales[row * groups + group * panelGroup / groupSize] },
                 codes: { row, target in packed.unpack(row, into: target) })
         }
-        return result.map { PreparedCodes([$0], activations: options.activations) } ?? UnpackedProduct(matrix: self)
+        return result.map { PreparedCodes([$0], activations: options.activations) } ?? UnpackedProduct(self)
     }
 
     public func dense() -> Matrix { gather(rows: Array(0..<shape.rows)) }

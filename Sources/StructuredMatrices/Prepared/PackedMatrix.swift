@@ -46,9 +46,10 @@ struct PackedMatrix: Sendable {
     /// The last dimension of a factor is the columns; the rest is cut into `count` matrices.
     init(_ factor: Factor, count: Int = 1) {
         let rows = factor.shape.dropLast().reduce(1, *) / max(1, count)
-        self.init(count: count, rows: rows, columns: factor.shape.last ?? 1, precision: factor.precision) {
-            index, body in
-            factor.withView { body($0.stacked(index, rows: rows)) }
+        self = factor.withPassingView { whole in
+            PackedMatrix(
+                count: count, rows: rows, columns: factor.shape.last ?? 1, precision: factor.precision
+            ) { index, body in body(whole.stacked(index, rows: rows)) }
         }
     }
 

@@ -32,7 +32,7 @@ enum PreparedStage: Sendable {
         switch self {
         case .products(let matrix, _, _): matrix.byteCount
         case .transposition: 0
-        case .diagonals(let s): 4 * s.values.count
+        case .diagonals(let s): 4 * s.count
         }
     }
 

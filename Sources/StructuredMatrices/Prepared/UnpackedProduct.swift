@@ -1,14 +1,16 @@
 import Tensors
 
 /// The product of a family that has no packed layout: its own `apply`, each member on its share of the batch.
-struct UnpackedProduct: PreparedProduct {
+package struct UnpackedProduct: PreparedProduct {
     let matrix: any StructuredMatrix
 
-    var shape: MatrixShape { matrix.shape }
-    var byteCount: Int { matrix.cost.storedBytes }
-    func scratchFloats(batch: Int) -> Int { 0 }
+    package init(_ matrix: any StructuredMatrix) { self.matrix = matrix }
 
-    func apply(
+    package var shape: MatrixShape { matrix.shape }
+    package var byteCount: Int { matrix.cost.storedBytes }
+    package func scratchFloats(batch: Int) -> Int { 0 }
+
+    package func apply(
         _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker
     ) {
         let share = worker.share(of: input.rows)

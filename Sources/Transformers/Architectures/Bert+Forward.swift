@@ -4,19 +4,18 @@ import Tensors
 extension BertEncoder {
     /// Tokens of one run of the linear layers: enough for full speed, few enough for the cache.
     static let tokensPerBatch = 512
+    /// Fewer tokens than this are not worth a thread of their own.
+    private static let fewestTokens = 48
 
     public func embed(_ sequences: [[Int]], context: ExecutionContext) throws -> Matrix {
         try check(sequences)
         var result = Matrix(rows: sequences.count, columns: dimension)
-        let runs = SequenceBatch.runs(sequences, maximumTokens: Self.tokensPerBatch)
         result.withMutableView { result in
-            // Whole runs in parallel where there are enough of them, else the threads share each run: the bits are the same.
-            let outer = runs.count >= 2 * context.threads ? context : .serial
-            let inner = runs.count >= 2 * context.threads ? .serial : context
-            outer.parallelFor(runs.count) { index in
-                let batch = SequenceBatch(sequences[runs[index]])
-                forward(batch, context: inner, observer: { _, _ in }) { hidden in
-                    pool(hidden, batch.spans, into: result.rows(runs[index]))
+            if let runs = independentRuns(sequences, threads: context.threads) {
+                context.parallelFor(runs.count) { index in embed(sequences, runs[index], into: result, .serial) }
+            } else {
+                for run in SequenceBatch.runs(sequences, maximumTokens: Self.tokensPerBatch) {
+                    embed(sequences, Array(run), into: result, context)
                 }
             }
         }
@@ -27,108 +26,63 @@ extension BertEncoder {
     {
         try check(sequences)
         for run in SequenceBatch.runs(sequences, maximumTokens: Self.tokensPerBatch) {
-            forward(SequenceBatch(sequences[run]), context: context, observer: observer) { _ in }
+            forward(SequenceBatch(sequences[run]), context: context, isObserved: true, observer: observer) { _ in }
+        }
+    }
+
+    /// Runs of like cost, as many as keep all threads busy to the end without waiting for each other; nil when the
+    /// sequences are too few or too uneven for that. Which sequences share a run does not change their bits.
+    private func independentRuns(_ sequences: [[Int]], threads: Int) -> [[Int]]? {
+        let tokens = sequences.reduce(0) { $0 + $1.count }
+        guard threads == 1 || tokens >= threads * Self.fewestTokens, tokens > 0 else { return nil }
+        let count = threads * ((tokens + threads * Self.tokensPerBatch - 1) / (threads * Self.tokensPerBatch))
+        let runs = SequenceBatch.balanced(sequences, bins: count, width: 6 * configuration.hiddenSize)
+        let longest = runs.map { run in run.reduce(0) { $0 + sequences[$1].count } }.max() ?? 0
+        return threads == 1 || longest * count * 4 <= tokens * 5 ? runs.filter { !$0.isEmpty } : nil
+    }
+
+    private func embed(
+        _ sequences: [[Int]], _ run: [Int], into result: MutableMatrixView, _ context: ExecutionContext
+    ) {
+        let batch = SequenceBatch(run.map { sequences[$0] })
+        forward(batch, context: context) { hidden in
+            for (index, span) in zip(run, batch.spans) {
+                pool(hidden.rows(span), into: UnsafeMutableBufferPointer(start: result.row(index), count: result.columns))
+            }
         }
     }
 
     /// Shows `body` the last layer's output, tokens x hidden.
     private func forward(
-        _ batch: SequenceBatch, context: ExecutionContext, observer: ActivationObserver,
-        body: (MatrixView) -> Void
+        _ batch: SequenceBatch, context: ExecutionContext, isObserved: Bool = false,
+        observer: ActivationObserver = { _, _ in }, body: (MatrixView) -> Void
     ) {
-        let (tokens, width) = (batch.tokens.count, configuration.hiddenSize)
-        var arena = ActivationArena(floats: tokens * (6 * width + configuration.intermediateSize))
-        defer { arena.deallocate() }
-        var hidden = arena.take(rows: tokens, columns: width)
-        var update = arena.take(rows: tokens, columns: width)
-        let query = arena.take(rows: tokens, columns: width)
-        let key = arena.take(rows: tokens, columns: width)
-        let value = arena.take(rows: tokens, columns: width)
-        let mixed = arena.take(rows: tokens, columns: width)
-        let wide = arena.take(rows: tokens, columns: configuration.intermediateSize)
-        let attention = Attention(
-            heads: configuration.heads, keyValueHeads: configuration.heads,
-            headDimension: configuration.headDimension, causal: false)
-        let sequences = batch.spans.map { rows in
-            Attention.Sequence(
-                queries: query.rows(rows).readable, keys: key.rows(rows).readable,
-                values: value.rows(rows).readable,
-                output: mixed.rows(rows))
-        }
-
-        lookUp(batch, into: hidden, context: context)
-        for (index, layer) in layers.enumerated() {
-            let inputs = LayerInputs(Self.layerName(prefix, index))
-            observer(inputs.attention, hidden.readable)
-            layer.query.apply(hidden.readable, into: query, context: context)
-            layer.key.apply(hidden.readable, into: key, context: context)
-            layer.value.apply(hidden.readable, into: value, context: context)
-            attention.apply(sequences, context: context)
-
-            observer(inputs.attentionOutput, mixed.readable)
-            layer.attentionOutput.apply(mixed.readable, into: update, context: context)
-            layer.attentionNorm.apply(update, residual: hidden.readable, context: context)
-            swap(&hidden, &update)
-
-            observer(inputs.intermediate, hidden.readable)
-            layer.intermediate.apply(hidden.readable, into: wide, context: context)
-            context.forEachRowBlock(rows: tokens, columns: wide.columns) { rows in
-                let block = wide.rows(rows)
-                Kernels.best.gelu(block.base, block.rows * block.columns)
-            }
-            observer(inputs.output, wide.readable)
-            layer.output.apply(wide.readable, into: update, context: context)
-            layer.outputNorm.apply(update, residual: hidden.readable, context: context)
-            swap(&hidden, &update)
-        }
-        body(hidden.readable)
+        let pass = BertPass(self, batch, isObserved: isObserved, members: context.largestTeam)
+        defer { pass.deallocate() }
+        WorkerPool.shared.run(members: context.threads) { worker in pass.run(worker, observer: observer) }
+        body(pass.output)
     }
 
-    /// The sum of word, position and type embeddings, normalised.
-    private func lookUp(_ batch: SequenceBatch, into hidden: MutableMatrixView, context: ExecutionContext) {
-        let words = wordEmbeddings.gather(rows: batch.tokens)
-        let longest = batch.spans.map(\.count).max() ?? 0
-        let positions = positionEmbeddings.gather(rows: Array(0..<longest))
-        words.withView { words in
-            positions.withView { positions in
-                typeEmbedding.withUnsafeBufferPointer { type in
-                    guard let type = type.baseAddress else { return }
-                    for span in batch.spans {
-                        for (position, row) in span.enumerated() {
-                            hidden.row(row).update(from: words.row(row), count: hidden.columns)
-                            Kernels.best.add(hidden.row(row), type, hidden.columns)
-                            Kernels.best.add(hidden.row(row), positions.row(position), hidden.columns)
-                        }
-                    }
-                }
+    private func pool(_ hidden: MatrixView, into sum: UnsafeMutableBufferPointer<Float>) {
+        guard let base = sum.baseAddress else { return }
+        switch layout.pooling {
+        case .cls:
+            base.update(from: hidden.base, count: sum.count)
+        case .max:
+            sum.update(repeating: -.infinity)
+            for row in 0..<hidden.rows {
+                for column in sum.indices { sum[column] = max(sum[column], hidden.row(row)[column]) }
             }
+        case .mean:
+            sum.update(repeating: 0)
+            for row in 0..<hidden.rows { Kernels.best.add(base, hidden.row(row), sum.count) }
+            let share = 1 / Float(hidden.rows)
+            for column in sum.indices { sum[column] *= share }
         }
-        embeddingNorm.apply(hidden, residual: nil, context: context)
-    }
-
-    private func pool(_ hidden: MatrixView, _ spans: [Range<Int>], into result: MutableMatrixView) {
-        for (index, span) in spans.enumerated() {
-            let sum = UnsafeMutableBufferPointer(start: result.row(index), count: result.columns)
-            switch layout.pooling {
-            case .cls:
-                _ = sum.update(
-                    fromContentsOf: UnsafeBufferPointer(start: hidden.row(span.lowerBound), count: sum.count))
-            case .max:
-                sum.update(repeating: -.infinity)
-                for row in span {
-                    for column in sum.indices { sum[column] = max(sum[column], hidden.row(row)[column]) }
-                }
-            case .mean:
-                sum.update(repeating: 0)
-                for row in span { Kernels.best.add(result.row(index), hidden.row(row), sum.count) }
-                let share = 1 / Float(span.count)
-                for column in sum.indices { sum[column] *= share }
-            }
-            guard layout.normalizes else { continue }
-            var squared = 0.0
-            for number in sum { squared += Double(number) * Double(number) }
-            let scale = Float(1 / max(squared.squareRoot(), 1e-12))
-            for column in sum.indices { sum[column] *= scale }
-        }
+        guard layout.normalizes else { return }
+        var squared = 0.0
+        for number in sum { squared += Double(number) * Double(number) }
+        let scale = Float(1 / max(squared.squareRoot(), 1e-12))
+        for column in sum.indices { sum[column] *= scale }
     }
 }

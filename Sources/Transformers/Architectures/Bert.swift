@@ -31,6 +31,19 @@ public struct BertEncoder: EncoderModel {
         let outputNorm: LayerNorm
     }
 
+    public mutating func prepare(_ options: PreparationOptions, context: ExecutionContext) {
+        let linears: [WritableKeyPath<Layer, Linear>] = [
+            \.query, \.key, \.value, \.attentionOutput, \.intermediate, \.output,
+        ]
+        let weights = layers.flatMap { layer in linears.map { layer[keyPath: $0].weight } }
+        let products = preparedProducts(weights, options, context: context)
+        for index in layers.indices {
+            for (offset, linear) in linears.enumerated() {
+                layers[index][keyPath: linear].prepared = products[index * linears.count + offset]
+            }
+        }
+    }
+
     public var dimension: Int { configuration.hiddenSize }
     public var vocabularySize: Int { configuration.vocabularySize }
     public var maximumPositions: Int { configuration.maximumPositions }

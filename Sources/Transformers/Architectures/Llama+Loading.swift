@@ -17,6 +17,7 @@ extension LlamaModel {
 
         embedding = try tensors.matrix(
             "\(prefix)embed_tokens", rows: configuration.vocabularySize, columns: width)
+        tiedHead = Linear(weight: embedding)
         layers = try (0..<configuration.layers).map { index in
             let base = Self.layerName(prefix, index)
             func attention(_ name: String, rows: Int, columns: Int) throws -> Linear {

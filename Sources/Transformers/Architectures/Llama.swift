@@ -10,7 +10,11 @@ public struct LlamaModel: CausalModel {
     /// What precedes "embed_tokens" and "layers." in the checkpoint's names: "model." or "".
     let prefix: String
 
-    var embedding: any StructuredMatrix
+    var embedding: any StructuredMatrix {
+        didSet { tiedHead = Linear(weight: embedding) }
+    }
+    /// The embedding as the head, where that has no weight of its own.
+    var tiedHead: Linear
     var layers: [Layer]
     let finalNorm: RMSNorm
     /// Nil when the embedding is the head.
@@ -31,8 +35,24 @@ public struct LlamaModel: CausalModel {
     public var vocabularySize: Int { configuration.vocabularySize }
     public var maximumPositions: Int { configuration.maximumPositions }
 
-    public func makeCache() -> KeyValueCache {
-        KeyValueCache(layers: layers.count, width: configuration.keyValueHeads * configuration.headDimension)
+    public func makeCache(_ precision: CachePrecision) -> KeyValueCache {
+        KeyValueCache(
+            layers: layers.count, heads: configuration.keyValueHeads, headDimension: configuration.headDimension,
+            precision: precision)
+    }
+
+    public mutating func prepare(_ options: PreparationOptions, context: ExecutionContext) {
+        let linears: [WritableKeyPath<Layer, Linear>] = [
+            \.query, \.key, \.value, \.attentionOutput, \.gate, \.up, \.down,
+        ]
+        let weights = layers.flatMap { layer in linears.map { layer[keyPath: $0].weight } } + [headLinear.weight]
+        let products = preparedProducts(weights, options, context: context)
+        for index in layers.indices {
+            for (offset, linear) in linears.enumerated() {
+                layers[index][keyPath: linear].prepared = products[index * linears.count + offset]
+            }
+        }
+        if head != nil { head?.prepared = products.last } else { tiedHead.prepared = products.last }
     }
 }
 

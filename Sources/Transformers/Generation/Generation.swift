@@ -8,16 +8,19 @@ public struct GenerationOptions: Sendable {
     public var seed: UInt64
     /// Tokens that end a text; they are not part of it.
     public var stopTokens: Set<Int>
+    /// How the keys and values of earlier tokens are kept.
+    public var cache: CachePrecision
 
     public init(
         maximumTokens: Int = 128, temperature: Double = 0, topP: Double = 1, seed: UInt64 = 0,
-        stopTokens: Set<Int> = []
+        stopTokens: Set<Int> = [], cache: CachePrecision = .f32
     ) {
         self.maximumTokens = maximumTokens
         self.temperature = temperature
         self.topP = topP
         self.seed = seed
         self.stopTokens = stopTokens
+        self.cache = cache
     }
 }
 
@@ -72,7 +75,7 @@ extension CausalModel {
         }
         var results = prompts.map { _ in Generation(tokens: [], end: .maximumTokens) }
         var active = options.maximumTokens > 0 ? Array(prompts.indices) : []
-        var caches = active.map { _ in makeCache() }
+        var caches = active.map { _ in makeCache(options.cache) }
         var pending = active.map { prompts[$0] }
         while !active.isEmpty {
             let scores = try advance(pending, caches: &caches, context: context)

@@ -1,6 +1,8 @@
+import CKernels
 import Tensors
 
-/// The scratch memory of one forward pass: allocated once, handed out from the front, freed by `deallocate`.
+/// The scratch memory of one forward pass: lent by the calling thread's scratch (which keeps it for the next pass), handed
+/// out from the front, given back by `deallocate`.
 ///
 /// Views taken from it are uninitialised and stay valid until `deallocate`.
 struct ActivationArena {
@@ -11,30 +13,31 @@ struct ActivationArena {
     /// Room for `floats` numbers, plus what alignment may take for each of `views` views.
     init(floats: Int, views: Int = 16) {
         capacity = floats + views * Self.alignment
-        let bytes = capacity * MemoryLayout<Float>.stride
-        base = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: Self.alignment * 4)
-            .bindMemory(to: Float.self, capacity: capacity)
+        guard let memory = tessera_scratch_take(capacity * MemoryLayout<Float>.stride) else {
+            fatalError("no memory for \(floats) activations")
+        }
+        base = memory.bindMemory(to: Float.self, capacity: capacity)
     }
 
-    func deallocate() { base.deallocate() }
+    /// On the thread that made the arena, which must give back what it took in reverse order.
+    func deallocate() { tessera_scratch_give(base) }
 
     /// - Precondition: what was asked for at creation is not exceeded.
     mutating func take(rows: Int, columns: Int) -> MutableMatrixView {
-        let view = MutableMatrixView(base: base + used, rows: rows, columns: columns)
-        used += (rows * columns + Self.alignment - 1) / Self.alignment * Self.alignment
-        precondition(used <= capacity, "the forward pass asked for more scratch than it announced")
-        return view
+        MutableMatrixView(base: take(floats: rows * columns), rows: rows, columns: columns)
     }
+
+    /// - Precondition: as above.
+    mutating func take(floats: Int) -> UnsafeMutablePointer<Float> {
+        let start = base + used
+        used += Self.aligned(floats)
+        precondition(used <= capacity, "the forward pass asked for more scratch than it announced")
+        return start
+    }
+
+    /// Rounded up to whole cache lines.
+    static func aligned(_ floats: Int) -> Int { (floats + alignment - 1) / alignment * alignment }
 
     /// Floats in a cache line.
     private static let alignment = 16
-}
-
-extension ExecutionContext {
-    /// Calls `body` on consecutive ranges that cover `rows`, cut by shape alone; small work stays on this thread.
-    func forEachRowBlock(rows: Int, columns: Int, _ body: @Sendable (Range<Int>) -> Void) {
-        let blockRows = max(1, (1 << 15) / max(1, columns))
-        let blocks = (rows + blockRows - 1) / blockRows
-        parallelFor(blocks) { block in body(block * blockRows..<min(rows, (block + 1) * blockRows)) }
-    }
 }

@@ -2,6 +2,10 @@ import Tensors
 
 /// Scaled dot-product attention (Vaswani et al. 2017, equation 1) with shared key-value heads
 /// (Ainslie et al. 2023): query head h reads key-value head h / (heads / keyValueHeads).
+///
+/// The scores of all keys are never held at once: keys pass in blocks, with a running maximum and sum for each query
+/// (Milakov, Gimelshein 2018; Dao et al. 2022). Blocks begin at fixed keys, so the bits of a token's result depend neither
+/// on how its sequence was cut into runs nor on the team.
 struct Attention: Sendable {
     let heads: Int
     let keyValueHeads: Int
@@ -9,62 +13,135 @@ struct Attention: Sendable {
     /// Whether a token sees only itself and those before it.
     let causal: Bool
 
-    /// One sequence: its queries (n x heads * headDimension), keys and values (m x keyValueHeads * headDimension)
-    /// and where the result goes (n x heads * headDimension). The queries are the last n of the m tokens.
+    /// One sequence: its queries (n x heads * headDimension), the keys and values of m tokens, and where the result goes
+    /// (n x heads * headDimension). The queries are the last n of the m tokens.
     struct Sequence {
         let queries: MatrixView
-        let keys: MatrixView
-        let values: MatrixView
+        let tokens: Int
+        let keys: TokenFeatures
+        let values: TokenFeatures
         let output: MutableMatrixView
     }
 
-    /// Query rows that are scored together.
+    /// Query rows that are scored together, and keys of a block.
     private static let queryBlock = 32
+    private static let keyBlock = 128
 
-    /// Attends within each sequence; one piece of work per sequence and head. Trusts shapes.
+    /// Floats of scratch for one member: scores, a decoded block of keys or values, maxima and sums.
+    var scratchFloats: Int {
+        let queries = max(Self.queryBlock, heads / keyValueHeads)
+        return ActivationArena.aligned(queries * (Self.keyBlock + 2) + Self.keyBlock * headDimension)
+    }
+
+    /// A member's share of the attention within each of `count` sequences; complete after the next barrier.
+    /// `scratch` holds `scratchFloats` for each member. Trusts shapes.
     /// Cost per sequence: 2 n m heads headDimension multiply-adds.
-    func apply(_ sequences: [Sequence], context: ExecutionContext) {
-        context.parallelFor(sequences.count * heads) { index in
-            attend(sequences[index / heads], head: index % heads)
+    func apply(
+        count: Int, scratch: UnsafeMutablePointer<Float>, worker: Worker, sequence: (_ index: Int) -> Sequence
+    ) {
+        let scratch = scratch + worker.index * scratchFloats
+        var total = 0
+        for index in 0..<count { forEachPiece(of: sequence(index)) { total += cost($0) } }
+        // Pieces differ in size: a member takes those that begin within its part of the total cost.
+        let share = worker.share(of: total)
+        var before = 0
+        for index in 0..<count where before < share.upperBound {
+            let sequence = sequence(index)
+            forEachPiece(of: sequence) { piece in
+                if share.contains(before) { attend(sequence, piece, scratch) }
+                before += cost(piece)
+            }
         }
     }
 
-    private func attend(_ sequence: Sequence, head: Int) {
-        let features = head * headDimension..<(head + 1) * headDimension
-        let shared = head / (heads / keyValueHeads) * headDimension
-        let queries = sequence.queries.columns(features)
-        let output = sequence.output.columns(features)
-        let keys = sequence.keys.columns(shared..<shared + headDimension)
-        let values = sequence.values.columns(shared..<shared + headDimension)
-        let past = keys.rows - queries.rows
-        let scale = 1 / Float(headDimension).squareRoot()
-        let kernels = Kernels.best
+    /// Queries that are scored together against one key-value head.
+    private struct Piece {
+        let queries: MatrixView
+        let output: MutableMatrixView
+        let keyValueHead: Int
+        /// Keys that the first query sees, and how many more each following one does.
+        let seen: Int
+        let step: Int
 
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, Self.queryBlock * keys.rows)) {
-            buffer in
-            guard let scores = buffer.baseAddress else { return }
-            var first = 0
-            while first < queries.rows {
-                let block = min(Self.queryBlock, queries.rows - first)
-                let visible = causal ? past + first + block : keys.rows
-                kernels.product(
-                    queries.row(first), queries.rowStride, keys.base, keys.rowStride, scores, visible,
-                    block, visible, headDimension, false)
-                if causal {
-                    // Each row is as long as what its token sees; the rest of the block weighs nothing.
-                    for row in 0..<block {
-                        let seen = past + first + row + 1
-                        kernels.softmax(scores + row * visible, 1, seen, visible, scale)
-                        (scores + row * visible + seen).update(repeating: 0, count: visible - seen)
-                    }
-                } else {
-                    kernels.softmax(scores, block, visible, visible, scale)
-                }
-                kernels.productTransposed(
-                    scores, visible, values.base, values.rowStride, output.row(first), output.rowStride,
-                    block, visible, headDimension, false)
-                first += block
+        var visible: Int { seen + step * (queries.rows - 1) }
+    }
+
+    private func cost(_ piece: Piece) -> Int { piece.queries.rows * piece.visible }
+
+    private func forEachPiece(of sequence: Sequence, _ body: (Piece) -> Void) {
+        let group = heads / keyValueHeads
+        let queries = sequence.queries
+        if queries.rows == 1 {
+            // One token: the query heads that share a key-value head are the rows of one small matrix.
+            let width = group * headDimension
+            for head in 0..<keyValueHeads {
+                let (query, output) = (queries.base + head * width, sequence.output.base + head * width)
+                body(
+                    Piece(
+                        queries: MatrixView(base: query, rows: group, columns: headDimension),
+                        output: MutableMatrixView(base: output, rows: group, columns: headDimension),
+                        keyValueHead: head, seen: sequence.tokens, step: 0))
             }
+            return
+        }
+        let past = sequence.tokens - queries.rows
+        for head in 0..<heads {
+            let features = head * headDimension..<(head + 1) * headDimension
+            for first in stride(from: 0, to: queries.rows, by: Self.queryBlock) {
+                let rows = first..<min(queries.rows, first + Self.queryBlock)
+                body(
+                    Piece(
+                        queries: queries.block(rows: rows, columns: features),
+                        output: sequence.output.block(rows: rows, columns: features),
+                        keyValueHead: head / group, seen: causal ? past + first + 1 : sequence.tokens,
+                        step: causal ? 1 : 0))
+            }
+        }
+    }
+
+    private func attend(_ sequence: Sequence, _ piece: Piece, _ scratch: UnsafeMutablePointer<Float>) {
+        let kernels = Kernels.best
+        let (queries, output) = (piece.queries, piece.output)
+        let scale = 1 / Float(headDimension).squareRoot()
+        let scores = scratch
+        let largest = scores + queries.rows * Self.keyBlock
+        let sums = largest + queries.rows
+        let decoded = sums + queries.rows
+        largest.update(repeating: -.infinity, count: queries.rows)
+        sums.update(repeating: 0, count: queries.rows)
+
+        for start in stride(from: 0, to: piece.visible, by: Self.keyBlock) {
+            let count = min(Self.keyBlock, piece.visible - start)
+            let block = start..<start + count
+            let keys = sequence.keys.lend(block, head: piece.keyValueHead, headDimension, into: decoded)
+            kernels.product(
+                queries.base, queries.rowStride, keys.base, keys.rowStride, scores, Self.keyBlock, queries.rows, count,
+                headDimension, false)
+            if block.upperBound <= piece.seen || piece.step == 0 {
+                kernels.softmaxPart(
+                    scores, queries.rows, count, Self.keyBlock, scale, largest, sums, output.base, output.rowStride,
+                    headDimension)
+            } else {
+                // Each row is as long as what its token sees; the rest of the block weighs nothing.
+                for row in 0..<queries.rows {
+                    let own = min(count, max(0, piece.seen + row - start))
+                    let values = scores + row * Self.keyBlock
+                    if own > 0 {
+                        kernels.softmaxPart(
+                            values, 1, own, Self.keyBlock, scale, largest + row, sums + row, output.row(row),
+                            output.rowStride, headDimension)
+                    }
+                    (values + own).update(repeating: 0, count: count - own)
+                }
+            }
+            let values = sequence.values.lend(block, head: piece.keyValueHead, headDimension, into: decoded)
+            kernels.productTransposed(
+                scores, Self.keyBlock, values.base, values.rowStride, output.base, output.rowStride, queries.rows, count,
+                headDimension, start > 0)
+        }
+        for row in 0..<queries.rows {
+            let (share, result) = (1 / sums[row], output.row(row))
+            for column in 0..<headDimension { result[column] *= share }
         }
     }
 }

@@ -1,12 +1,17 @@
 import StructuredMatrices
+import Synchronization
 import Tensors
 
 /// y = W x + b, W any structured matrix.
 public struct Linear: Sendable {
-    /// outputs x inputs.
-    public var weight: any StructuredMatrix
+    /// outputs x inputs. Setting it drops its prepared form.
+    public var weight: any StructuredMatrix {
+        didSet { prepared = nil }
+    }
     /// One number per output, or nil.
     public let bias: [Float]?
+    /// The weight laid out for products, made by `TransformerModel.prepare`.
+    public internal(set) var prepared: (any PreparedProduct)?
 
     /// - Precondition: a bias has as many numbers as the weight has rows.
     public init(weight: any StructuredMatrix, bias: [Float]? = nil) {
@@ -15,16 +20,43 @@ public struct Linear: Sendable {
         self.bias = bias
     }
 
-    /// Y = X W^T + b. X is tokens x inputs, Y tokens x outputs; trusts shapes.
-    func apply(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
-        weight.apply(input, into: output, context: context)
+    /// Floats of scratch that `multiply` needs for a batch, in whole cache lines.
+    func scratchFloats(batch: Int) -> Int {
+        prepared.map { ActivationArena.aligned($0.scratchFloats(batch: batch)) } ?? 0
+    }
+
+    /// A member's share of X W^T, without the bias; complete after the next barrier. X is tokens x inputs, Y tokens x
+    /// outputs. Takes what it needs of the scratch, since products between the same barriers must not share any.
+    /// Trusts shapes.
+    func multiply(
+        _ input: MatrixView, into output: MutableMatrixView, scratch: inout UnsafeMutablePointer<Float>,
+        worker: Worker
+    ) {
+        guard let prepared else {
+            return UnpackedProduct(weight).apply(input, into: output, scratch: scratch, worker: worker)
+        }
+        prepared.apply(input, into: output, scratch: scratch, worker: worker)
+        scratch += ActivationArena.aligned(prepared.scratchFloats(batch: input.rows))
+    }
+
+    /// Adds the bias of some outputs to those outputs of one token.
+    func addBias(to row: UnsafeMutablePointer<Float>, columns: Range<Int>) {
         guard let bias else { return }
-        context.forEachRowBlock(rows: output.rows, columns: output.columns) { rows in
-            let block = output.rows(rows)
-            bias.withUnsafeBufferPointer { bias in
-                guard let base = bias.baseAddress else { return }
-                Kernels.best.addBias(block.base, base, block.rows, block.columns, block.rowStride)
-            }
+        bias.withUnsafeBufferPointer { bias in
+            guard let base = bias.baseAddress else { return }
+            Kernels.best.add(row, base + columns.lowerBound, columns.count)
         }
     }
+}
+
+/// The prepared forms of matrices, in order, made on all threads of `context`.
+func preparedProducts(
+    _ matrices: [any StructuredMatrix], _ options: PreparationOptions, context: ExecutionContext
+) -> [any PreparedProduct] {
+    let products = Mutex<[(any PreparedProduct)?]>(Array(repeating: nil, count: matrices.count))
+    context.parallelFor(matrices.count) { index in
+        let product = matrices[index].prepared(options)
+        products.withLock { $0[index] = product }
+    }
+    return products.withLock { $0.compactMap { $0 } }
 }

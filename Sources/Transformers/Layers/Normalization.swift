@@ -14,18 +14,14 @@ public struct LayerNorm: Sendable {
         self.epsilon = epsilon
     }
 
-    /// x <- norm(x + residual), row by row, in place; without a residual norm(x). Trusts shapes.
-    func apply(_ x: MutableMatrixView, residual: MatrixView?, context: ExecutionContext) {
-        context.forEachRowBlock(rows: x.rows, columns: x.columns) { rows in
-            weight.withUnsafeBufferPointer { weight in
-                bias.withUnsafeBufferPointer { bias in
-                    let block = x.rows(rows)
-                    Kernels.best.layerNorm(
-                        UnsafePointer(block.base), block.rowStride, residual?.rows(rows).base,
-                        residual?.rowStride ?? 0,
-                        weight.baseAddress, bias.baseAddress, block.base, block.rowStride,
-                        block.rows, block.columns, epsilon)
-                }
+    /// y <- norm(y + x), row by row; without an x norm(y). Trusts shapes.
+    func apply(_ y: MutableMatrixView, adding x: MatrixView?) {
+        weight.withUnsafeBufferPointer { weight in
+            bias.withUnsafeBufferPointer { bias in
+                let source = x ?? y.readable
+                Kernels.best.layerNorm(
+                    source.base, source.rowStride, x == nil ? nil : UnsafePointer(y.base), y.rowStride,
+                    weight.baseAddress, bias.baseAddress, y.base, y.rowStride, y.rows, y.columns, epsilon)
             }
         }
     }
@@ -42,14 +38,10 @@ public struct RMSNorm: Sendable {
     }
 
     /// y <- norm(x), row by row. Trusts shapes.
-    func apply(_ x: MatrixView, into y: MutableMatrixView, context: ExecutionContext) {
-        context.forEachRowBlock(rows: x.rows, columns: x.columns) { rows in
-            weight.withUnsafeBufferPointer { weight in
-                let (source, target) = (x.rows(rows), y.rows(rows))
-                Kernels.best.rmsNorm(
-                    source.base, source.rowStride, weight.baseAddress, target.base, target.rowStride,
-                    source.rows, source.columns, epsilon)
-            }
+    func apply(_ x: MatrixView, into y: MutableMatrixView) {
+        weight.withUnsafeBufferPointer { weight in
+            Kernels.best.rmsNorm(
+                x.base, x.rowStride, weight.baseAddress, y.base, y.rowStride, x.rows, x.columns, epsilon)
         }
     }
 }

@@ -23,6 +23,7 @@ struct EmbedCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Lines embedded together.", valueName: "n"))
     var batch = 32
 
+    @OptionGroup var runtime: RuntimeOptions
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
@@ -30,7 +31,7 @@ struct EmbedCommand: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try LoadedModel.open(model)
+        let loaded = try ReadyModel.open(model, runtime, context: common.context).loaded
         let encoder = try loaded.encoder(for: "embed")
         var reader = try LineReader(path: input)
         var cut = 0

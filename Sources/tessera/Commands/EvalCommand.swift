@@ -36,6 +36,7 @@ struct EvalCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Causal models: tokens in a window (default: the model's positions, at most \(longestDefaultWindow)).", valueName: "n"))
     var window: Int?
 
+    @OptionGroup var runtime: RuntimeOptions
     @OptionGroup var common: CommonOptions
 
     private static let longestDefaultWindow = 2048
@@ -51,7 +52,7 @@ struct EvalCommand: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try LoadedModel.open(model)
+        let loaded = try ReadyModel.open(model, runtime, context: common.context).loaded
         let figures: [EvaluationFigure]
         if let sts {
             figures = try similarity(loaded, file: sts)
@@ -103,7 +104,7 @@ struct EvalCommand: ParsableCommand {
     }
 
     private func causalFidelity(_ loaded: LoadedModel, against: String, text: String) throws -> [EvaluationFigure] {
-        let reference = try LoadedModel.open(against)
+        let reference = try ReadyModel.open(against, runtime, context: common.context).loaded
         let (causal, other) = (
             try loaded.causal(for: "eval --against"), try reference.causal(for: "eval against a causal language model")
         )
@@ -128,7 +129,7 @@ struct EvalCommand: ParsableCommand {
 
     private func encoderFidelity(_ loaded: LoadedModel, against: String, text: String) throws -> [EvaluationFigure] {
         if window != nil { throw CommandError.conflictingOptions("--window: is for causal models, \(model) is an encoder") }
-        let reference = try LoadedModel.open(against)
+        let reference = try ReadyModel.open(against, runtime, context: common.context).loaded
         _ = try reference.encoder(for: "eval against an encoder")
         let sentences = try TextFile.sentences(text)
         let measured = try withProgress("comparing") { progress in

@@ -33,6 +33,10 @@ struct RunCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Seed of the sampling; the same seed gives the same text.", valueName: "n"))
     var seed: UInt64 = 0
 
+    @Option(help: "Keys and values of earlier tokens: f32, f16 (half the memory) or int8 (a quarter).")
+    var kvCache = CachePrecision.f32
+
+    @OptionGroup var runtime: RuntimeOptions
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
@@ -47,11 +51,13 @@ struct RunCommand: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try LoadedModel.open(model)
+        let ready = try ReadyModel.open(model, runtime, context: common.context)
+        let loaded = ready.loaded
         let causal = try loaded.causal(for: "run")
         let ids = loaded.tokenizer.encode(prompt)
         let options = GenerationOptions(
-            maximumTokens: maxTokens, temperature: temperature, topP: topP, seed: seed, stopTokens: loaded.stopTokens)
+            maximumTokens: maxTokens, temperature: temperature, topP: topP, seed: seed, stopTokens: loaded.stopTokens,
+            cache: kvCache)
         var decoder = IncrementalDecoder(loaded.tokenizer)
         var text = ""
         var failure: (any Error)?
@@ -77,7 +83,7 @@ struct RunCommand: ParsableCommand {
             promptTokens: ids.count, prompt: start.duration(to: firstToken ?? end).inSeconds,
             newTokens: generation.tokens.count, decoding: (firstToken ?? end).duration(to: end).inSeconds)
         if common.json {
-            try StandardOutput.write(document(text, generation, speed))
+            try StandardOutput.write(document(text, generation, speed, ready))
         } else {
             try StandardOutput.write("\n")
             if !common.quiet { standardError(speed.text) }
@@ -87,12 +93,15 @@ struct RunCommand: ParsableCommand {
         }
     }
 
-    private func document(_ text: String, _ generation: Generation, _ speed: Speed) -> JSONValue {
+    private func document(
+        _ text: String, _ generation: Generation, _ speed: Speed, _ ready: ReadyModel
+    ) -> JSONValue {
         [
             "model": .string(model), "prompt": .string(prompt), "text": .string(text),
             "tokens": .array(generation.tokens.map { JSONValue($0) }), "end": .string(generation.end.rawValue),
             "prompt_tokens": JSONValue(speed.promptTokens), "prompt_seconds": JSONValue(speed.prompt),
             "tokens_per_second": JSONValue(speed.tokensPerSecond),
+            "load_seconds": JSONValue(ready.loadSeconds), "pack_seconds": JSONValue(ready.packSeconds),
         ]
     }
 

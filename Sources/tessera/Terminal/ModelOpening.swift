@@ -1,5 +1,34 @@
+import Benchmarking
 import ModelFiles
+import Tensors
 import Transformers
+
+/// A model that is ready to run, and how long that took.
+struct ReadyModel {
+    var loaded: LoadedModel
+    /// Reading the folder, and laying the matrices out for products.
+    let loadSeconds: Double
+    let packSeconds: Double
+
+    /// - Throws: as `LoadedModel.load`.
+    static func open(_ path: String, _ options: RuntimeOptions, context: ExecutionContext) throws -> ReadyModel {
+        let clock = ContinuousClock()
+        let start = clock.now
+        var loaded = try LoadedModel.open(path)
+        let read = clock.now
+        loaded.model.prepare(options.preparation, context: context)
+        return ReadyModel(
+            loaded: loaded, loadSeconds: start.duration(to: read).inSeconds,
+            packSeconds: read.duration(to: clock.now).inSeconds)
+    }
+
+    var startUp: JSONValue {
+        [
+            "model": .string(loaded.folder), "load_seconds": JSONValue(loadSeconds),
+            "pack_seconds": JSONValue(packSeconds),
+        ]
+    }
+}
 
 extension LoadedModel {
     /// The model of a folder that was named on the command line; what is missing there is said in plain words.

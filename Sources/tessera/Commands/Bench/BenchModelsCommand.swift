@@ -38,6 +38,10 @@ struct BenchModelsCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Causal models: tokens written after it.", valueName: "n"))
     var newTokens = 32
 
+    @Option(help: "Causal models: keys and values of earlier tokens in f32, f16 or int8.")
+    var kvCache = CachePrecision.f32
+
+    @OptionGroup var runtime: RuntimeOptions
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
@@ -48,7 +52,8 @@ struct BenchModelsCommand: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try models.map { try LoadedModel.open($0) }
+        let ready = try models.map { try ReadyModel.open($0, runtime, context: common.context) }
+        let loaded = ready.map(\.loaded)
         let progress = ProgressDisplay(quiet: common.quiet)
         var results: [(workload: BenchWorkload, timing: InterleavedTiming)] = []
         let workloads = try workloads(loaded)
@@ -66,7 +71,7 @@ struct BenchModelsCommand: ParsableCommand {
             results.append((workload, timing))
         }
         _ = progress.finish()
-        try common.json ? StandardOutput.write(document(results)) : StandardOutput.write(report(results))
+        try common.json ? StandardOutput.write(document(results, ready)) : StandardOutput.write(report(results))
     }
 
     private func workloads(_ loaded: [LoadedModel]) throws -> [BenchWorkload] {
@@ -80,7 +85,7 @@ struct BenchModelsCommand: ParsableCommand {
         let causal = try loaded.map { try $0.causal(for: "bench against a causal model") }
         return try BenchWorkload.generation(
             loaded, causal, text: text, batch: batch ?? 1, promptTokens: promptTokens, newTokens: newTokens,
-            context: common.context)
+            cache: kvCache, context: common.context)
     }
 
     private var machine: [(key: String, value: String)] {
@@ -135,10 +140,14 @@ struct BenchModelsCommand: ParsableCommand {
         return rate < 100 ? FigureText.fixed(rate, decimals: 1) : FigureText.grouped(Int(rate.rounded()))
     }
 
-    private func document(_ results: [(workload: BenchWorkload, timing: InterleavedTiming)]) -> JSONValue {
+    private func document(
+        _ results: [(workload: BenchWorkload, timing: InterleavedTiming)], _ ready: [ReadyModel]
+    ) -> JSONValue {
         var object = JSONObject()
         for (key, value) in machine { object[key] = .string(value) }
         object["rounds"] = JSONValue(rounds)
+        object["activations"] = .string(runtime.activations.rawValue)
+        object["start_up"] = .array(ready.map(\.startUp))
         object["workloads"] = .array(
             results.map { workload, timing in
                 [

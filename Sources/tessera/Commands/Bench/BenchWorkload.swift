@@ -61,7 +61,7 @@ struct BenchWorkload {
     /// - Throws: what reading the text throws; `CommandError.conflictingOptions` when the models have too few positions.
     static func generation(
         _ loaded: [LoadedModel], _ models: [any CausalModel], text: String?, batch: Int, promptTokens: Int,
-        newTokens: Int, context: ExecutionContext
+        newTokens: Int, cache: CachePrecision, context: ExecutionContext
     ) throws -> [BenchWorkload] {
         let positions = models.map(\.maximumPositions).min() ?? 0
         let count = promptTokens + newTokens
@@ -94,7 +94,7 @@ struct BenchWorkload {
 
         // Short runs are repeated, as often for every model, so that the clock's grain does not matter.
         let once = try timed {
-            var caches = texts[0].map { _ in models[0].makeCache() }
+            var caches = texts[0].map { _ in models[0].makeCache(cache) }
             _ = try models[0].advance(prompts(0), caches: &caches, context: context)
         }
         let repetitions = max(1, min(1000, Int((0.1 / max(once, 1e-6)).rounded(.up))))
@@ -106,7 +106,7 @@ struct BenchWorkload {
                 let prompts = prompts(model)
                 return try timed {
                     for _ in 0..<repetitions {
-                        var caches = prompts.map { _ in models[model].makeCache() }
+                        var caches = prompts.map { _ in models[model].makeCache(cache) }
                         _ = try models[model].advance(prompts, caches: &caches, context: context)
                     }
                 }
@@ -116,7 +116,7 @@ struct BenchWorkload {
                 description: "\(newTokens) tokens after prompts of \(promptTokens) \(source)\(together)",
                 weightBytes: batch == 1 ? models.map(weightBytes) : nil, passes: Double(newTokens)
             ) { model in
-                var caches = texts[model].map { _ in models[model].makeCache() }
+                var caches = texts[model].map { _ in models[model].makeCache(cache) }
                 _ = try models[model].advance(prompts(model), caches: &caches, context: context)
                 return try timed {
                     for step in promptTokens..<count {
