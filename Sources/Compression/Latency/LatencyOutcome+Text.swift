@@ -13,7 +13,8 @@ extension LatencyOutcome {
         }
         lines.append(
             "          measured \(Self.percent(measured.ratio)) of dense "
-                + "(\(Self.percent(measured.ratioLower)) to \(Self.percent(measured.ratioUpper))): "
+                + "(half the rounds \(Self.percent(measured.ratioLower)) to "
+                + "\(Self.percent(measured.ratioUpper))): "
                 + LatencyPrediction.text(measured.dense) + " -> "
                 + LatencyPrediction.text(measured.compressed)
         )

@@ -149,8 +149,8 @@ public struct LatencyPreparation: Sendable {
             contestants: 2, rounds: InterleavedTiming.Rounds(least: 9, most: 31, seconds: 0.2),
             progress: { progress(CompressionProgress(stage: "timing the dense model", done: $0, total: $1)) }
         ) { try $0 == 0 ? run() : products.seconds() * workload.products }
-        let whole = min(max(timing.time(0).median * 1e9, 1), LatencyTable.longest)
-        let share = min(1, 1 / timing.speedup(1).median)
+        let whole = min(max(timing.fastest(0) * 1e9, 1), LatencyTable.longest)
+        let share = min(1, timing.fastest(1) / timing.fastest(0))
         table.record(
             LatencyTable.ModelTime(nanoseconds: whole, products: max(share * whole, whole * 1e-6)), of: key)
         try Self.keep(table, in: file)

@@ -2,8 +2,9 @@ import Benchmarking
 import StructuredMatrices
 import Tensors
 
-/// Times products of one shape on this machine, each in turns with a dense one: what is kept is how many
-/// times faster it is, so that a slow moment of the machine falls on both.
+/// Times products of one shape on this machine, each in turns with a dense one: what is kept is how the fastest of its
+/// rounds compares with the fastest of the dense product's. Other processes only ever make a round slower, and a team of
+/// threads that waits for one that was interrupted much slower, so that the fastest round is what the machine can do.
 struct ProductMeasurement {
     /// A form to be timed.
     struct Specimen {
@@ -16,8 +17,7 @@ struct ProductMeasurement {
     private let options = PreparationOptions(activations: LatencyWorkload.activations)
     /// Seconds that one timing lasts at least, by repetition.
     private static let shortest = 0.000_5
-    private static let rounds = 7
-    private static let denseRounds = 15
+    private static let rounds = 21
 
     init(context: ExecutionContext) { self.context = context }
 
@@ -34,10 +34,10 @@ struct ProductMeasurement {
         var times: [ProductKey: Double] = [:]
         var nanoseconds = known ?? 0
         if known == nil {
-            let timing = InterleavedTiming(contestants: 1, rounds: .exactly(Self.denseRounds)) { _ in
+            let timing = InterleavedTiming(contestants: 1, rounds: .exactly(Self.rounds)) { _ in
                 reference.seconds()
             }
-            nanoseconds = Self.plausible(timing.time(0).median * 1e9)
+            nanoseconds = Self.plausible(timing.fastest(0) * 1e9)
             times[dense.key] = nanoseconds
             progress()
         }
@@ -48,7 +48,7 @@ struct ProductMeasurement {
             let timing = InterleavedTiming(contestants: 2, rounds: .exactly(Self.rounds)) {
                 contestants[$0].seconds()
             }
-            times[specimen.key] = Self.plausible(nanoseconds / timing.speedup(1).median)
+            times[specimen.key] = Self.plausible(nanoseconds * timing.fastest(1) / timing.fastest(0))
             progress()
         }
         return times
@@ -100,4 +100,9 @@ extension StructuredMatrix {
         }
         return try Self(shape: shape, tensors: TensorLookup(tensors), attributes: attributes)
     }
+}
+
+extension InterleavedTiming {
+    /// Seconds of a contestant's fastest round.
+    func fastest(_ contestant: Int) -> Double { seconds[contestant].min() ?? .nan }
 }
