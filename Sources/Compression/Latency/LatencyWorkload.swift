@@ -59,6 +59,8 @@ public struct LatencyWorkload: Sendable {
     /// - Throws: `TransformersError`.
     public func runner(_ model: any TransformerModel, context: ExecutionContext) throws -> () throws -> Double
     {
+        var model = model
+        model.prepare(PreparationOptions(activations: Self.activations), context: context)
         let clock = ContinuousClock()
         let sequences = sequences
         if let encoder = model as? any EncoderModel {
