@@ -53,14 +53,16 @@ struct PackedMatrix: Sendable {
         }
     }
 
-    /// Y = X W^T for `rows` of one matrix; X batch x columns, Y batch x rows.count.
+    /// Y = X W^T (+ Y when `accumulating`) for `rows` of one matrix; X batch x columns, Y batch x rows.count.
     /// - Precondition: `rows` begins at a panel.
-    func multiply(_ index: Int, rows range: Range<Int>, _ x: MatrixView, into y: MutableMatrixView) {
+    func multiply(
+        _ index: Int, rows range: Range<Int>, _ x: MatrixView, into y: MutableMatrixView, accumulating: Bool
+    ) {
         storage.withBytes { bytes in
             guard let base = bytes.baseAddress else { return }
             Self.kernels.product(
                 format, x.base, x.rowStride, base + index * matrixBytes + range.lowerBound / Self.panelRows * panelBytes,
-                y.base, y.rowStride, x.rows, range.count, columns, false)
+                y.base, y.rowStride, x.rows, range.count, columns, accumulating)
         }
     }
 }

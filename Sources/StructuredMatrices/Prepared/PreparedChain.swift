@@ -1,69 +1,87 @@
 import Tensors
 
-/// A product in stages, each from the features of the one before to its own: every family whose factors are block
-/// products, diagonals and permutations between them.
+/// A sum of products in stages, each from the features of the one before to its own: every family whose factors are
+/// block products, diagonals and permutations between them.
 ///
 /// Small weights are kept in cache and the batch is shared among the team, each member running all stages on its own
 /// rows; large weights are shared among the team, with a barrier between stages.
 struct PreparedChain: PreparedProduct {
     let shape: MatrixShape
-    let stages: [PreparedStage]
+    /// The terms of the sum, each a list of stages; the last stage of every term but the first adds to the output.
+    let terms: [[PreparedStage]]
+    let byteCount: Int
+    /// The widest intermediate result, two of which are alive at a time where there are more than two stages.
+    private let hidden: Int
+    private let live: Int
+    private let tile: Int
 
-    /// - Precondition: at least one stage, each fitting the next.
-    init(shape: MatrixShape, stages: [PreparedStage]) {
-        precondition(!stages.isEmpty)
+    /// - Precondition: at least one term of at least one stage, each stage fitting the next; with several terms the last
+    ///   stages are products.
+    init(shape: MatrixShape, terms: [[PreparedStage]]) {
+        precondition(!terms.isEmpty && terms.allSatisfy { !$0.isEmpty })
         self.shape = shape
-        self.stages = stages
+        self.terms = terms
+        byteCount = terms.reduce(0) { $0 + $1.reduce(0) { $0 + $1.byteCount } }
+        hidden = terms.map { $0.dropLast().map(\.outputs).max() ?? 0 }.max() ?? 0
+        let longest = terms.map(\.count).max() ?? 1
+        live = longest > 2 ? 2 : 1
+        // Intermediate results stay in a core's own cache; weights from further away are read as seldom as that allows.
+        let rows = Self.cachedFloats / max(1, live * hidden)
+        tile = min(Self.largestTile, max(Self.smallestTile, rows / Self.smallestTile * Self.smallestTile))
     }
+
+    init(shape: MatrixShape, stages: [PreparedStage]) { self.init(shape: shape, terms: [stages]) }
 
     init(_ matrix: PackedMatrix, shape: MatrixShape) { self.init(shape: shape, stages: [.product(matrix)]) }
 
-    var byteCount: Int { stages.reduce(0) { $0 + $1.byteCount } }
-
-    /// The widest intermediate results, two of which are alive at a time.
-    private var hidden: Int { stages.dropLast().map(\.outputs).max() ?? 0 }
-
-    func scratchFloats(batch: Int) -> Int { (stages.count > 2 ? 2 : 1) * hidden * batch }
+    func scratchFloats(batch: Int) -> Int { live * hidden * batch }
 
     /// Weights that stay in a core's own cache while many rows pass by.
     private static let cachedBytes = 1 << 20
-    /// Rows between two stages: their intermediate results stay near, and weights from further away are read seldom.
-    private static let tile = 64
-    private static let sharedTile = 256
+    /// Intermediate results that do.
+    private static let cachedFloats = 3 << 16
+    private static let smallestTile = 24
+    private static let largestTile = 240
 
     func apply(
         _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker
     ) {
         let batch = input.rows
-        if stages.count == 1 {
-            stages[0].apply(input, into: output, worker: worker)
+        if terms.count == 1, terms[0].count == 1 {
+            terms[0][0].apply(input, into: output, worker: worker)
         } else if worker.count == 1 || (byteCount <= Self.cachedBytes && batch >= 16 * worker.count) {
             let share = worker.share(of: batch)
-            run(share, input, output, scratch + scratchFloats(batch: share.lowerBound), tile: Self.tile, .alone)
+            run(share, input, output, scratch + scratchFloats(batch: share.lowerBound), .alone)
         } else {
-            run(0..<batch, input, output, scratch, tile: Self.sharedTile, worker)
+            run(0..<batch, input, output, scratch, worker)
         }
     }
 
     private func run(
         _ rows: Range<Int>, _ input: MatrixView, _ output: MutableMatrixView, _ scratch: UnsafeMutablePointer<Float>,
-        tile: Int, _ worker: Worker
+        _ worker: Worker
     ) {
+        guard !rows.isEmpty else { return }
+        // Tiles of even height, in multiples of what the kernels multiply at once.
+        let tiles = (rows.count + tile - 1) / tile
+        let height = ((rows.count + tiles - 1) / tiles + 11) / 12 * 12
         var first = rows.lowerBound
         while first < rows.upperBound {
-            let part = first..<min(rows.upperBound, first + tile)
-            var source = input.rows(part)
-            for (index, stage) in stages.enumerated() {
-                let last = index == stages.count - 1
-                let target =
-                    last
-                    ? output.rows(part)
-                    : MutableMatrixView(
-                        base: scratch + index % 2 * hidden * part.count, rows: part.count, columns: stage.outputs)
-                stage.apply(source, into: target, worker: worker)
-                source = target.readable
-                // After the last stage too: the next tile writes where this one's stages read.
-                if !last || part.upperBound < rows.upperBound { worker.barrier() }
+            let part = first..<min(rows.upperBound, first + height)
+            for (number, stages) in terms.enumerated() {
+                var source = input.rows(part)
+                for (index, stage) in stages.enumerated() {
+                    let last = index == stages.count - 1
+                    let target =
+                        last
+                        ? output.rows(part)
+                        : MutableMatrixView(
+                            base: scratch + index % 2 * hidden * part.count, rows: part.count, columns: stage.outputs)
+                    stage.apply(source, into: target, accumulating: last && number > 0, worker: worker)
+                    source = target.readable
+                    // After a last stage too: the next term or tile writes where this one's stages read.
+                    if !last || number < terms.count - 1 || part.upperBound < rows.upperBound { worker.barrier() }
+                }
             }
             first = part.upperBound
         }

@@ -66,15 +66,24 @@ extension Monarch {
 }
 
 extension BLAST {
+    /// Components that are multiplied together: the middle results of a slice stay in cache, those of all would not.
+    private static let slice = 64
+
+    /// A sum over slices of components, each a BLAST matrix of its own.
     public func prepared(_ options: PreparationOptions) -> any PreparedProduct {
-        let right = v.matrix
-        let (blockColumns, rank) = (v.shape[1], rank)
-        let transposed = PackedMatrix(count: blocks, rows: rank, columns: blockColumns, precision: v.precision) {
-            block, body in
-            Matrix(rows: rank, columns: blockColumns) { right[block * blockColumns + $1, $0] }.withView(body)
+        let (left, right, middle) = (u.matrix, v.matrix, s.matrix)
+        let (blocks, blockRows, blockColumns) = (blocks, u.shape[1], v.shape[1])
+        let terms = stride(from: 0, to: rank, by: Self.slice).map { first -> [PreparedStage] in
+            let width = min(Self.slice, rank - first)
+            let v = PackedMatrix(count: blocks, rows: width, columns: blockColumns, precision: v.precision) { block, body in
+                Matrix(rows: width, columns: blockColumns) { right[block * blockColumns + $1, first + $0] }.withView(body)
+            }
+            let u = PackedMatrix(count: blocks, rows: blockRows, columns: width, precision: u.precision) { block, body in
+                Matrix(rows: blockRows, columns: width) { left[block * blockRows + $0, first + $1] }.withView(body)
+            }
+            let s = Matrix(rows: blocks * blocks, columns: width) { middle[$0, first + $1] }
+            return [.blocks(v), .diagonals(Factor(s.elements, shape: [blocks, blocks, width])), .blocks(u)]
         }
-        return PreparedChain(
-            shape: shape,
-            stages: [.blocks(transposed), .diagonals(s), .blocks(PackedMatrix(u, count: blocks))])
+        return PreparedChain(shape: shape, terms: terms)
     }
 }

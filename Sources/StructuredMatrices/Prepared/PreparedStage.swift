@@ -36,11 +36,11 @@ enum PreparedStage: Sendable {
         }
     }
 
-    /// A member's share of the step.
-    func apply(_ x: MatrixView, into y: MutableMatrixView, worker: Worker) {
+    /// A member's share of the step. Products alone can add to what is there.
+    func apply(_ x: MatrixView, into y: MutableMatrixView, accumulating: Bool = false, worker: Worker) {
         switch self {
         case .products(let matrix, let inputs, let outputs):
-            multiply(matrix, inputs, outputs, x, y, worker)
+            multiply(matrix, inputs, outputs, x, y, accumulating, worker)
         case .transposition(let rows, let columns, let cell):
             for row in worker.share(of: x.rows) {
                 transposeCells(x.row(row), rows: rows, columns: columns, cell: cell, into: y.row(row))
@@ -60,7 +60,7 @@ enum PreparedStage: Sendable {
     /// Cut by panels where that shares the work evenly, else by rows of the batch.
     private func multiply(
         _ matrix: PackedMatrix, _ inputs: [Int], _ outputs: [Int], _ x: MatrixView, _ y: MutableMatrixView,
-        _ worker: Worker
+        _ accumulating: Bool, _ worker: Worker
     ) {
         let perMatrix = matrix.panelsPerMatrix
         let panels = matrix.count * perMatrix
@@ -80,7 +80,7 @@ enum PreparedStage: Sendable {
             matrix.multiply(
                 index, rows: rows,
                 x.block(rows: batch, columns: inputs[index]..<inputs[index] + matrix.columns),
-                into: y.block(rows: batch, columns: output..<output + rows.count))
+                into: y.block(rows: batch, columns: output..<output + rows.count), accumulating: accumulating)
             panel += last - first
         }
     }
