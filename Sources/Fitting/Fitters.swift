@@ -13,6 +13,7 @@ public enum Fitters {
         QuantizedFitter(),
         NMMagnitudeFitter(),
         SparseMagnitudeFitter(),
+        TritPlaneFitter(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }

@@ -29,6 +29,7 @@ public enum Families {
         Quantized.self,
         NMSparse.self,
         CompressedSparseRows.self,
+        TritPlanes.self,
     ]
 
     public static var names: [String] { all.map { $0.family.name } }

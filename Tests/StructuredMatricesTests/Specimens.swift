@@ -96,6 +96,18 @@ extension Specimen {
                 }
             }
         },
+        Specimen(family: TritPlanes.self) { shape, precision, generator in
+            // Precision is the family's own; spread planes and groups over the asked ones, the last in whole panels.
+            let sizes = precision == .f32 ? [(4, 7), (2, 32)] : precision == .f16 ? [(1, 4)] : [(3, 128)]
+            return try sizes.map { planes, groupSize in
+                try TritPlanes(
+                    trits: (0..<planes * shape.count).map { _ in Int8(Int.random(in: -1...1, using: &generator)) },
+                    scales: (0..<planes * shape.rows * ((shape.columns + groupSize - 1) / groupSize)).map { _ in
+                        Float(generator.nextUniform())
+                    },
+                    planes: planes, shape: shape, groupSize: groupSize)
+            }
+        },
     ]
 
     /// Random values at random places.

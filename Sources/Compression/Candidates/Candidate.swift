@@ -148,6 +148,7 @@ public enum CandidateSources {
     public static let all: [any CandidateSource] = [
         DenseCandidates(),
         QuantizedCandidates(),
+        TritPlaneCandidates(),
         LowRankCandidates(),
         BlockDiagonalCandidates(),
         BlockShuffleCandidates(),

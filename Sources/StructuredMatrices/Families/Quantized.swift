@@ -117,17 +117,9 @@ public struct Quantized: StructuredMatrix {
 
     /// Packs the codes in panels where groups are made up of whole ones of theirs; 3-bit codes become 4-bit ones.
     public func prepared(_ options: PreparationOptions) -> any PreparedProduct {
-        guard let panelGroup = PackedCodes.panelGroup(groupSize: groupSize, columns: shape.columns) else {
-            return UnpackedProduct(self)
-        }
-        var result: PackedCodes?
-        withPacked { packed in
-            result = PackedCodes(
-                shape: shape, bits: bits == 3 ? 4 : bits, zero: 1 << (bits - 1), groupSize: panelGroup,
-                scales: { row, group in packed.scales[row * groups + group * panelGroup / groupSize] },
-                codes: { row, target in packed.unpack(row, into: target) })
-        }
-        return result.map { PreparedCodes([$0], activations: options.activations) } ?? UnpackedProduct(self)
+        var panels: PackedCodes?
+        withPacked { panels = $0.panels(rows: shape.rows) }
+        return panels.map { PreparedCodes([$0], activations: options.activations) } ?? UnpackedProduct(self)
     }
 
     public func dense() -> Matrix { gather(rows: Array(0..<shape.rows)) }
@@ -194,49 +186,6 @@ public struct Quantized: StructuredMatrix {
             (0..<bytes.count / 2).map {
                 UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self))
             }
-        }
-    }
-}
-
-/// Borrowed rows of packed codes, read only: safe to share among the threads of one call.
-private struct PackedRows: @unchecked Sendable {
-    let codes: UnsafePointer<UInt8>
-    let bits: Int
-    let rowBytes: Int
-    let scales: UnsafePointer<UInt16>
-    let groups: Int
-    let groupSize: Int
-    let columns: Int
-
-    /// The given rows of W.
-    func decode(_ rows: Range<Int>, into w: MutableMatrixView) {
-        for row in rows {
-            DenseProduct.kernels.dequantizeRow(
-                codes + row * rowBytes, bits, scales + row * groups, groupSize, w.row(row - rows.lowerBound),
-                columns)
-        }
-    }
-
-    /// The codes of one row, one a byte.
-    func unpack(_ row: Int, into target: UnsafeMutablePointer<UInt8>) {
-        let source = codes + row * rowBytes
-        let mask = UInt(1 << bits - 1)
-        for column in 0..<columns {
-            let (byte, bit) = (column * bits).quotientAndRemainder(dividingBy: 8)
-            var code = UInt(source[byte]) >> UInt(bit)
-            if bit + bits > 8 { code |= UInt(source[byte + 1]) << UInt(8 - bit) }
-            target[column] = UInt8(truncatingIfNeeded: code & mask)
-        }
-    }
-
-    /// Y = X W^T for the given rows of W, decoding as it goes.
-    func multiply(_ x: MatrixView, rows: Range<Int>, into y: MutableMatrixView) {
-        withScratch(rows: 16, columns: columns) { scratch in
-            DenseProduct.kernels.quantizedProduct(
-                x.base, x.rowStride, codes + rows.lowerBound * rowBytes, bits, rowBytes,
-                scales + rows.lowerBound * groups, groups, groupSize, y.base, y.rowStride, x.rows, rows.count,
-                columns,
-                false, scratch.base)
         }
     }
 }

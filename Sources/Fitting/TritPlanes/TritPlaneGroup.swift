@@ -1,0 +1,167 @@
+import Tensors
+
+/// The fit of one group of weights by alternation: scales by weighted least squares for given trits, then for every
+/// weight the best of the 3^K sums for given scales.
+struct TritPlaneGroup {
+    let planes: Int
+    /// Every combination of trits, fewest nonzero ones first: ties go to the sparser.
+    private let combinations: [[Int8]]
+    /// The combination of every weight, as an index into `combinations`.
+    private var chosen: [Int]
+
+    /// Scales whose largest change is a smaller share of the largest scale are settled.
+    static let tolerance: Float = 1e-4
+    static let sweepLimit = 50
+
+    init(planes: Int, groupSize: Int) {
+        self.planes = planes
+        var all: [[Int8]] = [[]]
+        for _ in 0..<planes { all = all.flatMap { head in [0, 1, -1].map { head + [$0] } } }
+        func nonzeros(_ combination: [Int8]) -> Int { combination.count { $0 != 0 } }
+        // A stable order: by nonzeros, then as generated.
+        combinations = (0...planes).flatMap { count in all.filter { nonzeros($0) == count } }
+        chosen = Array(repeating: 0, count: groupSize)
+    }
+
+    struct Result {
+        /// Exactly representable in binary16.
+        var scales: [Float]
+        var error: Double
+    }
+
+    /// Fits `weights` and leaves their trits to be read by `trit`. The best of several starts: all trits the sign of
+    /// the weight (the method's own), and scales each a third of the one before, which make an even grid, at a few
+    /// widths.
+    mutating func fit(_ weights: ArraySlice<Float>, importance: ArraySlice<Float>) -> Result {
+        let largest = weights.reduce(Float(0)) { max($0, abs($1)) }
+        guard largest > 0 else {
+            for index in chosen.indices { chosen[index] = 0 }
+            return Result(scales: Array(repeating: 0, count: planes), error: 0)
+        }
+        // Unweighted where no input matters.
+        let importance =
+            importance.contains { $0 > 0 } ? importance : ArraySlice(repeating: 1, count: weights.count)
+        let steps = Float((combinations.count - 1) / 2)
+        var starts: [[Float]?] = [nil]
+        for width: Float in [0.5, 0.65, 0.8, 1] {
+            var scale = width * largest / steps
+            var scales: [Float] = []
+            for _ in 0..<planes {
+                scales.insert(scale, at: 0)
+                scale *= 3
+            }
+            starts.append(scales)
+        }
+        var best: Result?
+        var bestChosen = chosen
+        for start in starts {
+            let result = alternate(weights, importance, from: start)
+            if result.error < best?.error ?? .infinity {
+                best = result
+                bestChosen = chosen
+            }
+        }
+        chosen = bestChosen
+        return best ?? Result(scales: Array(repeating: 0, count: planes), error: 0)
+    }
+
+    /// The trit of a weight of the last group that was fitted.
+    func trit(plane: Int, of index: Int) -> Int8 { combinations[chosen[index]][plane] }
+
+    /// - Parameter start: scales; nil starts from signs.
+    private mutating func alternate(
+        _ weights: ArraySlice<Float>, _ importance: ArraySlice<Float>, from start: [Float]?
+    ) -> Result {
+        if let start {
+            _ = choose(weights, importance, scales: start)
+        } else {
+            let positive = combinations.firstIndex(of: Array(repeating: 1, count: planes)) ?? 0
+            let negative = combinations.firstIndex(of: Array(repeating: -1, count: planes)) ?? 0
+            for (index, weight) in weights.enumerated() {
+                chosen[index] = weight > 0 ? positive : weight < 0 ? negative : 0
+            }
+        }
+        var scales = start ?? Array(repeating: 0, count: planes)
+        for _ in 0..<Self.sweepLimit {
+            let next = solve(weights, importance)
+            let change = zip(scales, next).map { abs($0 - $1) }.max() ?? 0
+            scales = next
+            _ = choose(weights, importance, scales: scales)
+            if change <= Self.tolerance * (scales.map(abs).max() ?? 0) { break }
+        }
+        scales = scales.map(Precision.f16.rounded)
+        let error = choose(weights, importance, scales: scales)
+        return Result(scales: scales, error: error)
+    }
+
+    /// The nearest sum of every weight; the weighted squared error.
+    private mutating func choose(
+        _ weights: ArraySlice<Float>, _ importance: ArraySlice<Float>, scales: [Float]
+    ) -> Double {
+        let values = combinations.map { trits in
+            zip(trits, scales).reduce(Float(0)) { $0 + Float($1.0) * $1.1 }
+        }
+        var error = 0.0
+        for (index, (weight, importance)) in zip(weights, importance).enumerated() {
+            var nearest = 0
+            var distance = Float.infinity
+            for candidate in values.indices {
+                let difference = abs(weight - values[candidate])
+                if difference < distance {
+                    distance = difference
+                    nearest = candidate
+                }
+            }
+            chosen[index] = nearest
+            error += Double(importance) * Double(distance) * Double(distance)
+        }
+        return error
+    }
+
+    /// The best scales for the chosen trits: (A + lambda I) alpha = b, lambda from 1e-8 of the mean of A's diagonal
+    /// upwards by tens until no pivot is smaller than 1e-6 of the largest.
+    private func solve(_ weights: ArraySlice<Float>, _ importance: ArraySlice<Float>) -> [Float] {
+        var mass = [Double](repeating: 0, count: combinations.count), moment = mass
+        for (index, (weight, importance)) in zip(weights, importance).enumerated() {
+            mass[chosen[index]] += Double(importance)
+            moment[chosen[index]] += Double(importance) * Double(weight)
+        }
+        var a = [[Double]](repeating: Array(repeating: 0, count: planes), count: planes)
+        var b = [Double](repeating: 0, count: planes)
+        for (combination, trits) in combinations.enumerated() {
+            for i in 0..<planes where trits[i] != 0 {
+                b[i] += moment[combination] * Double(trits[i])
+                for j in 0..<planes { a[i][j] += mass[combination] * Double(trits[i]) * Double(trits[j]) }
+            }
+        }
+        let mean = (0..<planes).reduce(0) { $0 + a[$1][$1] } / Double(planes)
+        guard mean > 0 else { return Array(repeating: 0, count: planes) }
+        var ridge = 1e-8
+        while ridge < 1 {
+            if let solution = Self.solve(a, b, ridge: ridge * mean) { return solution.map { Float($0) } }
+            ridge *= 10
+        }
+        return (Self.solve(a, b, ridge: mean) ?? b.map { $0 / (2 * mean) }).map { Float($0) }
+    }
+
+    /// Elimination without pivoting, which a positive definite matrix does not need; nil when it is too near singular.
+    private static func solve(_ a: [[Double]], _ b: [Double], ridge: Double) -> [Double]? {
+        var (a, b) = (a, b)
+        let size = b.count
+        for i in 0..<size { a[i][i] += ridge }
+        let largest = (0..<size).map { a[$0][$0] }.max() ?? 0
+        for i in 0..<size {
+            guard a[i][i] > 1e-6 * largest else { return nil }
+            for j in i + 1..<max(size, i + 1) {
+                let factor = a[j][i] / a[i][i]
+                for k in i..<size { a[j][k] -= factor * a[i][k] }
+                b[j] -= factor * b[i]
+            }
+        }
+        for i in (0..<size).reversed() {
+            for j in i + 1..<max(size, i + 1) { b[i] -= a[i][j] * b[j] }
+            b[i] /= a[i][i]
+        }
+        return b
+    }
+}
