@@ -11,8 +11,8 @@ enum {
     NM_TILE_SUMS = 16, NM_BLOCK_CHUNKS = 8, NM_STEP_FLOATS = 2048, SLICE_COLUMNS = 64,
 };
 #define NM_BATCH_OF_TWO 1
-// Rows side by side, so that eight chains or more hide the latency of a multiply-add.
-#define NM_TILE_CASES VECTORS(1, 8) VECTORS(2, 4) VECTORS(3, 2) VECTORS(4, 2)
+// Rows side by side, whose chains hide the latency of a multiply-add.
+#define NM_TILE_CASES VECTORS(1, 8) VECTORS(2, 8) VECTORS(3, 4) VECTORS(4, 4)
 
 INLINE I i_load(const uint32_t *p) { return _mm512_loadu_si512(p); }
 INLINE I i_load_short(const uint16_t *p) {

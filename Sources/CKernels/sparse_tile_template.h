@@ -15,6 +15,9 @@ typedef struct nm_block {
 } nm_block;
 
 /// sums[rows][vectors] += one chunk for rows of the panel from `row`. x is the tile [columns x vectors * LANES].
+///
+/// Weights are read lane by lane and columns in no order, which the processor does not foresee: while a panel's 64 rows meet
+/// a chunk, each fetches its share of the next chunk and of the columns that it will meet.
 INLINE void nm_tile_rows(
     const int rows, const int vectors, const int bits, const int kept, const intptr_t height, const nm_layout layout,
     const nm_block *block, int chunk, const float *x, intptr_t row, V *sums) {
@@ -25,9 +28,14 @@ INLINE void nm_tile_rows(
     uint32_t words[NM_TILE_SUMS];
     UNROLL for (int r = 0; r < rows; r++) words[r] = block->words[chunk][row + r];
     if (kept > 0 && count == most) {
+        const int columns = most / (kept > 0 ? kept : 1) * window, lines = columns * width / 16 / TESSERA_PANEL_ROWS;
         x += first / (kept > 0 ? kept : 1) * window * width;
+        const float *nextValues = values - row + most * height + row * (most + 1) * height / TESSERA_PANEL_ROWS;
+        const float *nextColumns = x + (columns * width + row * lines * 16);
         UNROLL for (int entry = 0; entry < most; entry++)
             UNROLL for (int r = 0; r < rows; r++) {
+                if (entry < lines) __builtin_prefetch(nextColumns + (r * lines + entry) * 16, 0, 2);
+                if (entry == most / 2) __builtin_prefetch(nextValues + r * (most + 1), 0, 2);
                 const float *source =
                     x + (entry / (kept > 0 ? kept : 1) * window + (words[r] >> (bits * entry) & mask)) * width;
                 KEEP_IN_REGISTER(source);
