@@ -5,7 +5,8 @@ package struct InterleavedTiming: Sendable {
     /// By contestant, then by round.
     package let seconds: [[Double]]
 
-    /// How many rounds count: `least`, then more until every contestant has had `seconds` on average or `most` is reached.
+    /// How many rounds count: `least`, then more until every contestant has had `seconds` on average or
+    /// `most` is reached.
     package struct Rounds: Sendable {
         package var least: Int
         package var most: Int
@@ -70,7 +71,9 @@ package struct InterleavedTiming: Sendable {
     package func time(_ contestant: Int) -> Spread { Spread(seconds[contestant]) }
 
     /// How many units of work a second a contestant does.
-    package func rate(_ contestant: Int, work: Double) -> Spread { Spread(seconds[contestant].map { work / $0 }) }
+    package func rate(_ contestant: Int, work: Double) -> Spread {
+        Spread(seconds[contestant].map { work / $0 })
+    }
 
     /// How many times faster than another (the first where none is named) a contestant is, round by round.
     package func speedup(_ contestant: Int, over other: Int = 0) -> Spread {
@@ -83,8 +86,8 @@ package struct InterleavedTiming: Sendable {
         case undecided = "no clear difference"
     }
 
-    /// By the sign test on the rounds, two-sided, at 5 %: chance alone rarely lets one side win so many. Fewer than six
-    /// rounds decide nothing.
+    /// By the sign test on the rounds, two-sided, at 5 %: chance alone rarely lets one side win so many.
+    /// Fewer than six rounds decide nothing.
     package func verdict(_ contestant: Int, over other: Int = 0) -> Verdict {
         let pairs = zip(seconds[other], seconds[contestant]).filter { $0 != $1 }
         let wins = pairs.count { $0 > $1 }

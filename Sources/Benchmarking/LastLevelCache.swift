@@ -7,19 +7,19 @@ package enum LastLevelCache {
 
     private static var reported: Int? {
         #if canImport(Darwin)
-        for name in ["hw.l3cachesize", "hw.perflevel0.l2cachesize", "hw.l2cachesize"] {
-            var size: Int64 = 0
-            var length = MemoryLayout<Int64>.size
-            if sysctlbyname(name, &size, &length, nil, 0) == 0, size > 0 { return Int(size) }
-        }
-        return nil
+            for name in ["hw.l3cachesize", "hw.perflevel0.l2cachesize", "hw.l2cachesize"] {
+                var size: Int64 = 0
+                var length = MemoryLayout<Int64>.size
+                if sysctlbyname(name, &size, &length, nil, 0) == 0, size > 0 { return Int(size) }
+            }
+            return nil
         #else
-        let sizes = (0..<8).compactMap { index -> Int? in
-            let path = "/sys/devices/system/cpu/cpu0/cache/index\(index)/size"
-            guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return nil }
-            return bytes(text)
-        }
-        return sizes.max()
+            let sizes = (0..<8).compactMap { index -> Int? in
+                let path = "/sys/devices/system/cpu/cpu0/cache/index\(index)/size"
+                guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return nil }
+                return bytes(text)
+            }
+            return sizes.max()
         #endif
     }
 
@@ -27,7 +27,9 @@ package enum LastLevelCache {
     package static func bytes(_ text: String) -> Int? {
         let text = text.trimmingCharacters(in: .whitespacesAndNewlines)
         let units = ["K": 10, "M": 20, "G": 30]
-        guard let last = text.last, let count = Int(text.prefix { $0.isNumber }), count > 0 else { return nil }
+        guard let last = text.last, let count = Int(text.prefix { $0.isNumber }), count > 0 else {
+            return nil
+        }
         if last.isNumber { return count }
         guard let shift = units[String(last)] else { return nil }
         let (product, overflow) = count.multipliedReportingOverflow(by: 1 << shift)

@@ -8,7 +8,9 @@ extension SeededGenerator {
             while index < count {
                 let word = next()
                 buffer[index] = Self.signed(UInt32(truncatingIfNeeded: word >> 8))
-                if index + 1 < count { buffer[index + 1] = Self.signed(UInt32(truncatingIfNeeded: word >> 40)) }
+                if index + 1 < count {
+                    buffer[index + 1] = Self.signed(UInt32(truncatingIfNeeded: word >> 40))
+                }
                 index += 2
             }
             initialized = count

@@ -1,7 +1,8 @@
 import CKernels
 import Tensors
 
-/// Reading memory and doing nothing else: what bounds a product of one row with weights that are not in a cache.
+/// Reading memory and doing nothing else: what bounds a product of one row with weights that are not in a
+/// cache.
 package final class StreamRead: Sendable {
     /// How a thread walks through its share.
     package enum Pattern: String, Sendable, CaseIterable {
@@ -15,7 +16,8 @@ package final class StreamRead: Sendable {
     private let memory: AlignedMemory<UInt64>
     package let byteCount: Int
 
-    /// - Parameter byteCount: several times the last-level cache, so that nothing of one pass is left for the next.
+    /// - Parameter byteCount: several times the last-level cache, so that nothing of one pass is left for the
+    ///   next.
     package init(byteCount: Int = 4 * LastLevelCache.byteCount) {
         let words = max(64, byteCount / 8)
         memory = AlignedMemory(count: words, filledWith: Self.word)
@@ -32,7 +34,8 @@ package final class StreamRead: Sendable {
         let memory = memory
         context.team { worker in
             let words = worker.share(of: memory.count, grain: 512)
-            let mixture = pattern == .one
+            let mixture =
+                pattern == .one
                 ? tessera_stream_read(memory.base + words.lowerBound, words.count * 8)
                 : tessera_stream_read4(memory.base + words.lowerBound, words.count * 8)
             // Equal words cancel in pairs; that the result is looked at keeps the call from being left out.

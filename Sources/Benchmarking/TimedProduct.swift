@@ -8,7 +8,8 @@ package enum Temperature: String, Sendable, CaseIterable, Codable {
     /// Other weights every time, in turn, together several times the last-level cache: as in a large model.
     case cold
 
-    /// How many copies of weights are multiplied in turn: all together four times the last-level cache, within `limit` bytes.
+    /// How many copies of weights are multiplied in turn: all together four times the last-level cache,
+    /// within `limit` bytes.
     package func copies(of byteCount: Int, limit: Int = 2 << 30) -> Int {
         guard self == .cold else { return 1 }
         let wanted = (4 * LastLevelCache.byteCount + byteCount - 1) / max(1, byteCount)
@@ -18,8 +19,8 @@ package enum Temperature: String, Sendable, CaseIterable, Codable {
 
 /// A prepared product with inputs, outputs and scratch, ready to be timed.
 ///
-/// All products of one turn run within one team, as in the forward pass of a model: what is timed is the product and the
-/// barrier after it, not the start of the team.
+/// All products of one turn run within one team, as in the forward pass of a model: what is timed is the
+/// product and the barrier after it, not the start of the team.
 package final class TimedProduct {
     package let batch: Int
     package let copies: [any PreparedProduct]
@@ -49,8 +50,10 @@ package final class TimedProduct {
         return time.inSeconds / Double(repetitions)
     }
 
-    /// How many products take about `seconds`, so that the clock's grain and the start of the team do not matter.
-    package func repetitions(forSeconds seconds: Double, most: Int = 10_000, context: ExecutionContext) -> Int {
+    /// How many products take about `seconds`, so that the clock's grain and the start of the team do not
+    /// matter.
+    package func repetitions(forSeconds seconds: Double, most: Int = 10_000, context: ExecutionContext) -> Int
+    {
         _ = self.seconds(repetitions: 1, context: context)
         let once = self.seconds(repetitions: 2, context: context)
         return max(1, min(most, Int((seconds / max(once, 1e-9)).rounded(.up))))

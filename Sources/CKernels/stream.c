@@ -7,7 +7,8 @@
 /// Eight words at a time; the compiler cuts it to the registers of the target.
 typedef uint64_t words __attribute__((vector_size(64), aligned(8)));
 
-/// Two loads may be done each cycle and an operation takes one, but nothing should ever wait for what came before.
+/// Two loads may be done each cycle and an operation takes one, but nothing should ever wait for what came
+/// before.
 enum { accumulators = 8 };
 
 static inline __attribute__((always_inline)) uint64_t mixture(const words sum[accumulators]) {
@@ -52,9 +53,13 @@ static inline __attribute__((always_inline)) uint64_t four(const char *memory, i
     return mixture(sum) ^ rest(memory, 4 * part, bytes);
 }
 
-#define READERS(suffix, attributes)                                                                                    \
-    attributes static uint64_t one_##suffix(const char *memory, intptr_t bytes) { return one(memory, bytes); }         \
-    attributes static uint64_t four_##suffix(const char *memory, intptr_t bytes) { return four(memory, bytes); }
+#define READERS(suffix, attributes)                                                          \
+    attributes static uint64_t one_##suffix(const char *memory, intptr_t bytes) {            \
+        return one(memory, bytes);                                                           \
+    }                                                                                        \
+    attributes static uint64_t four_##suffix(const char *memory, intptr_t bytes) {           \
+        return four(memory, bytes);                                                          \
+    }
 
 READERS(portable, )
 

@@ -14,8 +14,10 @@ struct InterleavedTimingTests {
 
     @Test func roundsEndWhenEnoughTimeWasMeasured() {
         func rounds(_ each: Double, least: Int = 3, most: Int = 10, seconds: Double) -> Int {
-            InterleavedTiming(contestants: 2, rounds: .init(least: least, most: most, seconds: seconds)) { _ in each }
-                .seconds[0].count
+            InterleavedTiming(contestants: 2, rounds: .init(least: least, most: most, seconds: seconds)) {
+                _ in each
+            }
+            .seconds[0].count
         }
         #expect(rounds(0.25, seconds: 1) == 4)
         #expect(rounds(8, seconds: 1) == 3)
@@ -45,7 +47,9 @@ struct InterleavedTimingTests {
         #expect(LastLevelCache.bytes("36608K\n") == 36608 << 10)
         #expect(LastLevelCache.bytes("32M") == 32 << 20)
         #expect(LastLevelCache.bytes("512") == 512)
-        for wrong in ["", "K", "-1K", "12X", "99999999999999G"] { #expect(LastLevelCache.bytes(wrong) == nil) }
+        for wrong in ["", "K", "-1K", "12X", "99999999999999G"] {
+            #expect(LastLevelCache.bytes(wrong) == nil)
+        }
         #expect(LastLevelCache.byteCount > 0)
     }
 }

@@ -7,7 +7,8 @@ import Testing
 struct KernelBenchTests {
     private static func bench(_ shapes: [MatrixShape], _ precisions: [Precision] = [.f32]) -> KernelBench {
         var bench = KernelBench(
-            shapes: shapes, batches: [1, 3], threads: [1, 2], precisions: precisions, families: RandomFamily.all,
+            shapes: shapes, batches: [1, 3], threads: [1, 2], precisions: precisions,
+            families: RandomFamily.all,
             share: 0.5, temperatures: Temperature.allCases)
         bench.turn = 0
         bench.rounds = .exactly(2)
@@ -21,13 +22,16 @@ struct KernelBenchTests {
         try bench.run { cases.append($0) }
         #expect(cases.count == 16 && bench.caseCount == 16)
         for result in cases {
-            let expected = RandomFamily.all.filter { $0.hasPrecision || result.precision == .f32 }.map { $0.name }
+            let expected = RandomFamily.all.filter { $0.hasPrecision || result.precision == .f32 }.map {
+                $0.name
+            }
             #expect(result.lines.map { $0.name } == ["dense"] + expected)
             #expect(result.baselines.count == (result.threads == 1 ? 1 : 3))
             #expect(result.streamRates.count == StreamRead.Pattern.allCases.count)
             #expect(result.lines[0].timesDense.median == 1)
             for line in result.lines {
-                #expect(line.time.median > 0 && line.byteCount > 0 && line.multiplyAdds > 0 && line.rounds == 2)
+                #expect(
+                    line.time.median > 0 && line.byteCount > 0 && line.multiplyAdds > 0 && line.rounds == 2)
                 // Integers meet rounded inputs; everything else is exact but for the rounding of sums.
                 let isInteger = line.name.hasPrefix("int")
                 #expect(line.error < (isInteger ? 0.05 : 1e-4), "\(line.name) \(line.error)")

@@ -8,7 +8,8 @@ import Transformers
 
 struct RandomModelTests {
     private static func withFolder<Value>(_ body: (URL) throws -> Value) throws -> Value {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tessera-random-\(UUID().uuidString)")
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "tessera-random-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         return try body(folder)
@@ -54,7 +55,9 @@ struct RandomModelTests {
             let model = try loaded.causal
             let isQuantized = storage == .int8 || storage == .int4
             for site in model.sites {
-                #expect(model[site: site.name].family.name == (isQuantized ? "quantized" : "dense"), "\(site.name)")
+                #expect(
+                    model[site: site.name].family.name == (isQuantized ? "quantized" : "dense"),
+                    "\(site.name)")
             }
             let logits = try model.logits(loaded.tokenizer.encode("Once upon a time"), context: .serial)
             #expect(logits.columns == shape.vocabularySize)
@@ -75,7 +78,9 @@ struct RandomModelTests {
             let embeddings = try loaded.embed(["A cat sat.", "Something else entirely"])
             #expect(embeddings.columns == 384)
             for row in 0..<embeddings.rows {
-                let squares = (0..<embeddings.columns).reduce(Float(0)) { $0 + embeddings[row, $1] * embeddings[row, $1] }
+                let squares = (0..<embeddings.columns).reduce(Float(0)) {
+                    $0 + embeddings[row, $1] * embeddings[row, $1]
+                }
                 #expect(abs(squares - 1) < 1e-3)
             }
             #expect(embeddings.elements.prefix(384) != embeddings.elements.suffix(384))

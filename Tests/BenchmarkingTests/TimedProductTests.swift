@@ -40,7 +40,8 @@ struct TimedProductTests {
         for family in RandomFamily.all {
             func tensors() throws -> [[Float]] {
                 var generator = SeededGenerator(seed: 9)
-                let matrix = try #require(try family.make(MatrixShape(rows: 64, columns: 64), 0.5, .f32, &generator))
+                let matrix = try #require(
+                    try family.make(MatrixShape(rows: 64, columns: 64), 0.5, .f32, &generator))
                 return [matrix.dense().elements]
             }
             #expect(try tensors() == tensors())
@@ -69,7 +70,9 @@ struct TimedProductTests {
         var generator = SeededGenerator(seed: 5)
         for bytes in [0, 1, 7, 8, 63, 512, 513, 1 << 12, 12_345, 65_544] {
             var words = (0..<(bytes + 7) / 8).map { _ in generator.next() }
-            if bytes % 8 != 0, let last = words.indices.last { words[last] &= (1 << (8 * UInt64(bytes % 8))) - 1 }
+            if bytes % 8 != 0, let last = words.indices.last {
+                words[last] &= (1 << (8 * UInt64(bytes % 8))) - 1
+            }
             let expected = words.reduce(0, ^)
             let results = words.withUnsafeBytes { memory -> [UInt64] in
                 guard let base = memory.baseAddress else { return [0, 0] }

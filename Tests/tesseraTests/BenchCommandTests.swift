@@ -7,7 +7,8 @@ import Testing
 struct BenchCommandTests {
     @Test func kernelsAsJSON() throws {
         let result = try CommandLineTool.run(
-            "bench", "kernels", "--shapes", "64x96", "--batch", "9", "--threads", "1", "--hot", "--seconds", "0.0001",
+            "bench", "kernels", "--shapes", "64x96", "--batch", "9", "--threads", "1", "--hot", "--seconds",
+            "0.0001",
             "--precision", "f32,f16", "--json", "--quiet")
         #expect(result.status == 0)
         #expect(result.errors.isEmpty)
@@ -26,7 +27,8 @@ struct BenchCommandTests {
 
     @Test func kernelsAsTable() throws {
         let result = try CommandLineTool.run(
-            "bench", "kernels", "--shapes", "32x32", "--batch", "1", "--threads", "1", "--hot", "--seconds", "0.0001",
+            "bench", "kernels", "--shapes", "32x32", "--batch", "1", "--threads", "1", "--hot", "--seconds",
+            "0.0001",
             "--families", "low-rank,int8", "--quiet")
         #expect(result.status == 0)
         for text in ["32 x 32, batch 1, 1 thread, f32, hot", "\nlow-rank ", "\nint8 ", "reading memory"] {
@@ -41,7 +43,8 @@ struct BenchCommandTests {
         let known = RandomFamily.all.map { $0.name }.joined(separator: ", ")
         #expect(
             result.errors
-                == "error: --families: expected some of \(known), separated by commas, got 'low-rank,circulant'\n")
+                == "error: --families: expected some of \(known), separated by commas, got 'low-rank,circulant'\n"
+        )
         #expect(result.status == 64)
     }
 
@@ -49,16 +52,20 @@ struct BenchCommandTests {
         try CommandLineTool.withTemporaryFolder { folder in
             let path = folder.appendingPathComponent("model").path
             let made = try CommandLineTool.run(
-                "bench", "--make-model", path, "--kind", "llama", "--parameters", "15M", "--precision", "int4", "--json",
+                "bench", "--make-model", path, "--kind", "llama", "--parameters", "15M", "--precision",
+                "int4", "--json",
                 "--quiet")
             #expect(made.status == 0)
             #expect(try made.number("bytes") ?? 0 > 8e6)
             let result = try CommandLineTool.run(
-                "bench", path, "--rounds", "1", "--prompt-tokens", "2", "--new-tokens", "1", "--json", "--quiet")
+                "bench", path, "--rounds", "1", "--prompt-tokens", "2", "--new-tokens", "1", "--json",
+                "--quiet")
             #expect(result.status == 0)
-            let workloads = try #require((try result.json as? [String: Any])?["workloads"] as? [[String: Any]])
+            let workloads = try #require(
+                (try result.json as? [String: Any])?["workloads"] as? [[String: Any]])
             #expect(workloads.compactMap { $0["name"] as? String } == ["prefill", "decode"])
-            // Every matrix is read once a token; the embedding is the head too: 15.2 M codes of 4 bits, a scale for 32.
+            // Every matrix is read once a token; the embedding is the head too: 15.2 M codes of 4 bits, a
+            // scale for 32.
             let models = try #require(workloads[1]["models"] as? [[String: Any]])
             let bytes = try #require(models[0]["weight_bytes"] as? Int)
             #expect(bytes == 15_187_968 / 2 + 15_187_968 / 32 * 2)

@@ -23,7 +23,8 @@ package struct KernelBench: Sendable {
     package var memoryLimit = 1 << 30
 
     package init(
-        shapes: [MatrixShape], batches: [Int], threads: [Int], precisions: [Precision], families: [RandomFamily],
+        shapes: [MatrixShape], batches: [Int], threads: [Int], precisions: [Precision],
+        families: [RandomFamily],
         share: Double, temperatures: [Temperature]
     ) {
         (self.shapes, self.batches, self.threads, self.precisions) = (shapes, batches, threads, precisions)
@@ -48,7 +49,8 @@ package struct KernelBench: Sendable {
                         let context = ExecutionContext(threads: threads)
                         for batch in batches {
                             let contest = KernelContest(
-                                entrants, batch: batch, temperature: temperature, context: context, stream: stream,
+                                entrants, batch: batch, temperature: temperature, context: context,
+                                stream: stream,
                                 settings: self)
                             try report(contest.measured(shape: shape, precision: precision))
                         }
@@ -59,9 +61,13 @@ package struct KernelBench: Sendable {
     }
 
     /// Dense first, then every family that the shape allows.
-    private func entrants(_ shape: MatrixShape, _ precision: Precision, withOwnPrecision: Bool) throws -> [KernelEntrant] {
+    private func entrants(_ shape: MatrixShape, _ precision: Precision, withOwnPrecision: Bool) throws
+        -> [KernelEntrant]
+    {
         var entrants: [KernelEntrant] = []
-        func enter(_ name: String, _ form: String, _ matrix: any StructuredMatrix, _ options: PreparationOptions) {
+        func enter(
+            _ name: String, _ form: String, _ matrix: any StructuredMatrix, _ options: PreparationOptions
+        ) {
             entrants.append(
                 KernelEntrant(
                     name: name, form: form, matrix: matrix, options: options, seed: seed,
@@ -93,7 +99,8 @@ final class KernelEntrant {
     let plain: [AlignedMemory<Float>]
 
     init(
-        name: String, form: String, matrix: any StructuredMatrix, options: PreparationOptions, seed: UInt64, cold: Bool,
+        name: String, form: String, matrix: any StructuredMatrix, options: PreparationOptions, seed: UInt64,
+        cold: Bool,
         memoryLimit: Int
     ) {
         (self.name, self.form, cost) = (name, form, matrix.cost)
@@ -105,16 +112,17 @@ final class KernelEntrant {
         self.rows = rows
         checkedRows = Array(Set((0..<min(rows, 64)).map { _ in generator.nextInteger(below: rows) })).sorted()
         checkedWeights = matrix.gather(rows: checkedRows)
-        plain = (matrix as? Dense).map { dense in
-            let bytes = dense.shape.count * MemoryLayout<Float>.stride
-            let count = cold ? Temperature.cold.copies(of: bytes, limit: memoryLimit) : 1
-            let weight = dense.dense()
-            return (0..<count).map { _ in AlignedMemory(weight) }
-        } ?? []
+        plain =
+            (matrix as? Dense).map { dense in
+                let bytes = dense.shape.count * MemoryLayout<Float>.stride
+                let count = cold ? Temperature.cold.copies(of: bytes, limit: memoryLimit) : 1
+                let weight = dense.dense()
+                return (0..<count).map { _ in AlignedMemory(weight) }
+            } ?? []
     }
 
-    /// Largest difference between results and inputs times W, on the rows of W that are checked and up to four inputs,
-    /// relative to the root mean square of what they should be.
+    /// Largest difference between results and inputs times W, on the rows of W that are checked and up to
+    /// four inputs, relative to the root mean square of what they should be.
     func error(_ result: Matrix, input: Matrix) -> Double {
         var (largest, squares, count) = (0.0, 0.0, 0)
         for row in stride(from: 0, to: input.rows, by: max(1, (input.rows + 3) / 4)) {

@@ -53,7 +53,9 @@ extension KernelCase {
     /// For programs: seconds, bytes, bytes a second.
     package var document: JSONValue {
         var reads = JSONObject()
-        for pattern in StreamRead.Pattern.allCases { reads[pattern.rawValue] = Self.number(streamRates[pattern]) }
+        for pattern in StreamRead.Pattern.allCases {
+            reads[pattern.rawValue] = Self.number(streamRates[pattern])
+        }
         return [
             "shape": [.integer(Int64(shape.rows)), .integer(Int64(shape.columns))],
             "batch": .integer(Int64(batch)), "threads": .integer(Int64(threads)),
@@ -74,7 +76,8 @@ extension KernelCase {
         [
             "family": .string(line.name), "form": .string(line.form), "seconds": Self.document(line.time),
             "rounds": .integer(Int64(line.rounds)), "bytes": .integer(Int64(line.byteCount)),
-            "multiply_adds": .integer(Int64(line.multiplyAdds)), "times_dense": Self.document(line.timesDense),
+            "multiply_adds": .integer(Int64(line.multiplyAdds)),
+            "times_dense": Self.document(line.timesDense),
             "times_best_dense": Self.number(line.timesBest), "ideal": Self.number(line.ideal),
             "bytes_per_second": Self.number(line.rate),
             "share_of_stream_read": Self.number(streamRates[.one].map { line.rate / $0 }),

@@ -17,7 +17,8 @@ struct KernelContest {
     private let settings: KernelBench
 
     init(
-        _ entrants: [KernelEntrant], batch: Int, temperature: Temperature, context: ExecutionContext, stream: StreamRead,
+        _ entrants: [KernelEntrant], batch: Int, temperature: Temperature, context: ExecutionContext,
+        stream: StreamRead,
         settings: KernelBench
     ) {
         var generator = SeededGenerator(seed: settings.seed, stream: "inputs")
@@ -32,7 +33,9 @@ struct KernelContest {
         }
         libraries = [library(.oneThread)] + (context.threads > 1 ? [library(.ourTeam)] : [])
         threadedLibrary = context.threads > 1 ? library(.itsOwn(context.threads)) : nil
-        (self.temperature, self.context, self.stream, self.settings) = (temperature, context, stream, settings)
+        (self.temperature, self.context, self.stream, self.settings) = (
+            temperature, context, stream, settings
+        )
     }
 
     /// Runs the contest.
@@ -44,7 +47,8 @@ struct KernelContest {
         let patterns = input.rows <= 8 ? StreamRead.Pattern.allCases : []
         let firstLibrary = products.count
         let firstStream = firstLibrary + libraries.count
-        let timing = InterleavedTiming(contestants: firstStream + patterns.count, rounds: rounds) { contestant in
+        let timing = InterleavedTiming(contestants: firstStream + patterns.count, rounds: rounds) {
+            contestant in
             if contestant >= firstStream {
                 return stream.seconds(patterns[contestant - firstStream], context: context)
             }
@@ -58,11 +62,14 @@ struct KernelContest {
             KernelCase.Baseline(name: $0.name, time: timing.time($1), timesDense: timing.speedup($1).median)
         }
         if let own = threadedBaseline(denseTurns: turns[0]) { baselines.append(own) }
-        let rates = patterns.indices.map { timing.rate(firstStream + $0, work: Double(stream.byteCount)).median }
+        let rates = patterns.indices.map {
+            timing.rate(firstStream + $0, work: Double(stream.byteCount)).median
+        }
         let best = max(1, baselines.map(\.timesDense).max() ?? 1)
         let dense = products[0]
         return KernelCase(
-            shape: shape, batch: input.rows, threads: context.threads, temperature: temperature, precision: precision,
+            shape: shape, batch: input.rows, threads: context.threads, temperature: temperature,
+            precision: precision,
             streamRates: Dictionary(uniqueKeysWithValues: zip(patterns, rates)), baselines: baselines,
             lines: entrants.indices.map { index in
                 let product = products[index]

@@ -48,14 +48,18 @@ final class LibraryProduct {
         let clock = ContinuousClock()
         switch threading {
         case .oneThread:
-            return clock.measure { for turn in turns { product(turn, rows: 0..<rows) } }.inSeconds / Double(repetitions)
+            return clock.measure { for turn in turns { product(turn, rows: 0..<rows) } }.inSeconds
+                / Double(repetitions)
         case .itsOwn(let count):
             // Outside the clock: granting threads may start them.
             return LinearAlgebraLibrary.withThreads(count) {
-                clock.measure { for turn in turns { product(turn, rows: 0..<rows) } }.inSeconds / Double(repetitions)
+                clock.measure { for turn in turns { product(turn, rows: 0..<rows) } }.inSeconds
+                    / Double(repetitions)
             }
         case .ourTeam:
-            nonisolated(unsafe) let product = { (turn: Int, rows: Range<Int>) in self.product(turn, rows: rows) }
+            nonisolated(unsafe) let product = { (turn: Int, rows: Range<Int>) in
+                self.product(turn, rows: rows)
+            }
             let rows = rows
             return clock.measure {
                 context.team { worker in

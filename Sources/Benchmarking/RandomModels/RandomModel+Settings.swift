@@ -4,18 +4,24 @@ import ModelFiles
 extension RandomModel {
     /// Everything but the weights.
     func writeSettings(to folder: OutputFolder) throws {
-        var configuration = ModelConfiguration(file: folder.file(ModelFolder.configurationFileName), root: configuration)
+        var configuration = ModelConfiguration(
+            file: folder.file(ModelFolder.configurationFileName), root: configuration)
         configuration.setStructuredEntries(structuredEntries)
         try configuration.write(to: folder.file(ModelFolder.configurationFileName))
         let size = shape.vocabularySize
-        let tokenizer = shape.kind == .llama ? RandomTokenizer.bytePairs(size: size) : RandomTokenizer.wordPieces(size: size)
-        try AtomicFile.write(try tokenizer.text(pretty: false), to: folder.file(ModelFolder.tokenizerFileName))
+        let tokenizer =
+            shape.kind == .llama
+            ? RandomTokenizer.bytePairs(size: size) : RandomTokenizer.wordPieces(size: size)
+        try AtomicFile.write(
+            try tokenizer.text(pretty: false), to: folder.file(ModelFolder.tokenizerFileName))
         guard shape.kind == .bert else { return }
         let modules: JSONValue = [
-            module(0, "", "Transformer"), module(1, "1_Pooling", "Pooling"), module(2, "2_Normalize", "Normalize"),
+            module(0, "", "Transformer"), module(1, "1_Pooling", "Pooling"),
+            module(2, "2_Normalize", "Normalize"),
         ]
         try AtomicFile.write(try modules.text(pretty: true), to: folder.file("modules.json"))
-        try FileManager.default.createDirectory(atPath: folder.file("1_Pooling"), withIntermediateDirectories: false)
+        try FileManager.default.createDirectory(
+            atPath: folder.file("1_Pooling"), withIntermediateDirectories: false)
         let pooling: JSONValue = [
             "word_embedding_dimension": integer(shape.hiddenSize), "pooling_mode_mean_tokens": .bool(true),
         ]

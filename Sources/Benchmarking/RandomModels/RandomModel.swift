@@ -2,7 +2,8 @@ import ModelFiles
 import StructuredMatrices
 import Tensors
 
-/// A model folder with random weights, for measuring speed: real in every size, meaningless in what it computes.
+/// A model folder with random weights, for measuring speed: real in every size, meaningless in what it
+/// computes.
 package struct RandomModel: Sendable {
     /// How its matrices are stored.
     package enum Storage: String, Sendable, CaseIterable {
@@ -29,8 +30,8 @@ package struct RandomModel: Sendable {
         (self.shape, self.storage, self.seed) = (shape, storage, seed)
     }
 
-    /// Writes the folder: weights, configuration, a tokenizer of the vocabulary's size. The same bytes for the same seed,
-    /// whatever the number of threads. Memory: one tensor at a time.
+    /// Writes the folder: weights, configuration, a tokenizer of the vocabulary's size. The same bytes for
+    /// the same seed, whatever the number of threads. Memory: one tensor at a time.
     /// - Returns: bytes of the weights' file.
     /// - Throws: `ModelFileError`: the destination exists, cannot be written, or its disk is too small.
     @discardableResult
@@ -41,8 +42,10 @@ package struct RandomModel: Sendable {
         let plan = plan
         let declarations = plan.map(\.declaration)
         let size = try SafetensorsWriter(file: Checkpoint.singleFileName, tensors: declarations).fileByteCount
-        let folder = try OutputFolder(destination: destination, replacing: replacing, requiredBytes: size + (8 << 20))
-        let writer = try SafetensorsWriter(file: folder.file(Checkpoint.singleFileName), tensors: declarations)
+        let folder = try OutputFolder(
+            destination: destination, replacing: replacing, requiredBytes: size + (8 << 20))
+        let writer = try SafetensorsWriter(
+            file: folder.file(Checkpoint.singleFileName), tensors: declarations)
         let contents = Dictionary(uniqueKeysWithValues: plan.map { ($0.declaration.name, $0) })
         var done = 0
         try writer.write { name in
@@ -78,7 +81,8 @@ package struct RandomModel: Sendable {
             let attributes = ["bits": bits, "groupSize": Self.groupSize]
             return (
                 name,
-                StructuredEntry(family: Quantized.family.name, rows: rows, columns: columns, attributes: attributes)
+                StructuredEntry(
+                    family: Quantized.family.name, rows: rows, columns: columns, attributes: attributes)
             )
         }
     }
@@ -107,7 +111,9 @@ package struct RandomModel: Sendable {
             case .table(let name, let rows, let columns):
                 return [planned("\(name).weight", type, [rows, columns], .weights)]
             case .matrix(let name, let rows, let columns):
-                guard let bits = storage.bits else { return [planned("\(name).weight", type, [rows, columns], .weights)] }
+                guard let bits = storage.bits else {
+                    return [planned("\(name).weight", type, [rows, columns], .weights)]
+                }
                 let groups = (columns + Self.groupSize - 1) / Self.groupSize
                 return [
                     planned("\(name).codes", .u8, [rows, (columns * bits + 7) / 8], .codes),
@@ -118,7 +124,9 @@ package struct RandomModel: Sendable {
     }
 
     private func tensor(_ planned: Planned, context: ExecutionContext) throws -> Tensor {
-        let (name, type, shape) = (planned.declaration.name, planned.declaration.elementType, planned.declaration.shape)
+        let (name, type, shape) = (
+            planned.declaration.name, planned.declaration.elementType, planned.declaration.shape
+        )
         let count = shape.reduce(1, *)
         switch planned.content {
         case .constant(let value):
@@ -154,7 +162,9 @@ package struct RandomModel: Sendable {
             switch type {
             case .f32:
                 for (index, value) in values.enumerated() {
-                    bytes.storeBytes(of: transform(value).bitPattern.littleEndian, toByteOffset: 4 * index, as: UInt32.self)
+                    bytes.storeBytes(
+                        of: transform(value).bitPattern.littleEndian, toByteOffset: 4 * index, as: UInt32.self
+                    )
                 }
             case .f16:
                 for (index, value) in values.enumerated() {

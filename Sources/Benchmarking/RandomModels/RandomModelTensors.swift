@@ -46,7 +46,10 @@ extension RandomModelShape {
             ]
         }
         func linear(_ name: String, rows: Int, columns: Int) -> [RandomModelTensor] {
-            [.matrix(name: name, rows: rows, columns: columns), .vector(name: "\(name).bias", count: rows, value: 0)]
+            [
+                .matrix(name: name, rows: rows, columns: columns),
+                .vector(name: "\(name).bias", count: rows, value: 0),
+            ]
         }
         var all: [RandomModelTensor] = [
             .matrix(name: "embeddings.word_embeddings", rows: vocabularySize, columns: hiddenSize),

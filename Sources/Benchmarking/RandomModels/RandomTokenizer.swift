@@ -6,7 +6,8 @@ enum RandomTokenizer {
     /// - Parameter size: at most 256 + 256^2 tokens.
     static func bytePairs(size: Int) -> JSONValue {
         // Those of English text first, so that the pairs there is room for are of use.
-        let common = Array(" etaoinshrdlucmfwypvbgkqxjz,.ETAOINSHRDLUCMFWYPVBGKQXJZ'\"0123456789-?!:;()\n".utf8)
+        let common = Array(
+            " etaoinshrdlucmfwypvbgkqxjz,.ETAOINSHRDLUCMFWYPVBGKQXJZ'\"0123456789-?!:;()\n".utf8)
         let bytes = common + (UInt8.min...UInt8.max).filter { !common.contains($0) }
         let letters = bytes.map { String(Character(byteLevelLetter($0))) }
         var vocabulary = JSONObject()
@@ -18,10 +19,12 @@ enum RandomTokenizer {
             merges.append([.string(left), .string(right)])
         }
         let byteLevel: JSONValue = [
-            "type": "ByteLevel", "add_prefix_space": .bool(false), "trim_offsets": .bool(true), "use_regex": .bool(true),
+            "type": "ByteLevel", "add_prefix_space": .bool(false), "trim_offsets": .bool(true),
+            "use_regex": .bool(true),
         ]
         return [
-            "version": "1.0", "truncation": .null, "padding": .null, "added_tokens": .array([]), "normalizer": .null,
+            "version": "1.0", "truncation": .null, "padding": .null, "added_tokens": .array([]),
+            "normalizer": .null,
             "pre_tokenizer": byteLevel, "post_processor": .null, "decoder": byteLevel,
             "model": [
                 "type": "BPE", "dropout": .null, "unk_token": .null, "continuing_subword_prefix": .null,
@@ -34,26 +37,32 @@ enum RandomTokenizer {
     /// All pairs, those of the first letters first.
     private static func pairs(_ letters: [String]) -> [(String, String)] {
         letters.indices.flatMap { last in
-            (0..<last).flatMap { [(letters[$0], letters[last]), (letters[last], letters[$0])] } + [(letters[last], letters[last])]
+            (0..<last).flatMap { [(letters[$0], letters[last]), (letters[last], letters[$0])] } + [
+                (letters[last], letters[last])
+            ]
         }
     }
 
     /// GPT-2's alphabet: bytes that print stand for themselves as Latin-1, the others follow from U+0100 on.
     private static func byteLevelLetter(_ byte: UInt8) -> Unicode.Scalar {
-        func prints(_ byte: UInt8) -> Bool { (0x21...0x7E).contains(byte) || (0xA1...0xAC).contains(byte) || byte >= 0xAE }
+        func prints(_ byte: UInt8) -> Bool {
+            (0x21...0x7E).contains(byte) || (0xA1...0xAC).contains(byte) || byte >= 0xAE
+        }
         guard !prints(byte) else { return Unicode.Scalar(byte) }
         let before = (UInt8.min..<byte).count { !prints($0) }
         return Unicode.Scalar(0x100 + UInt32(before)) ?? "\u{FFFD}"
     }
 
-    /// BERT's kind: five special tokens, single characters, then syllables of two and three letters, each to begin a word
-    /// and to go on with it.
+    /// BERT's kind: five special tokens, single characters, then syllables of two and three letters, each to
+    /// begin a word and to go on with it.
     static func wordPieces(size: Int) -> JSONValue {
         let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
         var vocabulary = JSONObject()
         for token in special { vocabulary[token] = .integer(Int64(vocabulary.count)) }
         let letters = "etaoinshrdlucmfwypvbgkqxjz".map { String($0) }
-        let others = (UInt8(0x21)...0x7E).filter { !(0x41...0x5A).contains($0) && !(0x61...0x7A).contains($0) }
+        let others = (UInt8(0x21)...0x7E).filter {
+            !(0x41...0x5A).contains($0) && !(0x61...0x7A).contains($0)
+        }
         let singles = letters + others.map { String(Character(Unicode.Scalar($0))) }
         let two = letters.flatMap { first in letters.map { first + $0 } }
         let three = two.flatMap { first in letters.map { first + $0 } }
@@ -81,7 +90,8 @@ enum RandomTokenizer {
 
     private static func addedToken(_ id: Int, _ content: String) -> JSONValue {
         [
-            "id": .integer(Int64(id)), "content": .string(content), "single_word": .bool(false), "lstrip": .bool(false),
+            "id": .integer(Int64(id)), "content": .string(content), "single_word": .bool(false),
+            "lstrip": .bool(false),
             "rstrip": .bool(false), "normalized": .bool(false), "special": .bool(true),
         ]
     }
@@ -100,7 +110,9 @@ enum RandomTokenizer {
         return [
             "type": "TemplateProcessing",
             "single": [special("[CLS]", 0), text("A", 0), special("[SEP]", 0)],
-            "pair": [special("[CLS]", 0), text("A", 0), special("[SEP]", 0), text("B", 1), special("[SEP]", 1)],
+            "pair": [
+                special("[CLS]", 0), text("A", 0), special("[SEP]", 0), text("B", 1), special("[SEP]", 1),
+            ],
             "special_tokens": ["[CLS]": entry("[CLS]", 2), "[SEP]": entry("[SEP]", 3)],
         ]
     }

@@ -5,8 +5,8 @@ struct BenchCommand: ParsableCommand {
         commandName: "bench",
         abstract: "Times models, or products of single matrices, side by side.",
         discussion: """
-            Everything that is compared takes turns within one run, and medians are reported, so that a slow moment of \
-            the machine falls on all alike. Without a subcommand, models are timed.
+            Everything that is compared takes turns within one run, and medians are reported, so that a \
+            slow moment of the machine falls on all alike. Without a subcommand, models are timed.
 
             Example:
               tessera bench MODEL SMALLER-MODEL
@@ -21,11 +21,14 @@ struct BenchCommand: ParsableCommand {
 
     /// Subcommands may be written as options, `bench --make-model` as `bench make-model`.
     static func spelledOut(_ arguments: [String]) -> [String] {
-        guard arguments.count > 1, arguments[0] == configuration.commandName, arguments[1].hasPrefix("--") else {
+        guard arguments.count > 1, arguments[0] == configuration.commandName, arguments[1].hasPrefix("--")
+        else {
             return arguments
         }
         let name = String(arguments[1].dropFirst(2))
-        guard configuration.subcommands.contains(where: { $0.configuration.commandName == name }) else { return arguments }
+        guard configuration.subcommands.contains(where: { $0.configuration.commandName == name }) else {
+            return arguments
+        }
         return [arguments[0], name] + arguments.dropFirst(2)
     }
 }

@@ -4,7 +4,9 @@ import StructuredMatrices
 /// Values of options that take several, separated by commas.
 enum BenchList {
     /// - Throws: `ValidationError` naming the option, for an empty list or a value that `parse` refuses.
-    static func values<Value>(_ option: String, _ text: String, expected: String, _ parse: (String) -> Value?) throws -> [Value] {
+    static func values<Value>(_ option: String, _ text: String, expected: String, _ parse: (String) -> Value?)
+        throws -> [Value]
+    {
         let parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         return try parts.map { part in
             guard let value = parse(part) else {
@@ -25,7 +27,9 @@ enum BenchList {
     /// - Throws: as `values`.
     static func shapes(_ option: String, _ text: String) throws -> [MatrixShape] {
         let most = 1 << 16
-        return try values(option, text, expected: "shapes such as 1024x4096 (rows x columns, each from 1 to \(most))") { part in
+        return try values(
+            option, text, expected: "shapes such as 1024x4096 (rows x columns, each from 1 to \(most))"
+        ) { part in
             let sizes = part.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
             guard sizes.count == 2, sizes.allSatisfy({ (1...most).contains($0) }) else { return nil }
             return MatrixShape(rows: sizes[0], columns: sizes[1])

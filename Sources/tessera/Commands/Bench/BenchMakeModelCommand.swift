@@ -9,8 +9,8 @@ struct BenchMakeModelCommand: ParsableCommand {
         commandName: "make-model",
         abstract: "Writes a model folder of real shapes with random weights, to time.",
         discussion: """
-            It loads and runs like any other model, here and in Hugging Face transformers (f32, bf16, f16), and says \
-            nothing sensible. The same seed gives the same bytes. Sizes: \(sizes).
+            It loads and runs like any other model, here and in Hugging Face transformers (f32, bf16, f16), \
+            and says nothing sensible. The same seed gives the same bytes. Sizes: \(sizes).
 
             Example:
               tessera bench make-model RANDOM-110M --kind llama --parameters 110M --precision int8
@@ -46,7 +46,8 @@ struct BenchMakeModelCommand: ParsableCommand {
     private func shape() throws -> RandomModelShape {
         guard let shape = RandomModelShape.named(parameters, kind: kind) else {
             let known = RandomModelShape.sizes(of: kind).joined(separator: ", ")
-            throw ValidationError("--parameters: expected one of \(known) for \(kind.rawValue), got '\(parameters)'")
+            throw ValidationError(
+                "--parameters: expected one of \(known) for \(kind.rawValue), got '\(parameters)'")
         }
         return shape
     }
@@ -71,12 +72,14 @@ struct BenchMakeModelCommand: ParsableCommand {
         if common.json {
             try StandardOutput.write(
                 [
-                    "model": .string(output), "kind": .string(kind.rawValue), "parameters": .string(parameters),
+                    "model": .string(output), "kind": .string(kind.rawValue),
+                    "parameters": .string(parameters),
                     "precision": .string(precision.rawValue), "bytes": JSONValue(bytes),
                 ])
         } else {
             try StandardOutput.write(
-                "\(output): \(kind.rawValue) \(parameters), \(precision.rawValue), \(FigureText.bytes(bytes))\n")
+                "\(output): \(kind.rawValue) \(parameters), \(precision.rawValue), \(FigureText.bytes(bytes))\n"
+            )
         }
     }
 }

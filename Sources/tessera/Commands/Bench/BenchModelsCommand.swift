@@ -12,21 +12,28 @@ struct BenchModelsCommand: ParsableCommand {
         commandName: "models",
         abstract: "Times several models against the first, taking turns in one run.",
         discussion: """
-            Encoders: sentences a second. Causal models: tokens a second, of a prompt and of text that is written. \
-            Loading is not timed. Every round runs each model once; medians and quartiles are over the rounds. A model is \
-            called slower or faster when so many rounds agree that chance is unlikely (sign test, 5 %).
+            Encoders: sentences a second. Causal models: tokens a second, of a prompt and of text that is \
+            written. Loading is not timed. Every round runs each model once; medians and quartiles are over \
+            the rounds. A model is called slower or faster when so many rounds agree that chance is unlikely (sign test, 5 %).
 
             Example:
               tessera bench models MINILM MINILM-HALF --text Examples/evaluation-sentences.txt
             """)
 
-    @Argument(help: "Model folders, all encoders or all causal; the first is what the others are measured against.")
+    @Argument(
+        help: "Model folders, all encoders or all causal; the first is what the others are measured against.")
     var models: [String]
 
-    @Option(help: ArgumentHelp("Text to run on (encoders: one sentence per line); seeded random tokens without it.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Text to run on (encoders: one sentence per line); seeded random tokens without it.",
+            valueName: "file"))
     var text: String?
 
-    @Option(help: ArgumentHelp("Sentences embedded, or texts written, together (default: 32 sentences, 1 text).", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Sentences embedded, or texts written, together (default: 32 sentences, 1 text).", valueName: "n")
+    )
     var batch: Int?
 
     @Option(help: ArgumentHelp("Rounds that count; one more warms up.", valueName: "n"))
@@ -45,7 +52,10 @@ struct BenchModelsCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
-        let counts = [("batch", batch ?? 1), ("rounds", rounds), ("prompt-tokens", promptTokens), ("new-tokens", newTokens)]
+        let counts = [
+            ("batch", batch ?? 1), ("rounds", rounds), ("prompt-tokens", promptTokens),
+            ("new-tokens", newTokens),
+        ]
         for (name, value) in counts where !(1...1_000_000).contains(value) {
             throw ValidationError("--\(name): expected 1 to 1000000, got \(value)")
         }
@@ -94,14 +104,18 @@ struct BenchModelsCommand: ParsableCommand {
 
     private func report(_ results: [(workload: BenchWorkload, timing: InterleavedTiming)]) -> String {
         let facts = BenchMachine.facts.map { $0.value }
-        var text = "\(facts[0]), \(common.context.threads) threads, \(facts[1]) kernels, \(facts[2]); "
+        var text =
+            "\(facts[0]), \(common.context.threads) threads, \(facts[1]) kernels, \(facts[2]); "
             + "\(rounds) rounds taken in turns, median (quartiles)\n"
         for (workload, timing) in results {
             var table = TextTable([.left, .right, .left, .right, .left])
             table.append([workload.name, workload.unit, "", "times the first", ""])
             for (index, model) in models.enumerated() {
                 let rate = timing.rate(index, work: workload.work)
-                var row = [model, Self.figure(rate.median), "(\(Self.figure(rate.lower)) to \(Self.figure(rate.upper)))"]
+                var row = [
+                    model, Self.figure(rate.median),
+                    "(\(Self.figure(rate.lower)) to \(Self.figure(rate.upper)))",
+                ]
                 if index > 0 {
                     let speedup = timing.speedup(index)
                     let verdict = "\(Self.range(speedup)) \(timing.verdict(index).rawValue)"
@@ -120,7 +134,10 @@ struct BenchModelsCommand: ParsableCommand {
         guard let weightBytes = workload.weightBytes else { return "" }
         let reads = timing.rate(models.count, work: 1).median
         var table = TextTable([.left, .right, .right, .right])
-        table.append(["weights read for a token", "bytes", "GB/s", "of reading memory at \(FigureText.fixed(reads * 1e-9, decimals: 1)) GB/s"])
+        table.append([
+            "weights read for a token", "bytes", "GB/s",
+            "of reading memory at \(FigureText.fixed(reads * 1e-9, decimals: 1)) GB/s",
+        ])
         for (index, model) in models.enumerated() {
             let rate = timing.rate(index, work: workload.passes * Double(weightBytes[index])).median
             table.append([
@@ -158,7 +175,8 @@ struct BenchModelsCommand: ParsableCommand {
                     "models": .array(
                         models.enumerated().map { index, model in
                             [
-                                "model": .string(model), "rate": Self.document(timing.rate(index, work: workload.work)),
+                                "model": .string(model),
+                                "rate": Self.document(timing.rate(index, work: workload.work)),
                                 "times_the_first": Self.document(timing.speedup(index)),
                                 "verdict": index > 0 ? .string(timing.verdict(index).rawValue) : .null,
                                 "weight_bytes": workload.weightBytes.map { JSONValue($0[index]) } ?? .null,

@@ -19,11 +19,14 @@ struct BenchWorkload {
     let seconds: (_ model: Int) throws -> Double
 
     private static let clock = ContinuousClock()
-    private static func timed(_ body: () throws -> Void) rethrows -> Double { try clock.measure(body).inSeconds }
+    private static func timed(_ body: () throws -> Void) rethrows -> Double {
+        try clock.measure(body).inSeconds
+    }
 
     /// - Throws: what reading the text throws.
     static func encode(
-        _ loaded: [LoadedModel], _ encoders: [any EncoderModel], text: String?, batch: Int, context: ExecutionContext
+        _ loaded: [LoadedModel], _ encoders: [any EncoderModel], text: String?, batch: Int,
+        context: ExecutionContext
     ) throws -> BenchWorkload {
         let sequences: [[[Int]]]
         let source: String
@@ -37,7 +40,9 @@ struct BenchWorkload {
             var generator = SeededGenerator(seed: 0, stream: "bench")
             let random = (0..<128).map { _ in
                 let length = min(longest, 8 + Int(generator.nextUniform() * 25))
-                return (0..<length).map { _ in min(vocabulary - 1, Int(generator.nextUniform() * Double(vocabulary))) }
+                return (0..<length).map { _ in
+                    min(vocabulary - 1, Int(generator.nextUniform() * Double(vocabulary)))
+                }
             }
             sequences = loaded.map { _ in random }
             source = "128 sequences of 8 to 32 random tokens"
@@ -58,7 +63,8 @@ struct BenchWorkload {
     }
 
     /// Reading a prompt, and writing after it; tokens are given, so that every model does the same work.
-    /// - Throws: what reading the text throws; `CommandError.conflictingOptions` when the models have too few positions.
+    /// - Throws: what reading the text throws; `CommandError.conflictingOptions` when the models have too few
+    ///   positions.
     static func generation(
         _ loaded: [LoadedModel], _ models: [any CausalModel], text: String?, batch: Int, promptTokens: Int,
         newTokens: Int, cache: CachePrecision, context: ExecutionContext
@@ -67,7 +73,9 @@ struct BenchWorkload {
         let count = promptTokens + newTokens
         guard count <= positions else {
             throw CommandError.conflictingOptions(
-                "--prompt-tokens \(promptTokens) and --new-tokens \(newTokens) are more than the \(positions) positions of the models")
+                "--prompt-tokens \(promptTokens) and --new-tokens \(newTokens) are more than the "
+                    + "\(positions) positions of the models"
+            )
         }
         let streams: [[Int]]
         let source: String
@@ -120,7 +128,8 @@ struct BenchWorkload {
                 _ = try models[model].advance(prompts(model), caches: &caches, context: context)
                 return try timed {
                     for step in promptTokens..<count {
-                        _ = try models[model].advance(texts[model].map { [$0[step]] }, caches: &caches, context: context)
+                        _ = try models[model].advance(
+                            texts[model].map { [$0[step]] }, caches: &caches, context: context)
                     }
                 }
             },
