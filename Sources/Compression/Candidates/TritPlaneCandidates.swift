@@ -1,3 +1,4 @@
+import Benchmarking
 import Fitting
 import StructuredMatrices
 import Tensors
@@ -10,8 +11,8 @@ public struct TritPlaneCandidates: CandidateSource {
     public var family: Family { TritPlanes.family }
     public var optionNames: Set<String> { ["planes", "groupSize"] }
 
-    /// Every plane multiplies once for each weight.
-    public func serves(_ quantity: Budget.Quantity) -> Bool { quantity == .bytes }
+    /// Every plane multiplies once for each weight, but fewer bytes of them are read.
+    public func serves(_ quantity: Budget.Quantity) -> Bool { quantity != .multiplyAdds }
 
     /// Integers of the same bytes are closer to most weights.
     public var isDefault: Bool { false }
@@ -25,6 +26,19 @@ public struct TritPlaneCandidates: CandidateSource {
     public func cost(of candidate: Candidate, shape: MatrixShape, precision: Precision) -> Cost {
         TritPlanes.cost(
             shape: shape, planes: min(4, max(1, candidate["planes"])), groupSize: max(1, candidate["groupSize"]))
+    }
+
+    public func specimen(
+        _ candidate: Candidate, shape: MatrixShape, precision: Precision
+    ) throws -> any StructuredMatrix {
+        var generator = SeededGenerator(seed: 0, stream: candidate.label)
+        let (planes, groupSize) = (candidate["planes"], max(1, candidate["groupSize"]))
+        let groups = (shape.columns + groupSize - 1) / groupSize
+        let scale = 1 / Float(max(1, shape.columns)).squareRoot()
+        return try TritPlanes(
+            trits: generator.uniform(planes * shape.count).map { Int8(($0 * 1.5).rounded(.towardZero)) },
+            scales: [Float](repeating: scale, count: planes * shape.rows * groups), planes: planes, shape: shape,
+            groupSize: groupSize)
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {

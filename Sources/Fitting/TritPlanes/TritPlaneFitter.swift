@@ -18,7 +18,7 @@ public struct TritPlaneFitter: Fitter {
         self.groupSize = groupSize
     }
 
-    /// At most 5 starts of 50 sweeps over every group, each trying 3^planes sums a weight. Rows are shared among
+    /// At most 7 starts of 50 sweeps over every group, each trying 3^planes sums a weight. Rows are shared among
     /// `context.execution`'s threads.
     /// - Throws: `FittingError`.
     public func fit(

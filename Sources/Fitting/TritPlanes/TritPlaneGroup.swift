@@ -29,9 +29,9 @@ struct TritPlaneGroup {
         var error: Double
     }
 
-    /// Fits `weights` and leaves their trits to be read by `trit`. The best of several starts: all trits the sign of
-    /// the weight (the method's own), and scales each a third of the one before, which make an even grid, at a few
-    /// widths.
+    /// Fits `weights` and leaves their trits to be read by `trit`. The best of several starts, because the alternation
+    /// stops at the first local optimum: all trits the sign of the weight (the method's own), and scales each a half or
+    /// a quarter of the one before, their sum up to the largest weight.
     mutating func fit(_ weights: ArraySlice<Float>, importance: ArraySlice<Float>) -> Result {
         let largest = weights.reduce(Float(0)) { max($0, abs($1)) }
         guard largest > 0 else {
@@ -41,16 +41,14 @@ struct TritPlaneGroup {
         // Unweighted where no input matters.
         let importance =
             importance.contains { $0 > 0 } ? importance : ArraySlice(repeating: 1, count: weights.count)
-        let steps = Float((combinations.count - 1) / 2)
         var starts: [[Float]?] = [nil]
-        for width: Float in [0.5, 0.65, 0.8, 1] {
-            var scale = width * largest / steps
-            var scales: [Float] = []
-            for _ in 0..<planes {
-                scales.insert(scale, at: 0)
-                scale *= 3
+        for ratio: Float in planes == 1 ? [1] : [2, 4] {
+            for width: Float in [0.65, 0.8, 1] {
+                var scales: [Float] = [1]
+                for _ in 1..<planes { scales.insert(scales[0] * ratio, at: 0) }
+                let total = scales.reduce(0, +)
+                starts.append(scales.map { $0 * width * largest / total })
             }
-            starts.append(scales)
         }
         var best: Result?
         var bestChosen = chosen
