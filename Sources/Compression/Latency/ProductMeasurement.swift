@@ -17,7 +17,8 @@ struct ProductMeasurement {
     private let options = PreparationOptions(activations: LatencyWorkload.activations)
     /// Seconds that one timing lasts at least, by repetition.
     private static let shortest = 0.000_5
-    private static let rounds = 21
+    /// Short products have the most; of long ones few rounds are enough.
+    private static let rounds = InterleavedTiming.Rounds(least: 7, most: 21, seconds: 0.02)
 
     init(context: ExecutionContext) { self.context = context }
 
@@ -34,7 +35,7 @@ struct ProductMeasurement {
         var times: [ProductKey: Double] = [:]
         var nanoseconds = known ?? 0
         if known == nil {
-            let timing = InterleavedTiming(contestants: 1, rounds: .exactly(Self.rounds)) { _ in
+            let timing = InterleavedTiming(contestants: 1, rounds: Self.rounds) { _ in
                 reference.seconds()
             }
             nanoseconds = Self.plausible(timing.fastest(0) * 1e9)
@@ -45,7 +46,7 @@ struct ProductMeasurement {
             let contestants = [
                 reference, try Contestant(specimen, denseBytes: layout.byteCount, options, context),
             ]
-            let timing = InterleavedTiming(contestants: 2, rounds: .exactly(Self.rounds)) {
+            let timing = InterleavedTiming(contestants: 2, rounds: Self.rounds) {
                 contestants[$0].seconds()
             }
             times[specimen.key] = Self.plausible(nanoseconds * timing.fastest(1) / timing.fastest(0))
@@ -78,8 +79,7 @@ struct ProductMeasurement {
             var generator = SeededGenerator(seed: 0, stream: "latency input")
             let input = generator.matrix(rows: specimen.key.batch, columns: specimen.key.shape.columns)
             product = TimedProduct([first] + copies, input: input)
-            repetitions = max(
-                count, product.repetitions(forSeconds: ProductMeasurement.shortest, context: context))
+            repetitions = product.repetitions(forSeconds: ProductMeasurement.shortest, context: context)
             self.context = context
         }
 
