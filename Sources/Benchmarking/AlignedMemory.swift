@@ -7,7 +7,7 @@ final class AlignedMemory<Element: BitwiseCopyable>: @unchecked Sendable {
 
     init(count: Int, filledWith element: Element) {
         let bytes = max(1, count) * MemoryLayout<Element>.stride
-        base = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+        base = UnsafeMutableRawPointer.allocateAligned(byteCount: bytes)
             .bindMemory(to: Element.self, capacity: max(1, count))
         base.initialize(repeating: element, count: max(1, count))
         self.count = count

@@ -97,17 +97,25 @@ INLINE void scatter(float *y, intptr_t yStride, intptr_t batch, intptr_t valid, 
 
 // MARK: Integers
 
-/// Rows of X as a tile reads them; offsets are what the sums of a group begin with.
+/// Rows of X as a tile reads them; `offset` times a group's entry of `offsets` is what its sum begins with.
 typedef struct Rows {
     const int8_t *codes;
     const float *scales;
     const int32_t *offsets;
     intptr_t codeStride, scaleStride;
+    int32_t offset;
 } Rows;
 
-/// Y += X W^T. `bits` as stored, `range` the bits that codes may have: what was widened to bytes is still small.
+/// Bytes of weights that a single row of X has fetched ahead of it.
+enum { SINGLE_AHEAD = 4096 };
+INLINE void fetch_single(const uint8_t *weights, intptr_t bytes) {
+    for (intptr_t line = 0; line < bytes; line += 64) __builtin_prefetch(weights + SINGLE_AHEAD + line);
+}
+
+/// Y += X W^T. `bits` as stored, `range` the bits that codes may have: what was widened to bytes is still small; `steps`
+/// of a group, 0 if any number.
 INLINE void integer_tile(
-    int bits, int range, int vectors, int rows, Block w, intptr_t first, Rows x, float *y, Ahead ahead) {
+    int bits, int range, int vectors, int rows, int steps, Block w, intptr_t first, Rows x, float *y, Ahead ahead) {
     const int shares = 8 / bits;
     const bool kept = vectors * rows <= KEPT_SUMS;
     V totals[MOST_SUMS];
@@ -118,17 +126,20 @@ INLINE void integer_tile(
     }
     for (intptr_t g = 0; g < w.groups; g++) {
         const uint8_t *group = w.codes + g * w.groupBytes;
-        fetch(ahead, g);
+        if (rows > 1) fetch(ahead, g);
+        else fetch_single(group + w.codeBytes, 2 * HEIGHT);
         I sums[MOST_SUMS];
         UNROLLED for (int r = 0; r < rows; r++)
-            UNROLLED for (int v = 0; v < vectors; v++) sums[r * vectors + v] = i_set(x.offsets[r * BLOCK_GROUPS + g]);
-        for (intptr_t step = 0; step < w.groupSize; step += STEP) {
+            UNROLLED for (int v = 0; v < vectors; v++)
+                sums[r * vectors + v] = i_set(x.offset * x.offsets[r * BLOCK_GROUPS + g]);
+        for (intptr_t step = 0; step < (steps > 0 ? steps * STEP : w.groupSize); step += STEP) {
             const uint8_t *words = group + step * HEIGHT * bits / 8 + first * QUAD;
             const int8_t *codes = x.codes + g * w.groupSize + step;
             P parts[MOST_SUMS];
             UNROLLED for (int i = 0; i < rows * vectors; i++) parts[i] = p_start(sums[i]);
             UNROLLED for (int word = 0; word < STEP / QUAD / shares; word++) {
                 I packed[MOST_VECTORS];
+                if (rows == 1) fetch_single(words + word * HEIGHT * QUAD, vectors * LANES * QUAD);
                 UNROLLED for (int v = 0; v < vectors; v++)
                     packed[v] = i_load(words + (word * HEIGHT + v * LANES) * QUAD);
                 UNROLLED for (int share = 0; share < shares; share++) {
@@ -168,7 +179,8 @@ INLINE void integer_tile(
 #define INTEGER_TILES(name, bits, range, vectors, rows) \
     TARGET static void name##_##rows(Block w, Rows x, float *y, Ahead ahead) { \
         for (intptr_t first = 0; first < HEIGHT; first += vectors * LANES) { \
-            integer_tile(bits, range, vectors, rows <= TILE_ROWS ? rows : 1, w, first, x, y, ahead); \
+            if (rows == 1 && w.groupSize == STEP) integer_tile(bits, range, vectors, 1, 1, w, first, x, y, ahead); \
+            else integer_tile(bits, range, vectors, rows <= TILE_ROWS ? rows : 1, 0, w, first, x, y, ahead); \
             ahead.lines = 0; \
         } \
     }
@@ -193,6 +205,12 @@ INLINE void integer_panel(
     const intptr_t blockGroups = BLOCK / x.groupSize, tiles = (batch + TILE_ROWS - 1) / TILE_ROWS;
     const bool widened = height < HEIGHT || (bits < 8 && batch > TILE_ROWS);
     const IntegerTiles *functions = bits == 8 ? integers8 : widened ? integers4in8 : bits == 4 ? integers4 : integers2;
+    if (batch == 1 && !widened && SINGLE_VECTORS * LANES == HEIGHT) {
+        // From the first column to the last without a pause, as one stream of weights.
+        Rows from = {x.codes, x.scales, x.sums, 0, 0, i_offset(bits, zero)};
+        functions[0](block_at(codes, bits, x.groups, x.groupSize), from, y, (Ahead){codes, 0});
+        return;
+    }
     _Alignas(64) uint8_t bytes[HEIGHT * (BLOCK + 2 * BLOCK_GROUPS)];
     for (intptr_t g = 0; g < x.groups; g += blockGroups) {
         const intptr_t count = x.groups - g < blockGroups ? x.groups - g : blockGroups;
@@ -212,7 +230,7 @@ INLINE void integer_panel(
                     offsets[r * BLOCK_GROUPS + i] = i_offset(bits, zero) * x.sums[(b + r) * x.groups + g + i];
             Rows from = {
                 x.codes + (b * x.groups + g) * x.groupSize, x.scales + b * x.groups + g, offsets,
-                x.groups * x.groupSize, x.groups};
+                x.groups * x.groupSize, x.groups, 1};
             functions[rows - 1](block, from, y + b * HEIGHT, ahead_of(codes, blockBytes, count, tile, tiles));
         }
     }

@@ -9,8 +9,8 @@ public final class TensorStorage: @unchecked Sendable {
 
     /// Owned memory of `byteCount` bytes, 64-byte aligned, filled by `body`.
     public init(byteCount: Int, filledBy body: (UnsafeMutableRawBufferPointer) throws -> Void) rethrows {
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: max(byteCount, 1), alignment: 64)
-        let used = UnsafeMutableRawBufferPointer(rebasing: memory[0..<byteCount])
+        let memory = UnsafeMutableRawPointer.allocateAligned(byteCount: byteCount)
+        let used = UnsafeMutableRawBufferPointer(start: memory, count: byteCount)
         do {
             try body(used)
         } catch {

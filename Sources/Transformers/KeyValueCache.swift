@@ -128,7 +128,7 @@ public struct KeyValueCache: Sendable {
             self.tokens = tokens
             scalesAt = (tokens * tokenBytes + 63) / 64 * 64
             planeBytes = (scalesAt + tokens * scaleBytes + 63) / 64 * 64
-            base = .allocate(byteCount: max(1, planes * planeBytes), alignment: 64)
+            base = .allocateAligned(byteCount: planes * planeBytes)
         }
 
         deinit { base.deallocate() }
