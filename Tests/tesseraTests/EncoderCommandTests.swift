@@ -13,6 +13,13 @@ struct EncoderCommandTests {
         }
     }
 
+    @Test func inputWithoutLinesIsRefused() throws {
+        let result = try CommandLineTool.run("embed", model, input: "")
+        #expect(result.errors == "error: standard input: holds no text\n")
+        #expect(result.output.isEmpty)
+        #expect(result.status == 65)
+    }
+
     @Test func oneArrayForEachLine() throws {
         let result = try CommandLineTool.run(
             "embed", model, "--batch", "2", input: "This is an example sentence.\r\n\nA cat sat.\nno end of line")

@@ -36,10 +36,13 @@ struct EmbedCommand: ParsableCommand {
         var reader = try LineReader(path: input)
         var cut = 0
         var lines: [String] = []
+        var isEmpty = true
         while let line = try reader.next() {
+            isEmpty = false
             lines.append(line)
             if lines.count == batch { try embed(&lines, loaded, encoder, &cut) }
         }
+        if isEmpty { throw CommandError.emptyText(path: input ?? "standard input") }
         try embed(&lines, loaded, encoder, &cut)
         if cut > 0, !common.quiet {
             let lines = cut == 1 ? "1 line was" : "\(cut) lines were"
