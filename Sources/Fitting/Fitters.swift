@@ -14,6 +14,7 @@ public enum Fitters {
         NMMagnitudeFitter(),
         SparseMagnitudeFitter(),
         TritPlaneFitter(),
+        FisherSVDFitter(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }
