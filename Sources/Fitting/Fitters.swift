@@ -15,6 +15,12 @@ public enum Fitters {
         SparseMagnitudeFitter(),
         TritPlaneFitter(),
         FisherSVDFitter(),
+        FeatureMimickingFitter(),
+        ActivationEigenFitter(),
+        InterpolativeFitter(),
+        LDUFitter(),
+        ToeplitzFitter(),
+        BlockCirculantFitter(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }
