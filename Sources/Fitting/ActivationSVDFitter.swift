@@ -7,7 +7,7 @@ import Tensors
 /// To compare many ranks of one matrix, make one `LowRankFactorisation` and ask it.
 public struct ActivationSVDFitter: Fitter {
     public static let method = FittingMethod(
-        name: "activation-svd", family: LowRank.family, objectives: [.frobenius, .activations],
+        name: "activation-svd", family: LowRank.family, objectives: Objective.Kind.allCases,
         summary: "singular value decomposition of the weight times a square root of its inputs' Gram matrix",
         source: "SVD-LLM, arXiv 2403.07378")
 

@@ -42,7 +42,7 @@ public struct FitContext: Sendable {
     }
 
     /// Refuses what no fitter can serve.
-    /// - Throws: `FittingError.emptyWeight`, `.notFiniteWeight`, `.gramMismatch`, `.cancelled`.
+    /// - Throws: `FittingError.emptyWeight`, `.notFiniteWeight`, `.gramMismatch`, `.fisherMismatch`, `.cancelled`.
     package func check(_ weight: Matrix, _ objective: Objective) throws {
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         guard weight.count > 0 else { throw FittingError.emptyWeight(matrix: name, shape: shape) }
@@ -50,9 +50,7 @@ public struct FitContext: Sendable {
             throw FittingError.notFiniteWeight(
                 matrix: name, row: index / weight.columns, column: index % weight.columns)
         }
-        if let gram = objective.gram, gram.size != weight.columns {
-            throw FittingError.gramMismatch(matrix: name, shape: shape, gramSize: gram.size)
-        }
+        try objective.check(shape, name: name)
         try checkCancellation()
     }
 }

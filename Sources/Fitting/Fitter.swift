@@ -29,8 +29,8 @@ public struct FittingMethod: Sendable, Hashable {
     public let name: String
     /// The family it produces.
     public let family: Family
-    /// The objectives it makes small. Every fitter accepts both and reports the error under the one it was
-    /// given.
+    /// The objectives it makes small. Every fitter accepts all and reports the error under the one it was given;
+    /// `fitRefining` makes up for those that are missing here.
     public let objectives: [Objective.Kind]
     /// One line for help texts.
     public let summary: String
@@ -82,11 +82,16 @@ public struct AnyFit: Sendable {
     public let matrix: any StructuredMatrix
     public let relativeError: Double
     public let trace: [Double]
+    /// What went on where the fitter could not make the objective small itself: "l-bfgs"; nil where nothing did.
+    public let refinement: String?
 
-    public init(matrix: any StructuredMatrix, relativeError: Double, trace: [Double]) {
+    public init(
+        matrix: any StructuredMatrix, relativeError: Double, trace: [Double], refinement: String? = nil
+    ) {
         self.matrix = matrix
         self.relativeError = relativeError
         self.trace = trace
+        self.refinement = refinement
     }
 }
 

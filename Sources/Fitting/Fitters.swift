@@ -14,6 +14,13 @@ public enum Fitters {
         NMMagnitudeFitter(),
         SparseMagnitudeFitter(),
         TritPlaneFitter(),
+        FisherSVDFitter(),
+        FeatureMimickingFitter(),
+        ActivationEigenFitter(),
+        InterpolativeFitter(),
+        LDUFitter(),
+        ToeplitzFitter(),
+        BlockCirculantFitter(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }

@@ -7,6 +7,8 @@ public enum FittingError: Error, Equatable, CustomStringConvertible {
     case notFiniteGram(row: Int, column: Int)
     case gramNotSquare(rows: Int, columns: Int)
     case gramMismatch(matrix: String, shape: MatrixShape, gramSize: Int)
+    case invalidFisherWeight(side: String, index: Int)
+    case fisherMismatch(matrix: String, side: String, expected: Int, got: Int)
     case shapeMismatch(matrix: String, expected: MatrixShape, got: MatrixShape)
     case budgetBelowMinimum(
         matrix: String, family: String, shape: MatrixShape, budget: SizeBudget, minimum: Cost)
@@ -27,6 +29,10 @@ public enum FittingError: Error, Equatable, CustomStringConvertible {
             "Gram matrix: expected a square matrix, got \(rows) x \(columns)"
         case .gramMismatch(let matrix, let shape, let gramSize):
             "\(matrix): a \(shape) weight needs a Gram matrix of size \(shape.columns), got \(gramSize)"
+        case .invalidFisherWeight(let side, let index):
+            "Fisher weights: that of \(side) \(index) is negative, NaN or infinite"
+        case .fisherMismatch(let matrix, let side, let expected, let got):
+            "\(matrix): expected \(expected) Fisher weights of \(side)s, got \(got)"
         case .shapeMismatch(let matrix, let expected, let got):
             "\(matrix): expected a \(expected) matrix, got \(got)"
         case .budgetBelowMinimum(let matrix, let family, let shape, let budget, let minimum):

@@ -2,7 +2,7 @@ import LinearAlgebra
 import StructuredMatrices
 import Tensors
 
-/// Improves any differentiable matrix under tr((W - V) G (W - V)^T) by L-BFGS on its factors (Nocedal 1980)
+/// Improves any differentiable matrix under tr(D (W - V) G (W - V)^T) by L-BFGS on its factors (Nocedal 1980)
 /// with a backtracking line search: for families and sizes without exact steps of their own.
 ///
 /// Losses are measured on the stored values, so the result is never worse than the start.
@@ -83,6 +83,7 @@ public struct GradientRefinement: Sendable {
     private struct Problem<Refined: DifferentiableMatrix> {
         let weight: Matrix
         let gram: Matrix?
+        let rowWeights: [Double]?
         let squaredNorm: Double
         let start: Refined
         let counts: [Int]
@@ -90,6 +91,7 @@ public struct GradientRefinement: Sendable {
         init(weight: Matrix, objective: Objective, start: Refined) {
             self.weight = weight
             gram = objective.gram?.matrix.converted()
+            rowWeights = objective.rowWeights
             squaredNorm = objective.squaredNorm(of: weight)
             self.start = start
             counts = start.factors.map(\.count)
@@ -106,7 +108,8 @@ public struct GradientRefinement: Sendable {
 
         func evaluate(_ matrix: Refined) -> (loss: Double, gradient: [Double]) {
             let difference = matrix.dense() - weight
-            let weighted = gram.map { difference.multiplied(by: $0) } ?? difference
+            var weighted = gram.map { difference.multiplied(by: $0) } ?? difference
+            weighted.scaleRows(by: rowWeights)
             var loss = 0.0
             for (left, right) in zip(difference.elements, weighted.elements) {
                 loss += Double(left) * Double(right)

@@ -4,17 +4,18 @@ import Tensors
 
 /// All the best low-rank fits of one matrix, from one decomposition.
 ///
-/// With W L = P S Q^T, G = L L^T (L = I for Frobenius), the best rank-r matrix under the objective is P_r
-/// P_r^T W: the whitened SVD's P_r S_r Q_r^T L^-1 with L^-1 cancelled, so that nothing is ever divided by a
+/// With D^1/2 W L = P S Q^T, G = L L^T (D = I without weights of rows, L = I without a Gram matrix), the best
+/// rank-r matrix under the objective is D^-1/2 P_r P_r^T D^1/2 W: the whitened SVD's P_r S_r Q_r^T L^-1 with L^-1 cancelled, so that nothing is ever divided by a
 /// small eigenvalue of G. Its squared error is the sum of the discarded squared singular values (Eckart and
 /// Young 1936; SVD-LLM, arXiv 2403.07378).
 public struct LowRankFactorisation: Sendable {
     /// Singular values of W L, descending: min(rows, columns) of them, or as many as were asked for.
     public let singularValues: [Double]
-    /// rows x k, orthonormal columns.
+    /// rows x k: D^-1/2 P, orthonormal columns without weights of rows.
     let left: DoubleMatrix
-    /// k x columns, `left`^T W.
+    /// k x columns, P^T D^1/2 W.
     let right: DoubleMatrix
+    private let rowScale: [Double]?
     /// tr(W G W^T).
     public let squaredNorm: Double
     public let shape: MatrixShape
@@ -43,15 +44,23 @@ public struct LowRankFactorisation: Sendable {
 
     private init(_ weight: DoubleMatrix, _ objective: Objective, left: DoubleMatrix, values: [Double]) {
         singularValues = values
-        self.left = left
-        right = left.multiplied(by: weight, transposeSelf: true)
+        rowScale = objective.rowWeights?.map { $0.squareRoot() }
+        var scaled = weight
+        scaled.scaleRows(by: rowScale)
+        right = left.multiplied(by: scaled, transposeSelf: true)
+        var unscaled = left
+        unscaled.scaleRows(by: rowScale?.map { $0 > 0 ? 1 / $0 : 0 })
+        self.left = unscaled
         squaredNorm = objective.squaredNorm(of: weight)
         shape = MatrixShape(rows: weight.rows, columns: weight.columns)
     }
 
+    /// D^1/2 W L.
     static func whitened(_ weight: DoubleMatrix, _ objective: Objective) throws -> DoubleMatrix {
-        guard let gram = objective.gram else { return weight }
-        return weight.multiplied(by: try gram.root().factor)
+        var whitened = weight
+        whitened.scaleRows(by: objective.rowWeights?.map { $0.squareRoot() })
+        guard let gram = objective.gram else { return whitened }
+        return whitened.multiplied(by: try gram.root().factor)
     }
 
     /// Ranks that can be asked for.
@@ -71,8 +80,14 @@ public struct LowRankFactorisation: Sendable {
     /// without forming them: with the fit P P^T W, tr((W - P P^T W) H (W - P P^T W)^T) = tr A - sum p_i^T A p_i, A = W H W^T.
     /// - Throws: `FittingError.gramMismatch`.
     public func relativeErrors(ranks: [Int], of weight: Matrix, under objective: Objective) throws -> [Double] {
-        if let gram = objective.gram, gram.size != weight.columns {
-            throw FittingError.gramMismatch(matrix: "matrix", shape: shape, gramSize: gram.size)
+        try objective.check(shape, name: "matrix")
+        // The identity above is for one weighting of rows, that of the fit.
+        if rowScale != nil || objective.rowWeights != nil {
+            return try ranks.map {
+                let (u, v) = balancedFactors(rank: $0)
+                let fit = u.multiplied(by: v).converted(to: Float.self)
+                return try objective.error(of: fit, for: weight)
+            }
         }
         let wide = weight.converted(to: Double.self)
         let weighted = objective.gram.map { wide.multiplied(by: $0.matrix) } ?? wide
@@ -103,9 +118,14 @@ public struct LowRankFactorisation: Sendable {
         for component in 0..<rank {
             var norm = 0.0
             for column in 0..<v.columns { norm += v[component, column] * v[component, column] }
-            // The fourth root: U's column has norm 1 and takes half of V's.
-            let scale = norm.squareRoot().squareRoot()
-            guard scale > 0 else { continue }
+            var leftNorm = 1.0
+            if rowScale != nil {
+                leftNorm = 0
+                for row in 0..<u.rows { leftNorm += u[row, component] * u[row, component] }
+            }
+            // The fourth root: U's column takes half of the ratio of the norms.
+            let scale = (norm / leftNorm).squareRoot().squareRoot()
+            guard scale > 0, scale.isFinite else { continue }
             for row in 0..<u.rows { u[row, component] *= scale }
             for column in 0..<v.columns { v[component, column] /= scale }
         }

@@ -8,29 +8,68 @@ public enum Objective: Sendable {
     case frobenius
     /// tr((W - V) G (W - V)^T): the mean squared change of the layer's outputs over the calibration inputs.
     case activations(Gram)
+    /// tr(D (W - V) H (W - V)^T): outputs and inputs weighted by what the loss says of them.
+    case fisher(FisherWeighting)
 
     public var kind: Kind {
         switch self {
         case .frobenius: .frobenius
         case .activations: .activations
+        case .fisher(let weighting): weighting.activations == nil ? .fisher : .activationsAndFisher
         }
     }
 
     public enum Kind: String, Sendable, CaseIterable {
-        case frobenius, activations
+        case frobenius, activations, fisher
+        case activationsAndFisher = "activations+fisher"
     }
 
-    /// The Gram matrix, nil for `.frobenius`.
+    /// The matrix that weights columns: G, or H with Fisher weights; nil where that is the identity.
     public var gram: Gram? {
         switch self {
         case .frobenius: nil
         case .activations(let gram): gram
+        case .fisher(let weighting): weighting.gram
         }
     }
 
-    /// Relative squared error tr((W-V) G (W-V)^T) / tr(W G W^T), in `Double`; about rows columns^2
+    /// The diagonal of D, one weight for each row of W; nil where all are 1.
+    public var rowWeights: [Double]? {
+        guard case .fisher(let weighting) = self else { return nil }
+        return weighting.rows
+    }
+
+    /// The same norm with all rows counting alike.
+    var ofColumns: Objective { gram.map(Objective.activations) ?? .frobenius }
+
+    /// The nearest objective among those given: without the rows' weights, without Fisher weights, without any.
+    func reduced(to kinds: [Kind]) throws -> Objective {
+        if kinds.contains(kind) { return self }
+        guard case .fisher(let weighting) = self else { return .frobenius }
+        if kinds.contains(.activations) { return ofColumns }
+        return kinds.contains(.fisher)
+            ? try .fisher(rows: weighting.rows, columns: weighting.columns) : .frobenius
+    }
+
+    /// Refuses an objective that is not of this shape.
+    /// - Throws: `FittingError.gramMismatch`, `.fisherMismatch`.
+    package func check(_ shape: MatrixShape, name: String) throws {
+        if let rowWeights, rowWeights.count != shape.rows {
+            throw FittingError.fisherMismatch(
+                matrix: name, side: "row", expected: shape.rows, got: rowWeights.count)
+        }
+        if case .fisher(let weighting) = self, let columns = weighting.columns, columns.count != shape.columns {
+            throw FittingError.fisherMismatch(
+                matrix: name, side: "column", expected: shape.columns, got: columns.count)
+        }
+        if let gram, gram.size != shape.columns {
+            throw FittingError.gramMismatch(matrix: name, shape: shape, gramSize: gram.size)
+        }
+    }
+
+    /// Relative squared error tr(D (W-V) G (W-V)^T) / tr(D W G W^T), in `Double`; about rows columns^2
     /// multiply-adds. 0 where the denominator is 0 (a zero weight, or inputs that were all zero).
-    /// - Throws: `FittingError.shapeMismatch`, `.gramMismatch`.
+    /// - Throws: `FittingError.shapeMismatch`, `.gramMismatch`, `.fisherMismatch`.
     public func error(of approximation: Matrix, for weight: Matrix, name: String = "matrix") throws -> Double
     {
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
@@ -39,21 +78,24 @@ public enum Objective: Sendable {
                 matrix: name, expected: shape,
                 got: MatrixShape(rows: approximation.rows, columns: approximation.columns))
         }
-        if let gram, gram.size != weight.columns {
-            throw FittingError.gramMismatch(matrix: name, shape: shape, gramSize: gram.size)
-        }
+        try check(shape, name: name)
         return relative(squaredNorm(ofDifference: weight, approximation), to: squaredNorm(of: weight))
     }
 
-    /// tr(W G W^T).
+    /// tr(D W G W^T).
     package func squaredNorm(of weight: Matrix) -> Double { squaredNorm(ofDifference: weight, nil) }
 
-    /// tr(W G W^T).
-    package func squaredNorm(of weight: DoubleMatrix) -> Double {
-        switch self {
-        case .frobenius: weight.squaredNorm
-        case .activations(let gram): max(0, weight.multiplied(by: gram.matrix).innerProduct(weight))
+    /// tr(D W G W^T), the rows of `weight` being those from `firstRow` on.
+    package func squaredNorm(of weight: DoubleMatrix, firstRow: Int = 0) -> Double {
+        guard let gram else {
+            guard let rowWeights else { return weight.squaredNorm }
+            return (0..<weight.rows).reduce(0) { sum, row in
+                sum + rowWeights[firstRow + row] * weight.row(row).reduce(0) { $0 + $1 * $1 }
+            }
         }
+        var weighted = weight.multiplied(by: gram.matrix)
+        weighted.scaleRows(by: rowWeights.map { Array($0[firstRow..<firstRow + weight.rows]) })
+        return max(0, weighted.innerProduct(weight))
     }
 
     package func relative(_ error: Double, to total: Double) -> Double { total > 0 ? error / total : 0 }
@@ -71,8 +113,22 @@ public enum Objective: Sendable {
                     piece[index] -= Double(value)
                 }
             }
-            sum += squaredNorm(of: DoubleMatrix(rows: rows.count, columns: weight.columns, elements: piece))
+            sum += squaredNorm(
+                of: DoubleMatrix(rows: rows.count, columns: weight.columns, elements: piece), firstRow: first)
         }
         return sum
+    }
+}
+
+extension DenseMatrix {
+    /// Row i times factor i; nothing for nil.
+    mutating func scaleRows(by factors: [Double]?) {
+        guard let factors else { return }
+        elements.withUnsafeMutableBufferPointer { elements in
+            for row in 0..<rows {
+                let factor = Scalar(factors[row])
+                for index in row * columns..<(row + 1) * columns { elements[index] *= factor }
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ import Tensors
 /// Low-rank fits by a seeded sketch, for matrices too large for an exact SVD: whitened under activations.
 public struct RandomizedSVDFitter: Fitter {
     public static let method = FittingMethod(
-        name: "randomized-svd", family: LowRank.family, objectives: [.frobenius, .activations],
+        name: "randomized-svd", family: LowRank.family, objectives: Objective.Kind.allCases,
         summary: "randomized singular value decomposition, for large matrices",
         source: "Halko, Martinsson and Tropp, arXiv 0909.4061")
 
@@ -21,6 +21,9 @@ public struct RandomizedSVDFitter: Fitter {
         _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
     ) throws -> Fit<LowRank> {
         try context.check(weight, objective)
+        if let rowWeights = objective.rowWeights {
+            return try fitScalingRows(weight, rowWeights, objective: objective, size: size, context: context)
+        }
         for (option, value) in [
             ("oversampling", sketch.oversampling), ("power iterations", sketch.powerIterations),
         ]

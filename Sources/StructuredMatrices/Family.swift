@@ -30,6 +30,14 @@ public enum Families {
         NMSparse.self,
         CompressedSparseRows.self,
         TritPlanes.self,
+        KroneckerSum.self,
+        Tucker.self,
+        HouseholderProduct.self,
+        PermutedBlockDiagonal.self,
+        BlockCirculant.self,
+        Toeplitz.self,
+        LDU.self,
+        Interpolative.self,
     ]
 
     public static var names: [String] { all.map { $0.family.name } }

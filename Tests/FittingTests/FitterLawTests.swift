@@ -29,7 +29,7 @@ import Testing
         let fitter = try #require(Fitters.fitter(named: name))
         for (rows, columns) in [(32, 32), (48, 32), (32, 64)] {
             let weight = Instances.random(rows, columns)
-            for objective in try Instances.objectives(columns) {
+            for objective in try Instances.weighted(rows, columns) {
                 for precision in Precision.allCases {
                     let budget = Self.budget(fitter, rows: rows, columns: columns)
                     let fit = try fitter.fitAny(
@@ -50,7 +50,7 @@ import Testing
     func sameSeedGivesTheSameBitsAtAnyThreadCount(name: String) throws {
         let fitter = try #require(Fitters.fitter(named: name))
         let weight = Instances.random(48, 32)
-        for objective in try Instances.objectives(32) {
+        for objective in try Instances.weighted(48, 32) {
             let fits = try [1, 2, 3].map { threads in
                 try fitter.fitAny(
                     weight, objective: objective, size: Self.budget(fitter, rows: 48, columns: 32),
@@ -67,7 +67,7 @@ import Testing
         let budget = Self.budget(fitter, rows: 16, columns: 32)
         let zeroGram = Objective.activations(try Gram(DoubleMatrix(rows: 32, columns: 32)))
         let zero = Matrix(rows: 16, columns: 32)
-        for objective in try Instances.objectives(32) + [zeroGram] {
+        for objective in try Instances.weighted(16, 32) + [zeroGram, .fisher(rows: [Double](repeating: 0, count: 16))] {
             let fit = try fitter.fitAny(zero, objective: objective, size: budget, context: FitContext())
             #expect(fit.relativeError == 0)
             #expect(fit.matrix.dense().isFinite)
@@ -134,7 +134,7 @@ import Testing
     func thinAndPrimeShapesFitOrSayWhyNot(name: String) throws {
         let fitter = try #require(Fitters.fitter(named: name))
         for (rows, columns) in [(1, 1), (1, 24), (24, 1), (13, 7), (17, 17)] {
-            for objective in try Instances.objectives(columns) {
+            for objective in try Instances.weighted(rows, columns) {
                 do {
                     let fit = try fitter.fitAny(
                         Instances.random(rows, columns), objective: objective,

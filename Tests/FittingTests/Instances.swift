@@ -1,4 +1,5 @@
 import Fitting
+import Foundation
 import LinearAlgebra
 import Tensors
 
@@ -32,6 +33,20 @@ enum Instances {
         return SingularValues(
             u: svd.u, values: (0..<svd.values.count).map { 1 / Float($0 + 1) }, vt: svd.vt
         ).product()
+    }
+
+    /// Squared gradients of a skewed size, as Fisher information is.
+    static func fisher(_ count: Int, seed: UInt64 = 1) -> [Double] {
+        var generator = SeededGenerator(seed: seed, stream: "fisher")
+        return (0..<count).map { _ in pow(10, 2 * generator.nextUniform() - 1) }
+    }
+
+    /// One of every kind.
+    static func weighted(_ rows: Int, _ columns: Int) throws -> [Objective] {
+        try objectives(columns) + [
+            .fisher(rows: fisher(rows)), .fisher(columns: fisher(columns, seed: 2)),
+            .fisher(rows: fisher(rows), columns: fisher(columns, seed: 2), activations: correlatedGram(columns)),
+        ]
     }
 
     static func objectives(_ columns: Int) throws -> [Objective] {

@@ -108,6 +108,75 @@ extension Specimen {
                     planes: planes, shape: shape, groupSize: groupSize)
             }
         },
+        Specimen(family: KroneckerSum.self) { shape, precision, generator in
+            commonDivisors(shape.rows, shape.rows).flatMap { rows in
+                commonDivisors(shape.columns, shape.columns).suffix(2).map { columns in
+                    KroneckerSum(
+                        outer: .random([rows, columns, 3], precision, &generator),
+                        inner: .random([3, shape.rows / rows, shape.columns / columns], precision, &generator))
+                }
+            }
+        },
+        Specimen(family: Tucker.self) { shape, precision, generator in
+            // Height, width, ranks.
+            [(1, 1, [2, 3, 1, 1]), (1, 3, [4, 2, 1, 2]), (2, 2, [3, 2, 2, 1]), (3, 3, [2, 5, 3, 2])]
+                .filter { shape.columns % ($0.0 * $0.1) == 0 }
+                .map { height, width, largest in
+                    let ranks = [min(largest[0], shape.rows), min(largest[1], shape.columns)] + largest[2...]
+                    return Tucker(
+                        output: .random([shape.rows, ranks[0]], precision, &generator),
+                        core: .random(ranks, precision, &generator),
+                        input: .random([ranks[1], shape.columns / (height * width)], precision, &generator),
+                        vertical: .random([ranks[2], height], precision, &generator),
+                        horizontal: .random([ranks[3], width], precision, &generator))
+                }
+        },
+        Specimen(family: HouseholderProduct.self) { shape, precision, generator in
+            [(1, 2), (3, 1), (5, 4)].map { left, right in
+                HouseholderProduct(
+                    left: .random([min(left, shape.rows), shape.rows], precision, &generator),
+                    diagonal: .random([min(shape.rows, shape.columns)], precision, &generator),
+                    right: .random([min(right, shape.columns), shape.columns], precision, &generator))
+            }
+        },
+        Specimen(family: PermutedBlockDiagonal.self) { shape, precision, generator in
+            commonDivisors(shape.rows, shape.columns).map { blocks in
+                PermutedBlockDiagonal(
+                    blocks: .random(
+                        [blocks, shape.rows / blocks, shape.columns / blocks], precision, &generator),
+                    rowOrder: .random(shape.rows, using: &generator),
+                    columnOrder: .random(shape.columns, using: &generator))
+            }
+        },
+        Specimen(family: BlockCirculant.self) { shape, precision, generator in
+            // Square ones in one block, odd and even.
+            (commonDivisors(shape.rows, shape.columns) + (shape.rows == shape.columns ? [shape.rows] : [])).map {
+                BlockCirculant(
+                    cycles: .random([shape.rows / $0, shape.columns / $0, $0], precision, &generator))
+            }
+        },
+        Specimen(family: Toeplitz.self) { shape, precision, generator in
+            [Toeplitz(diagonals: .random([shape.rows + shape.columns - 1], precision, &generator), shape: shape)]
+        },
+        Specimen(family: LDU.self) { shape, precision, generator in
+            let full = min(shape.rows, shape.columns)
+            return Set([1, min(3, full), full]).sorted().map { rank in
+                LDU(
+                    lower: .random([LDU.entries(shape.rows, rank: rank)], precision, &generator),
+                    diagonal: .random([rank], precision, &generator),
+                    upper: .random([LDU.entries(shape.columns, rank: rank)], precision, &generator),
+                    rowOrder: .random(shape.rows, using: &generator),
+                    columnOrder: .random(shape.columns, using: &generator))
+            }
+        },
+        Specimen(family: Interpolative.self) { shape, precision, generator in
+            Set([1, min(5, shape.columns), shape.columns]).sorted().map { rank in
+                Interpolative(
+                    u: .random([shape.rows, rank], precision, &generator),
+                    v: .random([rank, shape.columns - rank], precision, &generator),
+                    columnOrder: .random(shape.columns, using: &generator))
+            }
+        },
     ]
 
     /// Random values at random places.

@@ -135,8 +135,8 @@ import Testing
         }
         #expect(
             message { try read("low-rang", [:]) }
-                == "encoder.0.query: unknown family \"low-rang\", expected one of dense, low-rank, block-diagonal, "
-                + "block-shuffle, block-dense, monarch, blast, quantized, nm-sparse, csr, trit-planes")
+                == "encoder.0.query: unknown family \"low-rang\", expected one of "
+                + Families.names.joined(separator: ", "))
         #expect(message { try read("low\nrank", [:]) }.hasPrefix("encoder.0.query: unknown family \"low\\u{A}rank\", "))
         #expect(
             message { try read("blast", ["blocks": 2]) } == "encoder.0.query: attribute 'rank' is missing")

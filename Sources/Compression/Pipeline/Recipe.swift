@@ -13,6 +13,8 @@ public struct Recipe: Sendable, Equatable {
     /// Family names to choose among; empty means all that serve the budget.
     public var families: [String]
     public var objective: Objective.Kind
+    /// Those that calibration serves; Fisher weights need gradients.
+    public static let objectives: [Objective.Kind] = [.activations, .frobenius]
     /// How factors (and matrices kept dense) are stored.
     public var precision: Precision
     public var seed: UInt64

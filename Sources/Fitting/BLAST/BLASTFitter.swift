@@ -9,7 +9,7 @@ import Tensors
 /// diagonal 1.
 public struct BLASTFitter: Fitter {
     public static let method = FittingMethod(
-        name: "blast-sweeps", family: BLAST.family, objectives: [.frobenius, .activations],
+        name: "blast-sweeps", family: BLAST.family, objectives: Objective.Kind.allCases,
         summary: "shared block bases by exact weighted alternating least squares",
         source: "BLAST, arXiv 2410.21262, fitted by this project's exact steps")
 
@@ -44,6 +44,9 @@ public struct BLASTFitter: Fitter {
         factorisation: LowRankFactorisation?
     ) throws -> Fit<BLAST> {
         try context.check(weight, objective)
+        if let rowWeights = objective.rowWeights {
+            return try fitScalingRows(weight, rowWeights, objective: objective, size: size, context: context)
+        }
         guard sweeps >= 0 else {
             throw FittingError.invalidOption(
                 fitter: Self.method.name, option: "sweeps", expected: "0 or more", got: sweeps)

@@ -5,7 +5,7 @@ import Tensors
 /// exact weighted sweeps.
 public struct BlockDenseFitter: Fitter {
     public static let method = FittingMethod(
-        name: "block-dense", family: BlockDense.family, objectives: [.frobenius, .activations],
+        name: "block-dense", family: BlockDense.family, objectives: Objective.Kind.allCases,
         summary: "block-diagonal then dense, by the sweeps of Monarch with one output group",
         source: "StructuredFFN, arXiv 2406.16450; the fit is this project's")
 

@@ -7,7 +7,7 @@ import Tensors
 /// the kept inputs whatever they can predict of the dropped ones.
 public struct BlockDiagonalFitter: Fitter {
     public static let method = FittingMethod(
-        name: "block-diagonal", family: BlockDiagonal.family, objectives: [.frobenius, .activations],
+        name: "block-diagonal", family: BlockDiagonal.family, objectives: Objective.Kind.allCases,
         summary: "diagonal blocks by exact least squares", source: "textbook")
 
     /// g; nil takes the fewest blocks that the budget allows.
@@ -21,6 +21,9 @@ public struct BlockDiagonalFitter: Fitter {
         _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
     ) throws -> Fit<BlockDiagonal> {
         try context.check(weight, objective)
+        if let rowWeights = objective.rowWeights {
+            return try fitScalingRows(weight, rowWeights, objective: objective, size: size, context: context)
+        }
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         let count = try BlockCount.smallest(
             within: size, shape: shape, blocks: blocks, family: BlockDiagonal.family, context: context

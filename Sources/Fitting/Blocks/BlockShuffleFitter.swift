@@ -8,7 +8,7 @@ import Tensors
 /// differ by gradient refinement from the block-whitened SVDs.
 public struct BlockShuffleFitter: Fitter {
     public static let method = FittingMethod(
-        name: "block-shuffle", family: BlockShuffle.family, objectives: [.frobenius, .activations],
+        name: "block-shuffle", family: BlockShuffle.family, objectives: Objective.Kind.allCases,
         summary: "two shuffled block-diagonal factors, by block SVDs and gradient refinement",
         source: "StructuredFFN, arXiv 2406.16450; the fit is this project's")
 
@@ -31,6 +31,9 @@ public struct BlockShuffleFitter: Fitter {
         _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
     ) throws -> Fit<BlockShuffle> {
         try context.check(weight, objective)
+        if let rowWeights = objective.rowWeights {
+            return try fitScalingRows(weight, rowWeights, objective: objective, size: size, context: context)
+        }
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         let hidden = min(shape.rows, shape.columns)
         let count = try BlockCount.smallest(

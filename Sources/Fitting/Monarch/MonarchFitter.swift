@@ -6,7 +6,7 @@ import Tensors
 /// alternating sweeps from the block-whitened SVDs under activations.
 public struct MonarchFitter: Fitter {
     public static let method = FittingMethod(
-        name: "monarch-sweeps", family: Monarch.family, objectives: [.frobenius, .activations],
+        name: "monarch-sweeps", family: Monarch.family, objectives: Objective.Kind.allCases,
         summary: "low-rank blocks by block SVDs, then exact weighted alternating least squares",
         source: "Monarch, arXiv 2204.00595; the weighted sweeps are this project's")
 
@@ -48,6 +48,9 @@ public struct MonarchFitter: Fitter {
         _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
     ) throws -> Fit<Monarch> {
         try context.check(weight, objective)
+        if let rowWeights = objective.rowWeights {
+            return try fitScalingRows(weight, rowWeights, objective: objective, size: size, context: context)
+        }
         guard sweeps >= 0 else {
             throw FittingError.invalidOption(
                 fitter: Self.method.name, option: "sweeps", expected: "0 or more", got: sweeps)

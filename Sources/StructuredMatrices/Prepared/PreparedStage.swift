@@ -9,6 +9,12 @@ enum PreparedStage: Sendable {
     /// The middle step of BLAST: output block i is the sum over j of s_ij times input block j, element by element.
     /// s is [outputs, inputs, width].
     case diagonals(Factor)
+    /// One small matrix with each of `copies` consecutive parts of the inputs.
+    case repeated(PackedMatrix, copies: Int)
+    /// The first inputs, as many as the matrix has rows, plus its product with the others.
+    case interpolation(PackedMatrix)
+    /// Output i is input `order[i]`.
+    case permutation(Permutation)
 
     /// One matrix from all inputs to all outputs.
     static func product(_ matrix: PackedMatrix) -> PreparedStage { .products(matrix, inputs: [0], outputs: [0]) }
@@ -25,6 +31,9 @@ enum PreparedStage: Sendable {
         case .products(let matrix, _, _): matrix.count * matrix.rows
         case .transposition(let rows, let columns, let cell): rows * columns * cell
         case .diagonals(let s): s.shape[0] * s.shape[2]
+        case .repeated(let matrix, let copies): copies * matrix.rows
+        case .interpolation(let matrix): matrix.rows
+        case .permutation(let order): order.count
         }
     }
 
@@ -33,6 +42,8 @@ enum PreparedStage: Sendable {
         case .products(let matrix, _, _): matrix.byteCount
         case .transposition: 0
         case .diagonals(let s): 4 * s.count
+        case .repeated(let matrix, _), .interpolation(let matrix): matrix.byteCount
+        case .permutation(let order): order.count * MemoryLayout<Int>.stride
         }
     }
 
@@ -45,6 +56,25 @@ enum PreparedStage: Sendable {
             for row in worker.share(of: x.rows) {
                 transposeCells(x.row(row), rows: rows, columns: columns, cell: cell, into: y.row(row))
             }
+        case .repeated(let matrix, let copies):
+            for row in worker.share(of: x.rows) {
+                matrix.multiply(
+                    0, rows: 0..<matrix.rows, MatrixView(base: x.row(row), rows: copies, columns: matrix.columns),
+                    into: MutableMatrixView(base: y.row(row), rows: copies, columns: matrix.rows),
+                    accumulating: accumulating)
+            }
+        case .interpolation(let matrix):
+            let panels = worker.share(of: matrix.panelsPerMatrix)
+            let rows =
+                panels.lowerBound * PackedMatrix.panelRows
+                ..< min(matrix.rows, panels.upperBound * PackedMatrix.panelRows)
+            guard !rows.isEmpty else { return }
+            for row in 0..<x.rows { (y.row(row) + rows.lowerBound).update(from: x.row(row) + rows.lowerBound, count: rows.count) }
+            matrix.multiply(
+                0, rows: rows, x.columns(matrix.rows..<matrix.rows + matrix.columns), into: y.columns(rows),
+                accumulating: true)
+        case .permutation(let order):
+            for row in worker.share(of: x.rows) { order.gather(x.row(row), into: y.row(row)) }
         case .diagonals(let s):
             let (inputs, width) = (s.shape[1], s.shape[2])
             let share = worker.share(of: s.shape[0])

@@ -155,10 +155,10 @@ struct CompressCommand: ParsableCommand {
 
     private func recipe() throws -> Recipe {
         func choice<Value: RawRepresentable & CaseIterable>(
-            _ text: String, _ option: String
+            _ text: String, _ option: String, among values: [Value] = Array(Value.allCases)
         ) throws -> Value where Value.RawValue == String {
-            guard let value = Value(rawValue: text) else {
-                let known = Value.allCases.map(\.rawValue).joined(separator: ", ")
+            guard let value = values.first(where: { $0.rawValue == text }) else {
+                let known = values.map(\.rawValue).joined(separator: ", ")
                 throw CommandError.conflictingOptions("--\(option): expected one of \(known), got '\(text)'")
             }
             return value
@@ -170,7 +170,7 @@ struct CompressCommand: ParsableCommand {
             budgets: budgets.isEmpty ? [Budget(quantity: .bytes, fraction: 1)] : budgets, batch: batch ?? 1,
             selection: MatrixSelection(scope: try choice(scope, "scope"), only: only, except: except),
             families: families.map { $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } } ?? [],
-            objective: try choice(objective, "objective"), precision: try choice(precision, "precision"), seed: seed)
+            objective: try choice(objective, "objective", among: Recipe.objectives), precision: try choice(precision, "precision"), seed: seed)
     }
 
     private func printForecast(_ forecast: CompressionJob.Forecast) throws {
