@@ -12,6 +12,11 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case latencyTableIncomplete(file: String, machine: String, missing: String)
     case patternMatchesNothing(pattern: String)
     case unknownFamily(name: String, known: [String])
+    case unknownFitter(name: String, known: [String])
+    case unknownMatrix(folder: String, matrix: String)
+    case noCandidate(matrix: String, family: String, shape: String)
+    case inputsMismatch(file: String, expected: Int, got: Int)
+    case arrayNotNamed(file: String, names: [String])
     case alreadyCompressed(folder: String)
     case emptyCalibration(file: String)
     case calibrationTooShort(file: String, expected: String, got: String)
@@ -47,6 +52,17 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
             "pattern '\(pattern)' matches no matrix of the model (see 'tessera inspect')"
         case .unknownFamily(let name, let known):
             "unknown family '\(name)', expected one of \(known.joined(separator: ", "))"
+        case .unknownFitter(let name, let known):
+            "unknown fitter '\(name)', expected one of \(known.joined(separator: ", "))"
+        case .unknownMatrix(let folder, let matrix):
+            "\(pathForMessage(folder)): no linear matrix \(quotedForMessage(matrix)) (see 'tessera inspect')"
+        case .noCandidate(let matrix, let family, let shape):
+            "\(matrix): \(family) has no form of a \(shape) matrix"
+        case .inputsMismatch(let file, let expected, let got):
+            "\(pathForMessage(file)): expected inputs of \(expected) numbers, one for each column of the weight, got \(got)"
+        case .arrayNotNamed(let file, let names):
+            "\(pathForMessage(file)): expected FILE.npz:NAME with one of "
+                + (names.isEmpty ? "no arrays" : names.prefix(8).map(quotedForMessage).joined(separator: ", "))
         case .alreadyCompressed(let folder):
             "\(pathForMessage(folder)): is already compressed; 'tessera export --dense' makes it an ordinary model again"
         case .emptyCalibration(let file):
