@@ -28,6 +28,8 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case journalInUse(folder: String)
     case planUnreadable(file: String, reason: String)
     case planMismatch(file: String, reason: String)
+    case studyUnreadable(file: String, reason: String)
+    case studyMismatch(file: String, differs: [String])
     case notEnoughMemory(expected: Int, got: Int)
     case cancelled
 
@@ -85,6 +87,10 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
             "\(pathForMessage(file)): not a plan: \(reason)"
         case .planMismatch(let file, let reason):
             "\(pathForMessage(file)): the plan does not fit this model: \(reason)"
+        case .studyUnreadable(let file, let reason):
+            "\(pathForMessage(file)): not the results of a study: \(reason)"
+        case .studyMismatch(let file, let differs):
+            "\(pathForMessage(file)): results of another study: \(differs.joined(separator: ", ")) differs; remove the file to start afresh"
         case .notEnoughMemory(let expected, let got):
             "calibration and fitting need about \(expected) bytes of memory, the machine has \(got)"
         case .cancelled:

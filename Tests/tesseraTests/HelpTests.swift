@@ -7,7 +7,7 @@ import Testing
 struct HelpTests {
     static let commands = ["", "inspect", "compress", "eval", "run", "embed", "export", "compare", "families", "bench"]
     /// Of commands that have some.
-    static let subcommands = ["bench models", "bench kernels", "bench make-model", "bench calibrate"]
+    static let subcommands = ["bench models", "bench kernels", "bench make-model", "bench calibrate", "bench families"]
     static let all = commands + subcommands
 
     private static func help(_ command: String) throws -> CommandLineTool.Result {
