@@ -5,7 +5,7 @@ SWIFT ?= swift
 MINILM := .demo/minilm
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sanitize bench performance format clean
+.PHONY: help demo test sanitize bench performance families format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ bench: ## Time structured products against dense ones, and the models of the dem
 performance: ## Measure products, models and other programs that are installed; write Docs/performance.md (ten minutes)
 	$(SWIFT) build -c release --product tessera
 	@Scripts/performance
+
+families: ## Write Docs/families.md, the table of what is registered
+	$(SWIFT) build -c release --product tessera
+	.build/release/tessera families --markdown > Docs/families.md
 
 format: ## Format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests

@@ -19,13 +19,14 @@ let package = Package(
         .target(name: "CKernels"),
         .systemLibrary(
             name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Tensors", dependencies: ["CKernels"]),
         .target(
             name: "LinearAlgebra",
             dependencies: ["Tensors", .target(name: "COpenBLAS", condition: .when(platforms: [.linux]))]),
         .target(
             name: "ModelFiles",
-            dependencies: ["Tensors", .product(name: "OrderedCollections", package: "swift-collections")]),
+            dependencies: ["CZlib", "Tensors", .product(name: "OrderedCollections", package: "swift-collections")]),
         .target(name: "StructuredMatrices", dependencies: ["CKernels", "LinearAlgebra", "Tensors"]),
         .target(name: "Fitting", dependencies: ["LinearAlgebra", "StructuredMatrices", "Tensors"]),
         .target(
@@ -44,7 +45,7 @@ let package = Package(
         .executableTarget(
             name: "tessera",
             dependencies: [
-                "Analysis", "Benchmarking", "Compression", "ModelFiles", "Transformers",
+                "Analysis", "Benchmarking", "Compression", "Fitting", "ModelFiles", "StructuredMatrices", "Transformers",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -63,7 +64,7 @@ let package = Package(
             dependencies: ["Benchmarking", "CKernels", "ModelFiles", "StructuredMatrices", "Tensors", "Transformers"]),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
         .testTarget(
-            name: "tesseraTests", dependencies: ["tessera", "Benchmarking", "StructuredMatrices", "Tensors"], resources: [.copy("Resources")]),
+            name: "tesseraTests", dependencies: ["tessera", "Benchmarking", "Fitting", "ModelFiles", "StructuredMatrices", "Tensors"], resources: [.copy("Resources")]),
     ],
     cLanguageStandard: .c11
 )

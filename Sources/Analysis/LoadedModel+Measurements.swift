@@ -25,15 +25,8 @@ extension LoadedModel {
         progress: MeasurementProgress = { _, _ in }
     ) throws -> SentenceSimilarity {
         let sentences = Self.distinct(pairs.flatMap { [$0.first, $0.second] })
-        let place = Dictionary(uniqueKeysWithValues: sentences.enumerated().map { (Array($1.utf8), $0) })
         let embeddings = try embed(sentences, context: context, progress: progress)
-        let rows = { (sentence: (SentencePair) -> String) -> Matrix in
-            let elements = pairs.flatMap { pair in embeddings.row(place[Array(sentence(pair).utf8)] ?? 0) }
-            return Matrix(rows: pairs.count, columns: embeddings.columns, elements: elements)
-        }
-        return try SentenceSimilarity.measure(
-            first: rows(\.first), second: rows(\.second), scores: pairs.map(\.score),
-            distinctSentences: sentences.count)
+        return try SentenceSimilarity.measure(pairs, sentences: sentences, embeddings: embeddings)
     }
 
     /// Compares this encoder with a reference on the distinct ones of some sentences.

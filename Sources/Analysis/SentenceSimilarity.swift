@@ -33,6 +33,24 @@ public struct SentenceSimilarity: Sendable, Codable, Equatable {
             distinctSentences: distinctSentences)
     }
 
+    /// From the embeddings of distinct sentences, row for row, among which are all those of the pairs.
+    /// - Throws: as above; `AnalysisError.shapeMismatch` when a pair's sentence is missing.
+    public static func measure(
+        _ pairs: [SentencePair], sentences: [String], embeddings: Matrix
+    ) throws -> SentenceSimilarity {
+        let place = Dictionary(
+            zip(sentences.map { Array($0.utf8) }, 0..<embeddings.rows), uniquingKeysWith: { first, _ in first })
+        let rows = { (sentence: (SentencePair) -> String) -> Matrix in
+            let elements = pairs.flatMap { pair in
+                place[Array(sentence(pair).utf8)].map { Array(embeddings.row($0)) } ?? []
+            }
+            guard elements.count == pairs.count * embeddings.columns else { return Matrix(rows: 0, columns: 0) }
+            return Matrix(rows: pairs.count, columns: embeddings.columns, elements: elements)
+        }
+        return try measure(
+            first: rows(\.first), second: rows(\.second), scores: pairs.map(\.score), distinctSentences: sentences.count)
+    }
+
     private static func cosine(_ first: ArraySlice<Float>, _ second: ArraySlice<Float>) -> Double {
         var (product, firstSquares, secondSquares) = (0.0, 0.0, 0.0)
         for (a, b) in zip(first, second) {

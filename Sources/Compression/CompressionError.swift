@@ -12,6 +12,11 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case latencyTableIncomplete(file: String, machine: String, missing: String)
     case patternMatchesNothing(pattern: String)
     case unknownFamily(name: String, known: [String])
+    case unknownFitter(name: String, known: [String])
+    case unknownMatrix(folder: String, matrix: String)
+    case noCandidate(matrix: String, family: String, shape: String)
+    case inputsMismatch(file: String, expected: Int, got: Int)
+    case arrayNotNamed(file: String, names: [String])
     case alreadyCompressed(folder: String)
     case emptyCalibration(file: String)
     case calibrationTooShort(file: String, expected: String, got: String)
@@ -23,6 +28,8 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case journalInUse(folder: String)
     case planUnreadable(file: String, reason: String)
     case planMismatch(file: String, reason: String)
+    case studyUnreadable(file: String, reason: String)
+    case studyMismatch(file: String, differs: [String])
     case notEnoughMemory(expected: Int, got: Int)
     case cancelled
 
@@ -47,6 +54,17 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
             "pattern '\(pattern)' matches no matrix of the model (see 'tessera inspect')"
         case .unknownFamily(let name, let known):
             "unknown family '\(name)', expected one of \(known.joined(separator: ", "))"
+        case .unknownFitter(let name, let known):
+            "unknown fitter '\(name)', expected one of \(known.joined(separator: ", "))"
+        case .unknownMatrix(let folder, let matrix):
+            "\(pathForMessage(folder)): no linear matrix \(quotedForMessage(matrix)) (see 'tessera inspect')"
+        case .noCandidate(let matrix, let family, let shape):
+            "\(matrix): \(family) has no form of a \(shape) matrix"
+        case .inputsMismatch(let file, let expected, let got):
+            "\(pathForMessage(file)): expected inputs of \(expected) numbers, one for each column of the weight, got \(got)"
+        case .arrayNotNamed(let file, let names):
+            "\(pathForMessage(file)): expected FILE.npz:NAME with one of "
+                + (names.isEmpty ? "no arrays" : names.prefix(8).map(quotedForMessage).joined(separator: ", "))
         case .alreadyCompressed(let folder):
             "\(pathForMessage(folder)): is already compressed; 'tessera export --dense' makes it an ordinary model again"
         case .emptyCalibration(let file):
@@ -69,6 +87,10 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
             "\(pathForMessage(file)): not a plan: \(reason)"
         case .planMismatch(let file, let reason):
             "\(pathForMessage(file)): the plan does not fit this model: \(reason)"
+        case .studyUnreadable(let file, let reason):
+            "\(pathForMessage(file)): not the results of a study: \(reason)"
+        case .studyMismatch(let file, let differs):
+            "\(pathForMessage(file)): results of another study: \(differs.joined(separator: ", ")) differs; remove the file to start afresh"
         case .notEnoughMemory(let expected, let got):
             "calibration and fitting need about \(expected) bytes of memory, the machine has \(got)"
         case .cancelled:

@@ -11,6 +11,9 @@ public enum ModelFileError: Error, Equatable, Sendable {
     case safetensors(file: String, SafetensorsProblem)
     case shardIndex(file: String, ShardIndexProblem)
     case missingTensor(file: String, tensor: String)
+    /// `array` is its name in an archive.
+    case numPy(file: String, array: String?, NumPyProblem)
+    case zip(file: String, ZipProblem)
 
     case notAModelFolder(folder: String, reason: String)
     case linkLeavesFolder(file: String, target: String)
@@ -35,6 +38,9 @@ extension ModelFileError: CustomStringConvertible {
         case .safetensors(let file, let problem): "\(pathForMessage(file)): \(problem)"
         case .shardIndex(let file, let problem): "\(pathForMessage(file)): \(problem)"
         case .missingTensor(let file, let tensor): "\(pathForMessage(file)): no tensor \(quotedForMessage(tensor))"
+        case .numPy(let file, let array, let problem):
+            "\(pathForMessage(file)): \(array.map { "array \(quotedForMessage($0)): " } ?? "")\(problem)"
+        case .zip(let file, let problem): "\(pathForMessage(file)): \(problem)"
         case .notAModelFolder(let folder, let reason): "\(pathForMessage(folder)): not a model folder: \(reason)"
         case .linkLeavesFolder(let file, let target):
             "\(pathForMessage(file)): symbolic link to \(pathForMessage(target)), outside the folder"

@@ -20,6 +20,7 @@ struct Tessera: ParsableCommand {
             RunCommand.self,
             EmbedCommand.self,
             ExportCommand.self,
+            CompareCommand.self,
             FamiliesCommand.self,
             BenchCommand.self,
         ])

@@ -5,9 +5,9 @@ import Testing
 /// the files anew.
 @Suite(.enabled(if: CommandLineTool.isBuilt, "\(CommandLineTool.skipReason)"))
 struct HelpTests {
-    static let commands = ["", "inspect", "compress", "eval", "run", "embed", "export", "families", "bench"]
+    static let commands = ["", "inspect", "compress", "eval", "run", "embed", "export", "compare", "families", "bench"]
     /// Of commands that have some.
-    static let subcommands = ["bench models", "bench kernels", "bench make-model", "bench calibrate"]
+    static let subcommands = ["bench models", "bench kernels", "bench make-model", "bench calibrate", "bench families"]
     static let all = commands + subcommands
 
     private static func help(_ command: String) throws -> CommandLineTool.Result {

@@ -6,13 +6,6 @@ import Transformers
 
 /// A whole compression of a model folder: from its files to the compressed folder with its report.
 public struct CompressionJob: Sendable {
-    /// Where the calibration sequences come from.
-    public enum CalibrationSource: Sendable, Equatable {
-        case file(String)
-        /// Sampled from the model itself; for an encoder, the sentences that ship.
-        case own
-    }
-
     public var model: String
     public var output: String
     public var recipe: Recipe
@@ -191,39 +184,10 @@ public struct CompressionJob: Sendable {
     }
 
     private func calibrationText(_ loaded: LoadedModel) throws -> CalibrationText {
-        switch calibration {
-        case .file(let path):
-            let storage = try TensorStorage(mapping: path)
-            guard let text = storage.withBytes({ String(validating: $0, as: UTF8.self) }) else {
-                throw CompressionError.calibrationNotText(file: path)
-            }
-            return try sequences(text, origin: URL(fileURLWithPath: path).lastPathComponent, loaded)
-        case .own:
-            if let causal = loaded.model as? any CausalModel {
-                let progress = progress
-                return try .sampled(
-                    from: causal, start: try loaded.configuration.integers("bos_token_id").first ?? loaded.stopTokens.min() ?? 0,
-                    length: min(256, causal.maximumPositions), seed: recipe.seed,
-                    context: context
-                ) { progress(CompressionProgress(stage: "sampling calibration text", done: $0, total: $1)) }
-            }
-            return try sequences(ShippedSentences.text, origin: "the sentences that ship with tessera", loaded)
-        case nil:
+        guard let calibration else {
             throw CompressionError.missingCalibration(
                 reason: "sensitivities and quality are measured on it, and the activation objective is made of it")
         }
-    }
-
-    private func sequences(_ text: String, origin: String, _ loaded: LoadedModel) throws -> CalibrationText {
-        if loaded.model is any EncoderModel {
-            let own = try CalibrationText.sentences(text, origin: origin) { loaded.tokens($0) }
-            guard calibration != .own else { return own }
-            // A calibration file is narrower than what an encoder will meet: damage is judged on other text as well.
-            let shipped = try CalibrationText.sentences(ShippedSentences.text, origin: origin) { loaded.tokens($0) }
-            return own.judged(also: shipped.calibration, "the sentences that ship")
-        }
-        return try .windows(
-            loaded.tokenizer.encode(text, addSpecialTokens: false), length: min(2048, loaded.model.maximumPositions),
-            origin: origin)
+        return try .read(calibration, for: loaded, seed: recipe.seed, context: context, progress: progress)
     }
 }

@@ -149,7 +149,7 @@ struct CompressCommand: ParsableCommand {
         return path
     }
 
-    private var source: CompressionJob.CalibrationSource? {
+    private var source: CalibrationSource? {
         calibration.map { $0 == "self" ? .own : .file($0) }
     }
 

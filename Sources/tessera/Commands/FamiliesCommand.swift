@@ -1,13 +1,15 @@
 import ArgumentParser
-import Fitting
+import Compression
 import ModelFiles
-import StructuredMatrices
 
 struct FamiliesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "families",
         abstract: "Lists the structures a matrix can have and the methods that fit them.",
         discussion: """
+            For each family: what a checkpoint stores of it, whether 'compress' takes it, and its fitters with the \
+            objectives that they make small.
+
             Example:
               tessera families
             """)
@@ -15,36 +17,21 @@ struct FamiliesCommand: ParsableCommand {
     @Flag(help: "Results as JSON.")
     var json = false
 
+    @Flag(help: "The page Docs/families.md.")
+    var markdown = false
+
+    func validate() throws {
+        if json, markdown { throw ValidationError("families: --json and --markdown exclude each other") }
+    }
+
     func run() throws {
+        let families = FamilyDescription.all
         if json {
-            try StandardOutput.write(.array(Families.all.map { Self.document($0.family) }))
-            return
+            try StandardOutput.write(.array(families.map(\.json)))
+        } else if markdown {
+            try StandardOutput.write(FamilyDescription.markdown(families))
+        } else {
+            try StandardOutput.write(families.map(\.text).joined(separator: "\n"))
         }
-        let blocks = Families.all.map { $0.family }.map { family in
-            var table = TextTable([.left, .left])
-            for method in Self.methods(family) {
-                table.append(["    " + method.name, "\(method.summary) (\(method.source))"])
-            }
-            return "\(family.name): \(family.summary) (\(family.source))\n\(table.text)"
-        }
-        try StandardOutput.write(blocks.joined(separator: "\n"))
-    }
-
-    private static func methods(_ family: Family) -> [FittingMethod] {
-        Fitters.methods.filter { $0.family.name == family.name }
-    }
-
-    private static func document(_ family: Family) -> JSONValue {
-        [
-            "name": .string(family.name), "summary": .string(family.summary), "source": .string(family.source),
-            "fitters": .array(
-                methods(family).map { method in
-                    [
-                        "name": .string(method.name), "summary": .string(method.summary),
-                        "source": .string(method.source),
-                        "objectives": .array(method.objectives.map { .string($0.rawValue) }),
-                    ]
-                }),
-        ]
     }
 }

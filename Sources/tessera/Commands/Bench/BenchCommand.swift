@@ -3,7 +3,7 @@ import ArgumentParser
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Times models, or products of single matrices, side by side.",
+        abstract: "Times models, products of single matrices, or measures what fitters leave of a model.",
         discussion: """
             Everything that is compared takes turns within one run, and medians are reported, so that a \
             slow moment of the machine falls on all alike. Without a subcommand, models are timed.
@@ -12,10 +12,12 @@ struct BenchCommand: ParsableCommand {
               tessera bench MODEL SMALLER-MODEL
               tessera bench kernels --shapes 1024x1024 --batch 1,64
               tessera bench calibrate MODEL
+              tessera bench families MODEL --sts pairs.csv -o results.json
               tessera bench make-model RANDOM --kind llama --parameters 110M
             """,
         subcommands: [
                 BenchModelsCommand.self, BenchKernelsCommand.self, BenchMakeModelCommand.self, BenchCalibrateCommand.self,
+                BenchFamiliesCommand.self,
             ],
         defaultSubcommand: BenchModelsCommand.self)
 
