@@ -30,6 +30,8 @@ public enum Families {
         NMSparse.self,
         CompressedSparseRows.self,
         TritPlanes.self,
+        AsymmetricQuantized.self,
+        NormalFloat.self,
     ]
 
     public static var names: [String] { all.map { $0.family.name } }
