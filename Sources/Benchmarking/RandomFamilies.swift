@@ -72,6 +72,15 @@ package struct RandomFamily: Sendable {
             return CompressedSparseRows(weight, precision: precision) { _, _ in generator.next() >> 48 < below }
         },
         quantized(bits: 8), quantized(bits: 4), quantized(bits: 2),
+        RandomFamily(
+            "trit-planes", form: "2 planes, groups of 128, int8 activations", hasPrecision: false, activations: .int8
+        ) { shape, _, _, generator in try generator.tritPlanes(shape, planes: 2, groupSize: 128) },
+        RandomFamily(
+            "int4-asymmetric", form: "groups of 64, int8 activations", hasPrecision: false, activations: .int8
+        ) { shape, _, _, generator in try generator.asymmetricQuantized(shape, bits: 4, groupSize: 64) },
+        RandomFamily("nf4", form: "groups of 64", hasPrecision: false) { shape, _, _, generator in
+            try generator.normalFloat(shape, groupSize: 64)
+        },
     ]
 
     /// Groups of 32, as the fast kernels want them.
@@ -90,6 +99,35 @@ package struct RandomFamily: Sendable {
 }
 
 extension SeededGenerator {
+    /// Random matrices of the families whose codes are small, of a size that keeps products at that of their inputs.
+    package mutating func asymmetricQuantized(
+        _ shape: MatrixShape, bits: Int, groupSize: Int
+    ) throws -> AsymmetricQuantized {
+        let groups = shape.rows * ((shape.columns + groupSize - 1) / groupSize)
+        let scale = 1 / (Float(1 << (bits - 1)) * Float(shape.columns).squareRoot())
+        return try AsymmetricQuantized(
+            codes: codes(shape.count, bits: bits), scales: uniform(groups).map { (1.5 + 0.5 * $0) * scale },
+            zeros: uniform(groups).map { Int8($0 * 20) }, shape: shape, bits: bits, groupSize: groupSize)
+    }
+
+    package mutating func normalFloat(_ shape: MatrixShape, groupSize: Int) throws -> NormalFloat {
+        let groups = shape.rows * ((shape.columns + groupSize - 1) / groupSize)
+        let scale = 1 / Float(shape.columns).squareRoot()
+        return try NormalFloat(
+            codes: codes(shape.count, bits: 4),
+            scales: NormalFloat.QuantizedScales(uniform(groups).map { (1.5 + 0.5 * $0) * scale }), shape: shape,
+            groupSize: groupSize)
+    }
+
+    package mutating func tritPlanes(_ shape: MatrixShape, planes: Int, groupSize: Int) throws -> TritPlanes {
+        let groups = shape.rows * ((shape.columns + groupSize - 1) / groupSize)
+        let scale = 1 / Float(shape.columns).squareRoot()
+        return try TritPlanes(
+            trits: uniform(planes * shape.count).map { Int8(($0 * 1.5).rounded(.towardZero)) },
+            scales: uniform(planes * groups).map { (1.5 + 0.5 * $0) * scale }, planes: planes, shape: shape,
+            groupSize: groupSize)
+    }
+
     /// Random numbers of a size that keeps a sum over `inner` of them times numbers of size 1 at size 1.
     package mutating func factor(_ shape: [Int], inner: Int, _ precision: Precision) -> Factor {
         let scale = (3 / Float(max(1, inner))).squareRoot()

@@ -1,3 +1,5 @@
+import StructuredMatrices
+
 /// Every fitter there is with its default options, each registered here once.
 public enum Fitters {
     public static let all: [any Fitter] = [
@@ -21,6 +23,14 @@ public enum Fitters {
         LDUFitter(),
         ToeplitzFitter(),
         BlockCirculantFitter(),
+        RoundToNearestFitter<Quantized>(),
+        ScaleSearchFitter<Quantized>(),
+        GPTQFitter<Quantized>(),
+        RoundToNearestFitter<AsymmetricQuantized>(),
+        ScaleSearchFitter<AsymmetricQuantized>(),
+        GPTQFitter<AsymmetricQuantized>(),
+        AsymmetricQuantizedFitter(),
+        NormalFloatFitter(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }

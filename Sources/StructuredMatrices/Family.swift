@@ -38,6 +38,8 @@ public enum Families {
         Toeplitz.self,
         LDU.self,
         Interpolative.self,
+        AsymmetricQuantized.self,
+        NormalFloat.self,
     ]
 
     public static var names: [String] { all.map { $0.family.name } }

@@ -3,7 +3,7 @@ import Testing
 
 /// Group-quantized rows of every variant, against codes packed and read here one by one.
 @Suite struct QuantizedTests {
-    static let widths = [8, 4, 3, 2]
+    static let widths = [8, 6, 5, 4, 3, 2]
     static let groupSizes = [1, 5, 7, 16, 24, 32, 64, 100, 128]
 
     /// A matrix of random codes with a random scale for each group.

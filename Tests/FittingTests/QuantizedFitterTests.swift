@@ -4,12 +4,10 @@ import Tensors
 import Testing
 
 @Suite struct QuantizedFitterTests {
-    static func nearest(_ bits: Int) -> QuantizedFitter {
-        QuantizedFitter(bits: bits, groupSize: 16, searchesScales: false, compensated: false)
+    static func nearest(_ bits: Int) -> RoundToNearestFitter<Quantized> {
+        RoundToNearestFitter(bits: bits, groupSize: 16)
     }
-    static func searched(_ bits: Int) -> QuantizedFitter {
-        QuantizedFitter(bits: bits, groupSize: 16, compensated: false)
-    }
+    static func searched(_ bits: Int) -> ScaleSearchFitter<Quantized> { ScaleSearchFitter(bits: bits, groupSize: 16) }
     static let whole = SizeBudget.fraction(1)
 
     @Test(arguments: Quantized.supportedBits)
@@ -72,29 +70,6 @@ import Testing
         }
     }
 
-    @Test func diagonalGramLeavesNothingToCompensate() throws {
-        let weight = Instances.random(5, 32)
-        let diagonal = DoubleMatrix(rows: 32, columns: 32) { $0 == $1 ? Double($0 + 1) : 0 }
-        let objective = Objective.activations(try Gram(diagonal, relativeDamping: 0))
-        let searched = try Self.searched(4).fit(weight, objective: objective, size: Self.whole)
-        let compensated = try QuantizedFitter(bits: 4, groupSize: 16, compensationDamping: 0)
-            .fit(weight, objective: objective, size: Self.whole)
-        #expect(abs(compensated.relativeError - searched.relativeError) < 1e-4 * searched.relativeError)
-    }
-
-    @Test func theNextColumnMovesByTheOptimalBrainUpdate() throws {
-        // The third weight fixes the scale at 1. Rounding 0.4 to 0 moves the second by 0.9 of the error, to
-        // 0.76.
-        let gram = DoubleMatrix(rows: 3, columns: 3, elements: [1, 0.9, 0, 0.9, 1, 0, 0, 0, 1])
-        let objective = Objective.activations(try Gram(gram, relativeDamping: 0))
-        let weight = Matrix(rows: 1, columns: 3, elements: [0.4, 0.4, 7])
-        let fit = try QuantizedFitter(bits: 4, groupSize: 3, searchesScales: false, compensationDamping: 0)
-            .fit(weight, objective: objective, size: Self.whole)
-        #expect(fit.matrix.dense().elements == [0, 1, 7])
-        let nearest = try Self.nearest(4).fit(weight, objective: objective, size: Self.whole)
-        #expect(nearest.matrix.dense().elements == [0, 0, 7])
-    }
-
     @Test func zeroGroupsAndExtremeScales() throws {
         var weight = Instances.random(3, 32)
         for column in 0..<16 {
@@ -116,7 +91,7 @@ import Testing
         let weight = Instances.random(8, 64)
         let shape = MatrixShape(rows: 8, columns: 64)
         for bits in Quantized.supportedBits {
-            let cost = QuantizedFitter.cost(shape: shape, bits: bits, groupSize: 32)
+            let cost = Quantized.cost(shape: shape, bits: bits, groupSize: 32)
             let fit = try QuantizedFitter(groupSize: 32)
                 .fit(weight, objective: .frobenius, size: .storedBytes(cost.storedBytes))
             #expect(fit.matrix.bits == bits)
@@ -125,7 +100,7 @@ import Testing
         #expect(
             throws: FittingError.budgetBelowMinimum(
                 matrix: "matrix", family: "quantized", shape: shape, budget: .fraction(0.5),
-                minimum: QuantizedFitter.cost(shape: shape, bits: 2, groupSize: 64))
+                minimum: Quantized.cost(shape: shape, bits: 2, groupSize: 64))
         ) { try QuantizedFitter().fit(weight, objective: .frobenius, size: .fraction(0.5)) }
     }
 
@@ -133,8 +108,8 @@ import Testing
         let weight = Instances.random(8, 64)
         #expect(
             throws: FittingError.invalidOption(
-                fitter: "quantize", option: "bits", expected: "2, 3, 4 or 8", got: 5)
-        ) { try QuantizedFitter(bits: 5).fit(weight, objective: .frobenius, size: Self.whole) }
+                fitter: "quantize", option: "bits", expected: "2, 3, 4, 5, 6 or 8", got: 7)
+        ) { try QuantizedFitter(bits: 7).fit(weight, objective: .frobenius, size: Self.whole) }
         #expect(
             throws: FittingError.invalidOption(
                 fitter: "quantize", option: "group size", expected: "1 or more", got: 0)

@@ -45,15 +45,31 @@ struct RealWeightTests {
     @Test(arguments: [2, 3, 4, 8])
     func searchAndCompensationBeatRoundToNearest(bits: Int) throws {
         let (weight, objective) = try RealWeight.load()
-        func error(searches: Bool, compensated: Bool) throws -> Double {
-            try QuantizedFitter(bits: bits, searchesScales: searches, compensated: compensated)
-                .fit(weight, objective: objective, size: .fraction(1)).relativeError
+        func error(_ fitter: some Fitter) throws -> Double {
+            try fitter.fit(weight, objective: objective, size: .fraction(2), context: FitContext()).relativeError
         }
-        let nearest = try error(searches: false, compensated: false)
-        let searched = try error(searches: true, compensated: false)
-        let compensated = try error(searches: true, compensated: true)
+        let nearest = try error(RoundToNearestFitter<Quantized>(bits: bits))
+        let searched = try error(ScaleSearchFitter<Quantized>(bits: bits))
+        let compensated = try error(GPTQFitter<Quantized>(bits: bits))
+        let best = try error(QuantizedFitter(bits: bits))
         #expect(searched < nearest)
         #expect(compensated < searched)
+        #expect(best < compensated)
+        #expect(try error(AsymmetricQuantizedFitter(bits: bits)) < error(GPTQFitter<AsymmetricQuantized>(bits: bits)))
+    }
+
+    /// What makes plain GPTQ worse than rounding at 2 bits: scales that cover the largest weight leave most weights at the
+    /// level 0, and what is lost there no column to come can take over.
+    @Test func coveringScalesUndoCompensationAtTwoBits() throws {
+        let (weight, objective) = try RealWeight.load()
+        func error(_ fitter: some Fitter) throws -> Double {
+            try fitter.fit(weight, objective: objective, size: .fraction(2), context: FitContext()).relativeError
+        }
+        let covering = try error(GPTQFitter<Quantized>(bits: 2, order: .stored, searchesScales: false))
+        let searched = try error(ScaleSearchFitter<Quantized>(bits: 2))
+        let both = try error(GPTQFitter<Quantized>(bits: 2, order: .stored))
+        #expect(covering > searched)
+        #expect(both < 0.9 * searched)
     }
 }
 

@@ -28,18 +28,29 @@ import Testing
             shape: MatrixShape(rows: rows, columns: columns), bits: bits, groupSize: groupSize)
     }
 
+    /// Without and with zero points.
+    static func matrices(_ shape: (Int, Int, Int), bits: Int) throws -> [any StructuredMatrix] {
+        var generator = SeededGenerator(seed: 6, stream: "\(shape) \(bits)")
+        return [
+            try quantized(shape.0, shape.1, bits: bits, groupSize: shape.2),
+            try Specimen.asymmetric(
+                MatrixShape(rows: shape.0, columns: shape.1), bits: bits, groupSize: shape.2, &generator),
+        ]
+    }
+
     static let shapes = [
         (70, 100, 32), (64, 256, 128), (129, 385, 64), (33, 320, 160), (50, 90, 1000), (16, 200, 96), (20, 48, 16),
     ]
 
     @Test(arguments: Quantized.supportedBits, shapes)
     func exactActivationsGiveTheDenseProduct(bits: Int, shape: (Int, Int, Int)) throws {
-        let matrix = try Self.quantized(shape.0, shape.1, bits: bits, groupSize: shape.2)
-        let prepared = matrix.prepared(PreparationOptions())
-        var generator = SeededGenerator(seed: 4, stream: "x")
-        for batch in [1, 7, 30] {
-            let x = Matrix.random(rows: batch, columns: shape.1, using: &generator)
-            #expect(Self.product(prepared, x, threads: 2).largestError(matrix.dense().reference(x)) < 1e-5)
+        for matrix in try Self.matrices(shape, bits: bits) {
+            let prepared = matrix.prepared(PreparationOptions())
+            var generator = SeededGenerator(seed: 4, stream: "x")
+            for batch in [1, 7, 30] {
+                let x = Matrix.random(rows: batch, columns: shape.1, using: &generator)
+                #expect(Self.product(prepared, x, threads: 2).largestError(matrix.dense().reference(x)) < 1e-5)
+            }
         }
     }
 
@@ -72,7 +83,10 @@ import Testing
 
     @Test(arguments: Quantized.supportedBits, shapes)
     func roundedActivationsStayWithinTheBound(bits: Int, shape: (Int, Int, Int)) throws {
-        let matrix = try Self.quantized(shape.0, shape.1, bits: bits, groupSize: shape.2)
+        for matrix in try Self.matrices(shape, bits: bits) { checkRounding(matrix, shape, bits: bits) }
+    }
+
+    private func checkRounding(_ matrix: any StructuredMatrix, _ shape: (Int, Int, Int), bits: Int) {
         let prepared = matrix.prepared(PreparationOptions(activations: .int8))
         let w = matrix.dense(), x = Self.adversarial(columns: shape.1)
         let y = Self.product(prepared, x, threads: 2), exact = w.reference(x).product
@@ -84,18 +98,24 @@ import Testing
                 #expect(abs(Double(y[row, output]) - exact[row, output]) <= bound, "row \(row), output \(output)")
             }
         }
-        // A single input of a group is at the end of its scale: it comes through whole.
+        // A single input of a group is at the end of its scale: it comes through whole. Codes and zero points are added up
+        // apart, so that their sum is as exact as they are large: up to 2^bits steps.
+        let isSymmetric = matrix is Quantized
         for row in 1...3 {
             for output in 0..<w.rows {
-                #expect(abs(Double(y[row, output]) - exact[row, output]) <= 1e-6 * abs(exact[row, output]))
+                let size = isSymmetric ? abs(exact[row, output]) : Double(1.2 * Float(1 << bits))
+                #expect(abs(Double(y[row, output]) - exact[row, output]) <= 1e-6 * size)
             }
         }
     }
 
     @Test(arguments: ActivationRounding.allCases)
     func rowsDependOnNothingAroundThem(activations: ActivationRounding) throws {
-        for (rows, columns, groupSize) in [(480, 720, 32), (200, 1500, 128), (64, 4000, 64)] {
-            let matrix = try Self.quantized(rows, columns, bits: 4, groupSize: groupSize)
+        for (rows, columns, groupSize, hasZeros) in [
+            (480, 720, 32, false), (200, 1500, 128, false), (64, 4000, 64, false), (480, 720, 64, true),
+            (64, 4000, 128, true),
+        ] {
+            let matrix = try Self.matrices((rows, columns, groupSize), bits: 4)[hasZeros ? 1 : 0]
             let prepared = matrix.prepared(PreparationOptions(activations: activations))
             var generator = SeededGenerator(seed: 5, stream: "x")
             let x = Matrix.random(rows: 300, columns: columns, using: &generator)
@@ -134,5 +154,8 @@ import Testing
         #expect(try bytes(bits: 4, groupSize: 64) == 112 * 4 * (32 + 2))
         #expect(try bytes(bits: 3, groupSize: 32) == 112 * 7 * (16 + 2))
         #expect(try bytes(bits: 2, groupSize: 128) == 112 * 2 * (32 + 2))
+        #expect(try bytes(bits: 5, groupSize: 32) == 112 * 7 * (32 + 2))
+        let zeros = try Self.matrices((100, 200, 64), bits: 4)[1].prepared(PreparationOptions())
+        #expect(zeros.byteCount == 112 * 4 * (32 + 2 + 4))
     }
 }

@@ -28,6 +28,8 @@ import Testing
         #expect(try bytes([-2, -1, 0, 1, 1], bits: 2) == [0b11_10_01_00, 0b11])
         #expect(try bytes([-4, -3, 3, 0], bits: 3) == [0b11_001_000, 0b100_1])
         #expect(try bytes([-8, 7, 0], bits: 4) == [0xF0, 0x08])
+        #expect(try bytes([-16, 15, 0], bits: 5) == [0b111_00000, 0b010000_11])
+        #expect(try bytes([-32, 31, 0], bits: 6) == [0b11_000000, 0b0000_1111, 0b10])
         #expect(try bytes([-128, 127, 0], bits: 8) == [0, 255, 128])
     }
 
@@ -57,7 +59,7 @@ import Testing
         #expect(message(codes: zeros, scales: 4) == "2 x 3")
         #expect(message(codes: zeros, scales: 3) == prefix + "it needs 4 scales, got 3")
         #expect(message(codes: [0], scales: 4) == prefix + "it needs 6 codes, got 1")
-        #expect(message(codes: zeros, scales: 4, bits: 5) == prefix + "bits must be 2, 3, 4 or 8, got 5")
+        #expect(message(codes: zeros, scales: 4, bits: 7) == prefix + "bits must be 2, 3, 4, 5, 6 or 8, got 7")
         #expect(
             message(codes: zeros, scales: 4, groupSize: 0) == prefix
                 + "groups must have at least one weight, got 0")

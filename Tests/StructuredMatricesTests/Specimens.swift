@@ -70,7 +70,7 @@ extension Specimen {
         },
         Specimen(family: Quantized.self) { shape, precision, generator in
             // Precision is the family's own; spread the bits over the asked ones so that all are seen.
-            let bits = precision == .f32 ? [2, 8] : precision == .f16 ? [3] : [4]
+            let bits = precision == .f32 ? [2, 8] : precision == .f16 ? [3, 5] : [4, 6]
             return try bits.map { bits in
                 let range = Quantized.range(bits: bits)
                 let groupSize = precision == .bf16 ? 32 : 4
@@ -177,7 +177,40 @@ extension Specimen {
                     columnOrder: .random(shape.columns, using: &generator))
             }
         },
+        Specimen(family: AsymmetricQuantized.self) { shape, precision, generator in
+            // Precision is the family's own; spread bits and groups over the asked ones, the last in whole panels.
+            let sizes = precision == .f32 ? [(2, 5), (8, 32)] : precision == .f16 ? [(3, 4), (6, 7)] : [(4, 64)]
+            return try sizes.map { bits, groupSize in
+                try asymmetric(shape, bits: bits, groupSize: groupSize, &generator)
+            }
+        },
+        Specimen(family: NormalFloat.self) { shape, precision, generator in
+            // As above; a group of 3 begins inside a byte.
+            let groupSize = precision == .f32 ? 64 : precision == .f16 ? 3 : 32
+            return [
+                try NormalFloat(
+                    codes: (0..<shape.count).map { _ in Int8(Int.random(in: -8...7, using: &generator)) },
+                    scales: NormalFloat.QuantizedScales(
+                        (0..<shape.rows * ((shape.columns + groupSize - 1) / groupSize)).map { _ in
+                            Float(generator.nextUniform())
+                        }),
+                    shape: shape, groupSize: groupSize)
+            ]
+        },
     ]
+
+    /// Random codes, scales and zero points.
+    static func asymmetric(
+        _ shape: MatrixShape, bits: Int, groupSize: Int, _ generator: inout SeededGenerator
+    ) throws -> AsymmetricQuantized {
+        let range = Quantized.range(bits: bits)
+        let groups = shape.rows * ((shape.columns + groupSize - 1) / groupSize)
+        return try AsymmetricQuantized(
+            codes: (0..<shape.count).map { _ in Int8(Int.random(in: range, using: &generator)) },
+            scales: (0..<groups).map { _ in Float(generator.nextUniform() + 0.1) },
+            zeros: (0..<groups).map { _ in Int8(Int.random(in: -128...127, using: &generator)) }, shape: shape, bits: bits,
+            groupSize: groupSize)
+    }
 
     /// Random values at random places.
     static func nmSparse(

@@ -157,8 +157,8 @@ import Testing
             message { try read("monarch", monarch) }
                 == "encoder.0.query: attribute 'strided': expected 0 to 1, got 2")
         #expect(
-            message { try read("quantized", ["bits": 5, "groupSize": 32]) }
-                == "encoder.0.query: attribute 'bits': expected 2, 3, 4 or 8, got 5")
+            message { try read("quantized", ["bits": 7, "groupSize": 32]) }
+                == "encoder.0.query: attribute 'bits': expected 2, 3, 4, 5, 6 or 8, got 7")
         #expect(
             message { try read("quantized", ["bits": 4, "groupSize": 32], rows: -1) }
                 == "encoder.0.query: attribute 'rows': expected 0 to 2147483647, got -1")

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "codes.h"
+#include "lookup.h"
 #include "panels.h"
 #include "sparse.h"
 #include "pool.h"

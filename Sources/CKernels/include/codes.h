@@ -31,6 +31,10 @@ void tessera_pack_codes(
     intptr_t bits, intptr_t groupSize, intptr_t zero, const uint8_t *codes, intptr_t codeStride, const uint16_t *scales,
     intptr_t scaleStride, intptr_t rows, intptr_t columns, void *packed);
 
+/// Codes of 1 to 8 bits from a little-endian stream that begins on a byte, one byte each. Reads no byte beyond the one
+/// that ends the last code.
+void tessera_unpack_codes(intptr_t bits, const uint8_t *stream, intptr_t count, uint8_t *codes);
+
 /// Rows of X as 8-bit integers, a scale and a sum for each group of `groupSize` columns: x ~ scale * code. With
 /// m = max |x| over the group, code = x * (127 / m) rounded to nearest even and scale = m / 127, each operation rounded
 /// to f32 once. A group with m < 2^-100 counts as zeros: codes and scale 0. A group with an infinity or NaN gets codes 0

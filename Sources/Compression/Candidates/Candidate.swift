@@ -157,6 +157,8 @@ public enum CandidateSources {
         BLASTCandidates(),
         NMSparseCandidates(),
         SparseRowsCandidates(),
+        AsymmetricQuantizedCandidates(),
+        NormalFloatCandidates(),
     ]
 
     public static var names: [String] { all.map { $0.family.name } }

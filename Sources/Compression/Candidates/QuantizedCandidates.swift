@@ -4,7 +4,7 @@ import StructuredMatrices
 import Tensors
 import Transformers
 
-/// Group-wise integers of 2, 3, 4 and 8 bits in groups of 32, 64 and 128.
+/// Group-wise integers of 2 to 6 and 8 bits in groups of 32, 64 and 128.
 public struct QuantizedCandidates: CandidateSource {
     public init() {}
 
@@ -21,11 +21,7 @@ public struct QuantizedCandidates: CandidateSource {
     }
 
     public func cost(of candidate: Candidate, shape: MatrixShape, precision: Precision) -> Cost {
-        let (bits, groupSize) = (candidate["bits"], max(1, candidate["groupSize"]))
-        let scales = shape.rows * ((shape.columns + groupSize - 1) / groupSize)
-        return Cost(
-            parameters: shape.count + scales, storedBytes: shape.rows * ((shape.columns * bits + 7) / 8) + 2 * scales,
-            multiplyAdds: shape.count)
+        Quantized.cost(shape: shape, bits: candidate["bits"], groupSize: max(1, candidate["groupSize"]))
     }
 
     public func specimen(

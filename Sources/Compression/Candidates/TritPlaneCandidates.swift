@@ -32,13 +32,8 @@ public struct TritPlaneCandidates: CandidateSource {
         _ candidate: Candidate, shape: MatrixShape, precision: Precision
     ) throws -> any StructuredMatrix {
         var generator = SeededGenerator(seed: 0, stream: candidate.label)
-        let (planes, groupSize) = (candidate["planes"], max(1, candidate["groupSize"]))
-        let groups = (shape.columns + groupSize - 1) / groupSize
-        let scale = 1 / Float(max(1, shape.columns)).squareRoot()
-        return try TritPlanes(
-            trits: generator.uniform(planes * shape.count).map { Int8(($0 * 1.5).rounded(.towardZero)) },
-            scales: [Float](repeating: scale, count: planes * shape.rows * groups), planes: planes, shape: shape,
-            groupSize: groupSize)
+        return try generator.tritPlanes(
+            shape, planes: candidate["planes"], groupSize: max(1, candidate["groupSize"]))
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {

@@ -2,30 +2,66 @@ import LinearAlgebra
 import StructuredMatrices
 import Tensors
 
+/// The order in which columns are rounded when their errors are compensated.
+public enum ColumnOrder: String, Sendable, CaseIterable {
+    /// As they are stored.
+    case stored
+    /// The largest inputs first ("act-order"). Groups are torn apart, so that their scales have to be fixed beforehand,
+    /// from weights that are not compensated yet.
+    case largestInputs
+    /// Groups by their largest mean square of inputs, and within a group the largest inputs first: groups stay whole, and
+    /// take their scales from the weights as compensated when their turn comes.
+    case largestGroups
+}
+
 /// Rounds columns one after another and moves each column's rounding error into the columns still to come, as
 /// far as the inputs' correlations allow: GPTQ (arXiv 2210.17323), in blocks of columns.
 ///
-/// With U upper triangular and (G + damping)^-1 = U^T U, the loss is the sum of ((w_j - s q_j) / U_jj)^2 over
+/// With U upper triangular and (G + damping)^-1 = U^T U, the loss is the sum of ((w_j - v_j) / U_jj)^2 over
 /// columns, w_j being the column as compensated when its turn comes; 1 / U_jj^2 therefore weights the search
 /// for scales.
+///
+/// With 2 bits, scales that cover the largest weight (the paper's) make this worse than rounding with searched scales and
+/// no compensation: their step is 2.6 times the weights' root mean square, so that eight weights in ten become 0 and move
+/// on whole. Columns to come grow (the last groups of 384 columns by a quarter to 40 %, of 1536 by 60 %), the larger ones
+/// widen the next group's step, and what the last columns hold has nowhere to go: on MiniLM the matrix ends as far from W
+/// as 0 is. Scales of least squared error, a step of 1.0, break that chain: columns grow by 4 - 20 %.
 struct ErrorCompensation: Sendable {
     /// Columns in the order they are rounded.
     let order: [Int]
+    /// The positions of every group in that order, and the group; empty where groups are torn apart.
+    private let spans: [(positions: Range<Int>, group: Int)]
     /// U, in rounding order.
     private let inverseRoot: Matrix
+    /// 1 / U_jj^2, in rounding order.
     private let importance: [Float]
-    private let isIdentityOrder: Bool
 
-    /// - Parameters:
-    ///   - relativeDamping: added to the diagonal, times its mean, on top of the Gram matrix's own.
-    ///   - sorted: round the columns with the largest inputs first, their scales fixed beforehand.
+    /// Columns of a block, unless one group is longer.
+    private static let blockSize = 128
+
+    /// - Parameter relativeDamping: added to the diagonal, times its mean, on top of the Gram matrix's own.
     /// Nil when G is zero. About columns^3 multiply-adds.
-    init?(_ gram: Gram, relativeDamping: Double, sorted: Bool) throws {
+    init?(_ gram: Gram, relativeDamping: Double, order columnOrder: ColumnOrder, groupSize: Int) throws {
         let size = gram.size
         let diagonal = gram.diagonal
-        let order =
-            sorted
-            ? (0..<size).sorted { (diagonal[$0], $1) > (diagonal[$1], $0) } : Array(0..<size)
+        let groups = (0..<(size + groupSize - 1) / groupSize).map { $0 * groupSize..<min(size, ($0 + 1) * groupSize) }
+        func sorted(_ columns: Range<Int>) -> [Int] {
+            columns.sorted { (diagonal[$0], $1) > (diagonal[$1], $0) }
+        }
+        var order: [Int] = []
+        var spans: [(positions: Range<Int>, group: Int)] = []
+        switch columnOrder {
+        case .largestInputs: order = sorted(0..<size)
+        case .stored:
+            order = Array(0..<size)
+            spans = groups.enumerated().map { ($1, $0) }
+        case .largestGroups:
+            let means = groups.map { columns in columns.reduce(0) { $0 + diagonal[$1] } / Double(columns.count) }
+            for group in groups.indices.sorted(by: { (means[$0], $1) > (means[$1], $0) }) {
+                spans.append((order.count..<order.count + groups[group].count, group))
+                order += sorted(groups[group])
+            }
+        }
         let damping = relativeDamping * diagonal.reduce(0, +) / Double(size)
         // Backwards in both indices: the lower Cholesky factor L of the reversed matrix has L^-1, turned
         // around, as the upper factor of the inverse.
@@ -35,16 +71,30 @@ struct ErrorCompensation: Sendable {
         let root = try SymmetricRoot(reversed, relativeFloor: 1e-13)
         guard root.method == .cholesky, diagonal.contains(where: { $0 > 0 }) else { return nil }
         let inverse = root.solveRight(.identity(size))
-        self.order = order
-        isIdentityOrder = !sorted
-        inverseRoot = Matrix(rows: size, columns: size) { row, column in
+        let inverseRoot = Matrix(rows: size, columns: size) { row, column in
             Float(inverse[size - 1 - row, size - 1 - column])
         }
-        var importance = [Float](repeating: 0, count: size)
-        for (position, column) in order.enumerated() {
-            importance[column] = 1 / (inverseRoot[position, position] * inverseRoot[position, position])
+        importance = (0..<size).map { 1 / (inverseRoot[$0, $0] * inverseRoot[$0, $0]) }
+        self.inverseRoot = inverseRoot
+        self.order = order
+        self.spans = spans
+    }
+
+    /// Whole groups where there are any, so that a group's columns are fully compensated when its scale is chosen.
+    private var blocks: [Range<Int>] {
+        let size = order.count
+        guard !spans.isEmpty else {
+            return stride(from: 0, to: size, by: Self.blockSize).map { $0..<min(size, $0 + Self.blockSize) }
         }
-        self.importance = importance
+        var blocks: [Range<Int>] = []
+        for (positions, _) in spans {
+            if let last = blocks.last, positions.upperBound - last.lowerBound <= Self.blockSize {
+                blocks[blocks.count - 1] = last.lowerBound..<positions.upperBound
+            } else {
+                blocks.append(positions)
+            }
+        }
+        return blocks
     }
 
     /// Rows rounded with compensation; rows do not depend on each other. About rows columns^2 multiply-adds.
@@ -52,42 +102,59 @@ struct ErrorCompensation: Sendable {
         let (count, size) = (rows.rows, rows.columns)
         let groups = (size + groupSize - 1) / groupSize
         var search = PaddedGroup(groupSize: min(groupSize, size))
-        var result = QuantizedRows(
-            codes: [Int8](repeating: 0, count: count * size),
-            scales: [Float](repeating: 0, count: count * groups))
-        if !isIdentityOrder {
+        var result = QuantizedRows(rows: count, columns: size, groupSize: groupSize)
+        if spans.isEmpty {
+            var byColumn = importance
+            for (position, column) in order.enumerated() { byColumn[column] = importance[position] }
             for row in 0..<count {
                 for group in 0..<groups {
                     let columns = group * groupSize..<min(size, (group + 1) * groupSize)
-                    result.scales[row * groups + group] = search.scale(
-                        quantizer, rows.row(row), importance, columns)
+                    result.scales[row * groups + group] = search.scale(quantizer, rows.row(row), byColumn, columns)
                 }
             }
         }
+        let starts = Dictionary(uniqueKeysWithValues: spans.map { ($0.positions.lowerBound, $0.positions) })
+        var scale = GroupScale()
+        sweep(rows) { row, weights, position, column in
+            let group = row * groups + column / groupSize
+            if let positions = starts[position] {
+                scale = search.scale(quantizer, weights, importance, positions)
+                result.scales[group] = scale
+            } else if spans.isEmpty {
+                scale = result.scales[group]
+            }
+            let code = quantizer.code(weights[position], scale)
+            result.codes[row * size + column] = Int8(code)
+            return quantizer.value(code, scale)
+        }
+        return result
+    }
+
+    /// Replaces every weight by what `rounded` makes of it, row by row within a block of columns, and moves the error on.
+    /// - Parameter rounded: gets a row, its weights in rounding order as compensated so far, the position of the one to
+    ///   round and the column that is; returns the rounded value.
+    @inline(__always)
+    func sweep(
+        _ rows: MatrixView,
+        rounded: (_ row: Int, _ weights: UnsafePointer<Float>, _ position: Int, _ column: Int) -> Float
+    ) {
+        let (count, size) = (rows.rows, rows.columns)
         var current = Matrix(rows: count, columns: size) { rows.row($0)[order[$1]] }
-        // A block is whole groups, so that a group's columns are fully compensated when its scale is chosen.
-        let blockSize = max(1, 128 / groupSize) * groupSize
         current.withMutableView { current in
             inverseRoot.withView { u in
-                for start in stride(from: 0, to: size, by: blockSize) {
-                    let block = start..<min(size, start + blockSize)
+                for block in blocks {
                     var errors = Matrix(rows: count, columns: block.count)
-                    for row in 0..<count {
-                        let weights = current.row(row)
-                        for position in block {
-                            let group = row * groups + order[position] / groupSize
-                            if isIdentityOrder, position % groupSize == 0 {
-                                let columns = position..<min(size, position + groupSize)
-                                result.scales[group] = search.scale(quantizer, weights, importance, columns)
-                            }
-                            let scale = result.scales[group]
-                            let code = quantizer.code(weights[position], scale: scale)
-                            result.codes[row * size + order[position]] = Int8(code)
-                            let factors = u.row(position)
-                            let error = (weights[position] - scale * code) / factors[position]
-                            errors[row, position - start] = error
-                            for later in position + 1..<max(block.upperBound, position + 1) {
-                                weights[later] -= error * factors[later]
+                    errors.withMutableView { errors in
+                        for row in 0..<count {
+                            let (weights, errors) = (current.row(row), errors.row(row))
+                            for position in block {
+                                let value = rounded(row, weights, position, order[position])
+                                let factors = u.row(position)
+                                let error = (weights[position] - value) / factors[position]
+                                errors[position - block.lowerBound] = error
+                                for later in position + 1..<max(block.upperBound, position + 1) {
+                                    weights[later] -= error * factors[later]
+                                }
                             }
                         }
                     }
@@ -100,6 +167,5 @@ struct ErrorCompensation: Sendable {
                 }
             }
         }
-        return result
     }
 }

@@ -1,11 +1,22 @@
-import LinearAlgebra
 import StructuredMatrices
 import Tensors
 
-/// Codes and scales of consecutive rows.
+/// Codes and group scales of consecutive rows.
 struct QuantizedRows: Sendable {
+    /// q, rows x columns.
     var codes: [Int8]
-    var scales: [Float]
+    /// rows x groups.
+    var scales: [GroupScale]
+
+    init(rows: Int, columns: Int, groupSize: Int) {
+        codes = [Int8](repeating: 0, count: rows * columns)
+        scales = [GroupScale](repeating: GroupScale(), count: rows * ((columns + groupSize - 1) / groupSize))
+    }
+
+    init(_ pieces: [QuantizedRows]) {
+        codes = pieces.flatMap(\.codes)
+        scales = pieces.flatMap(\.scales)
+    }
 }
 
 extension GroupQuantizer {
@@ -13,9 +24,7 @@ extension GroupQuantizer {
     /// - Parameter importance: one non-negative number per column.
     func round(_ rows: MatrixView, groupSize: Int, importance: [Float]) -> QuantizedRows {
         let groups = (rows.columns + groupSize - 1) / groupSize
-        var result = QuantizedRows(
-            codes: [Int8](repeating: 0, count: rows.rows * rows.columns),
-            scales: [Float](repeating: 0, count: rows.rows * groups))
+        var result = QuantizedRows(rows: rows.rows, columns: rows.columns, groupSize: groupSize)
         var search = PaddedGroup(groupSize: min(groupSize, rows.columns))
         for row in 0..<rows.rows {
             let weights = rows.row(row)
@@ -24,7 +33,7 @@ extension GroupQuantizer {
                 let scale = search.scale(self, weights, importance, columns)
                 result.scales[row * groups + group] = scale
                 for column in columns {
-                    result.codes[row * rows.columns + column] = Int8(code(weights[column], scale: scale))
+                    result.codes[row * rows.columns + column] = Int8(code(weights[column], scale))
                 }
             }
         }
@@ -46,7 +55,7 @@ struct PaddedGroup {
     mutating func scale(
         _ quantizer: GroupQuantizer, _ row: UnsafePointer<Float>, _ columnImportance: [Float],
         _ columns: Range<Int>
-    ) -> Float {
+    ) -> GroupScale {
         let lanes = GroupQuantizer.Lanes.scalarCount
         let vectors = (columns.count + lanes - 1) / lanes
         weights.withUnsafeMutableBytes { weights in
@@ -68,7 +77,7 @@ struct PaddedGroup {
         return weights.withUnsafeBufferPointer { weights in
             importance.withUnsafeBufferPointer { importance in
                 guard let weights = weights.baseAddress, let importance = importance.baseAddress else {
-                    return 0
+                    return GroupScale()
                 }
                 return quantizer.scale(weights, importance: importance, vectors: vectors)
             }

@@ -1,18 +1,20 @@
 import CKernels
 import Tensors
 
-/// Group-wise symmetric integers: w = scale * q with q of 2, 3, 4 or 8 bits and one binary16 scale for every
+/// Group-wise symmetric integers: w = scale * q with q of 2 to 6 or 8 bits and one binary16 scale for every
 /// `groupSize` consecutive weights of a row (the last group of a row may be shorter).
 ///
 /// Codes are stored as q + 2^(bits - 1), a little-endian bit stream per row, padded to whole bytes; they stay
 /// packed in memory too (mapped from the file when read from one), and are decoded panel by panel.
 /// rows columns multiply-adds plus the decoding.
-public struct Quantized: StructuredMatrix {
+public struct Quantized: GroupQuantized {
     public static let family = Family(
         name: "quantized", summary: "small integers with a scale per group of inputs",
         source: "standard practice")
 
-    public static let supportedBits = [2, 3, 4, 8]
+    public static let supportedBits = [2, 3, 4, 5, 6, 8]
+    /// For messages.
+    static let supportedBitsText = "2, 3, 4, 5, 6 or 8"
     /// Rows decoded at once.
     private static let panel = 64
 
@@ -32,51 +34,34 @@ public struct Quantized: StructuredMatrix {
     ///   - scales: rows x ceil(columns / groupSize), rounded to binary16 here.
     /// - Throws: `StructuredMatrixError.invalidSize` for other bits, counts or codes.
     public init(codes: [Int8], scales: [Float], shape: MatrixShape, bits: Int, groupSize: Int) throws {
-        func invalid(_ reason: String) -> StructuredMatrixError {
-            .invalidSize(family: Self.family.name, shape: shape, reason: reason)
-        }
-        guard Self.supportedBits.contains(bits) else {
-            throw invalid("bits must be 2, 3, 4 or 8, got \(bits)")
-        }
-        guard groupSize > 0 else { throw invalid("groups must have at least one weight, got \(groupSize)") }
-        guard shape.rows >= 0, shape.columns >= 0 else { throw invalid("sizes cannot be negative") }
-        guard codes.count == shape.count else {
-            throw invalid("it needs \(shape.count) codes, got \(codes.count)")
-        }
-        let groups = shape.columns.dividedRoundingUp(by: groupSize)
-        guard scales.count == shape.rows * groups else {
-            throw invalid("it needs \(shape.rows * groups) scales, got \(scales.count)")
-        }
-        let range = Self.range(bits: bits)
-        if let code = codes.first(where: { !range.contains(Int($0)) }) {
-            throw invalid("code \(code) does not fit \(bits) bits")
-        }
-        let rowBytes = (shape.columns * bits).dividedRoundingUp(by: 8)
-        var packed = [UInt8](repeating: 0, count: shape.rows * rowBytes)
-        for row in 0..<shape.rows {
-            for column in 0..<shape.columns {
-                let code = Int(codes[row * shape.columns + column]) - range.lowerBound
-                let (byte, bit) = (column * bits).quotientAndRemainder(dividingBy: 8)
-                // A 3-bit code may straddle two bytes.
-                packed[row * rowBytes + byte] |= UInt8(truncatingIfNeeded: code << bit)
-                if bit + bits > 8 {
-                    packed[row * rowBytes + byte + 1] |= UInt8(truncatingIfNeeded: code >> (8 - bit))
-                }
-            }
-        }
+        try Self.check(codes: codes, scales: scales.count, shape: shape, bits: bits, groupSize: groupSize)
+        let packed = CodeStream.pack(codes, rows: shape.rows, columns: shape.columns, bits: bits)
         self.shape = shape
         self.bits = bits
         self.groupSize = groupSize
-        self.codes = try Tensor(elementType: .u8, shape: [shape.rows, rowBytes], bytes: packed)
+        self.codes = try Tensor(
+            elementType: .u8, shape: [shape.rows, CodeStream.rowBytes(columns: shape.columns, bits: bits)], bytes: packed)
         self.scales = scales.map(HalfFloat.bits(of:))
     }
 
-    private var rowBytes: Int { (shape.columns * bits).dividedRoundingUp(by: 8) }
+    public static var hasZeroPoints: Bool { false }
+
+    public init(
+        codes: [Int8], scales: [Float], zeros: [Int8], shape: MatrixShape, bits: Int, groupSize: Int
+    ) throws {
+        try self.init(codes: codes, scales: scales, shape: shape, bits: bits, groupSize: groupSize)
+    }
+
+    private var rowBytes: Int { CodeStream.rowBytes(columns: shape.columns, bits: bits) }
     private var groups: Int { shape.columns.dividedRoundingUp(by: groupSize) }
 
-    public var cost: Cost {
-        Cost(
-            parameters: shape.count + scales.count, storedBytes: codes.byteCount + 2 * scales.count,
+    public var cost: Cost { Self.cost(shape: shape, bits: bits, groupSize: groupSize) }
+
+    public static func cost(shape: MatrixShape, bits: Int, groupSize: Int) -> Cost {
+        let scales = shape.rows * shape.columns.dividedRoundingUp(by: groupSize)
+        return Cost(
+            parameters: shape.count + scales,
+            storedBytes: shape.rows * CodeStream.rowBytes(columns: shape.columns, bits: bits) + 2 * scales,
             multiplyAdds: shape.count)
     }
 
@@ -115,7 +100,7 @@ public struct Quantized: StructuredMatrix {
         }
     }
 
-    /// Packs the codes in panels where groups are made up of whole ones of theirs; 3-bit codes become 4-bit ones.
+    /// Packs the codes in panels where groups are made up of whole ones of theirs; codes of 3, 5 and 6 bits become wider.
     public func prepared(_ options: PreparationOptions) -> any PreparedProduct {
         var panels: PackedCodes?
         withPacked { panels = $0.panels(rows: shape.rows) }
@@ -153,45 +138,17 @@ public struct Quantized: StructuredMatrix {
 
     public var tensors: [(name: String, tensor: Tensor)] {
         get throws {
-            let bytes = scales.flatMap {
-                [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)]
-            }
-            return [
-                ("codes", codes),
-                ("scales", try Tensor(elementType: .f16, shape: [shape.rows, groups], bytes: bytes)),
-            ]
+            [("codes", codes), ("scales", try Tensor(halves: scales, shape: [shape.rows, groups]))]
         }
     }
     public var attributes: FamilyAttributes { FamilyAttributes(["bits": bits, "groupSize": groupSize]) }
 
     public init(shape: MatrixShape, tensors: TensorLookup, attributes: FamilyAttributes) throws {
-        bits = try attributes.integer("bits")
-        guard Self.supportedBits.contains(bits) else {
-            throw StructuredMatrixError.invalidAttribute(
-                matrix: attributes.matrix, attribute: "bits", expected: "2, 3, 4 or 8", got: bits)
-        }
-        groupSize = try attributes.integer("groupSize")
-        // Bounded so that the sizes of the packed rows cannot overflow.
-        for (name, size) in [("rows", shape.rows), ("columns", shape.columns)]
-        where !(0...Int(Int32.max)).contains(size) {
-            throw StructuredMatrixError.invalidAttribute(
-                matrix: attributes.matrix, attribute: name, expected: "0 to \(Int32.max)", got: size)
-        }
+        (bits, groupSize) = try Self.sizes(attributes, shape)
         self.shape = shape
         codes = try tensors.tensor(
-            "codes", shape: [shape.rows, (shape.columns * bits).dividedRoundingUp(by: 8)], elementType: .u8)
-        let groups = shape.columns.dividedRoundingUp(by: groupSize)
-        scales = try tensors.tensor("scales", shape: [shape.rows, groups], elementType: .f16).withBytes {
-            bytes in
-            (0..<bytes.count / 2).map {
-                UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self))
-            }
-        }
-    }
-}
-
-extension Int {
-    fileprivate func dividedRoundingUp(by divisor: Int) -> Int {
-        self / divisor + (self % divisor == 0 ? 0 : 1)
+            "codes", shape: [shape.rows, CodeStream.rowBytes(columns: shape.columns, bits: bits)], elementType: .u8)
+        scales = try tensors.halves(
+            "scales", shape: [shape.rows, shape.columns.dividedRoundingUp(by: groupSize)])
     }
 }

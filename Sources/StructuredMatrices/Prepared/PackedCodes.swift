@@ -87,7 +87,7 @@ struct PackedCodes: Sendable {
         }
     }
 
-    private func withPanels(_ panels: Range<Int>, _ body: (UnsafeRawPointer, Range<Int>) -> Void) {
+    func withPanels(_ panels: Range<Int>, _ body: (UnsafeRawPointer, Range<Int>) -> Void) {
         storage.withBytes { bytes in
             // Without columns there are no bytes to lend, but Y still has to be written.
             let base = bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 64).unsafelyUnwrapped

@@ -2,7 +2,7 @@ import CKernels
 import Tensors
 
 /// The product with a sum of matrices of packed codes, all of one shape and group size: one for plain integers, one
-/// for each plane of trits.
+/// for each plane of trits. Zero points enter as offsets: y_o += sum over groups of offset_og * (sum of x over the group).
 ///
 /// With rounded activations, |error of y_o| <= sum over groups g of s_g / 2 * sum over the group's columns of |W_oj|,
 /// s_g = max |x| / 127 over the group: rounding moves no x by more than half a step. Rows and columns are padded, the
@@ -10,25 +10,33 @@ import Tensors
 struct PreparedCodes: PreparedProduct {
     let shape: MatrixShape
     let planes: [PackedCodes]
+    /// rows x groups, where groups have zero points.
+    let offsets: PackedMatrix?
     let activations: ActivationRounding
     private let groupSize: Int
     private let groups: Int
 
     /// - Precondition: at least one plane; all of the same shape and group size.
-    init(_ planes: [PackedCodes], activations: ActivationRounding) {
+    init(_ planes: [PackedCodes], offsets: PackedMatrix? = nil, activations: ActivationRounding) {
         precondition(!planes.isEmpty)
         precondition(planes.allSatisfy { $0.shape == planes[0].shape && $0.groupSize == planes[0].groupSize })
         self.planes = planes
+        self.offsets = offsets
         self.activations = activations
         shape = planes[0].shape
         groupSize = planes[0].groupSize
         groups = planes[0].groups
     }
 
-    var byteCount: Int { planes.reduce(0) { $0 + $1.byteCount } }
+    var byteCount: Int { planes.reduce(offsets?.byteCount ?? 0) { $0 + $1.byteCount } }
 
-    /// Codes, a scale and a sum of four bytes each for every group.
-    func scratchFloats(batch: Int) -> Int { activations == .int8 ? batch * groups * (groupSize / 4 + 2) : 0 }
+    /// Codes, a scale and a sum of four bytes each for every group; with offsets, the sums of x.
+    func scratchFloats(batch: Int) -> Int {
+        roundedFloats(batch: batch) + (offsets == nil ? 0 : batch * groups)
+    }
+    private func roundedFloats(batch: Int) -> Int {
+        activations == .int8 ? batch * groups * (groupSize / 4 + 2) : 0
+    }
 
     /// Bytes of rounded activations that a second-level cache keeps beside the weights streaming by.
     private static let tileBytes = 1 << 19
@@ -39,26 +47,36 @@ struct PreparedCodes: PreparedProduct {
     ) {
         let panels = planes[0].panels
         let split = WorkSplit(panels: panels, batch: input.rows, members: worker.count)
+        let sums = scratch + roundedFloats(batch: input.rows)
         switch split {
         case .panels:
             let share = worker.share(of: panels)
             if activations == .int8 {
                 let rounded = roundedRows(scratch, batch: input.rows)
-                round(input, into: rounded, worker: worker)
+                round(input, into: rounded, sums: sums, worker: worker)
                 worker.barrier()
-                multiply(rounded, panels: share, into: output)
+                multiply(rounded, sums, panels: share, into: output)
             } else {
-                multiplyExactly(input, panels: share, into: output)
+                if offsets != nil {
+                    for row in worker.share(of: input.rows) { sum(input.row(row), into: sums + row * groups) }
+                    worker.barrier()
+                }
+                multiplyExactly(input, sums, panels: share, into: output)
             }
         case .batch:
             let rows = worker.share(of: input.rows, grain: WorkSplit.batchGrain)
             let (x, y) = (input.rows(rows), output.rows(rows))
+            let ownSums = sums + rows.lowerBound * groups
             if activations == .int8 {
                 let rounded = roundedRows(scratch, batch: input.rows).rows(from: rows.lowerBound)
                 Self.kernels.quantizeRows(x.base, x.rowStride, rows.count, shape.columns, rounded)
-                multiply(rounded, panels: 0..<panels, into: y)
+                sum(rounded, count: rows.count * groups, into: ownSums)
+                multiply(rounded, ownSums, panels: 0..<panels, into: y)
             } else {
-                multiplyExactly(x, panels: 0..<panels, into: y)
+                if offsets != nil {
+                    for row in 0..<x.rows { sum(x.row(row), into: ownSums + row * groups) }
+                }
+                multiplyExactly(x, ownSums, panels: 0..<panels, into: y)
             }
         }
     }
@@ -76,12 +94,15 @@ struct PreparedCodes: PreparedProduct {
     }
 
     /// A member's share of rounding X: rows where there are enough, else groups of columns.
-    private func round(_ x: MatrixView, into rounded: tessera_quantized_rows, worker: Worker) {
+    private func round(
+        _ x: MatrixView, into rounded: tessera_quantized_rows, sums: UnsafeMutablePointer<Float>, worker: Worker
+    ) {
         if x.rows >= worker.count {
             let rows = worker.share(of: x.rows)
             let part = x.rows(rows)
             Self.kernels.quantizeRows(
                 part.base, part.rowStride, part.rows, shape.columns, rounded.rows(from: rows.lowerBound))
+            sum(rounded.rows(from: rows.lowerBound), count: rows.count * groups, into: sums + rows.lowerBound * groups)
         } else {
             let share = worker.share(of: groups)
             let first = share.lowerBound * groupSize, last = min(shape.columns, share.upperBound * groupSize)
@@ -93,20 +114,60 @@ struct PreparedCodes: PreparedProduct {
                 part.sums += share.lowerBound
                 part.groups = share.count
                 Self.kernels.quantizeRows(x.row(row) + first, x.rowStride, 1, last - first, part)
+                sum(part, count: share.count, into: sums + row * groups + share.lowerBound)
             }
         }
     }
 
-    private func multiply(_ x: tessera_quantized_rows, panels: Range<Int>, into y: MutableMatrixView) {
+    /// The sums of x over `count` groups of rounded rows, where offsets need them.
+    private func sum(_ rounded: tessera_quantized_rows, count: Int, into sums: UnsafeMutablePointer<Float>) {
+        guard offsets != nil else { return }
+        for group in 0..<count { sums[group] = rounded.scales[group] * Float(rounded.sums[group]) }
+    }
+
+    /// The sums of a row of x over its groups, sixteen lanes side by side.
+    private func sum(_ x: UnsafePointer<Float>, into sums: UnsafeMutablePointer<Float>) {
+        let lanes = SIMD16<Float>.scalarCount
+        for group in 0..<groups {
+            let end = min(shape.columns, (group + 1) * groupSize)
+            var (column, parts, rest) = (group * groupSize, SIMD16<Float>.zero, Float(0))
+            while column + lanes <= end {
+                parts += UnsafeRawPointer(x + column).loadUnaligned(as: SIMD16<Float>.self)
+                column += lanes
+            }
+            while column < end {
+                rest += x[column]
+                column += 1
+            }
+            sums[group] = parts.sum() + rest
+        }
+    }
+
+    /// Y += what the offsets add.
+    private func addOffsets(_ sums: UnsafeMutablePointer<Float>, panels: Range<Int>, into y: MutableMatrixView) {
+        guard let offsets else { return }
+        let rows = panels.lowerBound * PackedMatrix.panelRows..<min(shape.rows, panels.upperBound * PackedMatrix.panelRows)
+        guard !rows.isEmpty else { return }
+        offsets.multiply(
+            0, rows: rows, MatrixView(base: sums, rows: y.rows, columns: groups), into: y.columns(rows),
+            accumulating: true)
+    }
+
+    private func multiply(
+        _ x: tessera_quantized_rows, _ sums: UnsafeMutablePointer<Float>, panels: Range<Int>, into y: MutableMatrixView
+    ) {
         for first in stride(from: 0, to: y.rows, by: tile) {
             let rows = first..<min(y.rows, first + tile)
             for (index, plane) in planes.enumerated() {
                 plane.multiply(x.rows(from: first), panels: panels, into: y.rows(rows), accumulating: index > 0)
             }
+            addOffsets(sums + first * groups, panels: panels, into: y.rows(rows))
         }
     }
 
-    private func multiplyExactly(_ x: MatrixView, panels: Range<Int>, into y: MutableMatrixView) {
+    private func multiplyExactly(
+        _ x: MatrixView, _ sums: UnsafeMutablePointer<Float>, panels: Range<Int>, into y: MutableMatrixView
+    ) {
         // Four bytes a number instead of one.
         let tile = max(24, tile / 4)
         for first in stride(from: 0, to: y.rows, by: tile) {
@@ -114,6 +175,7 @@ struct PreparedCodes: PreparedProduct {
             for (index, plane) in planes.enumerated() {
                 plane.multiplyExactly(x.rows(rows), panels: panels, into: y.rows(rows), accumulating: index > 0)
             }
+            addOffsets(sums + first * groups, panels: panels, into: y.rows(rows))
         }
     }
 }
@@ -128,7 +190,7 @@ extension tessera_quantized_rows {
 }
 
 /// What a team shares: panels of W, where they can be dealt out evenly, else rows of X.
-private enum WorkSplit {
+enum WorkSplit {
     case panels, batch
 
     /// Rows that the kernels take at a time.
