@@ -14,6 +14,15 @@ public enum Fitters {
         NMMagnitudeFitter(),
         SparseMagnitudeFitter(),
         TritPlaneFitter(),
+        NMSparseFitter<WandaPruning>(),
+        NMSparseFitter<SparseGPTPruning>(),
+        NMSparseFitter<RefittedPruning<WandaPruning>>(),
+        NMSparseFitter<RefittedPruning<SparseGPTPruning>>(),
+        NMSparseFitter<CombinatorialPruning>(),
+        SparseRowsFitter<WandaPruning>(),
+        SparseRowsFitter<SparseGPTPruning>(),
+        SparseRowsFitter<RefittedPruning<SparseGPTPruning>>(),
+        SparseRowsFitter<CombinatorialPruning>(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }

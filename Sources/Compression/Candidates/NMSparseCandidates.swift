@@ -1,4 +1,5 @@
 import Fitting
+import Foundation
 import StructuredMatrices
 import Tensors
 import Transformers
@@ -27,7 +28,19 @@ public struct NMSparseCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        try NMMagnitudeFitter(kept: candidate["kept"], group: candidate["group"]).fitAny(
-            context.weight, objective: context.objective, size: .fraction(1), context: context.fit)
+        func fitted<Method: PruningMethod>(_ method: Method) throws -> AnyFit {
+            let start = Date()
+            defer { print("NMFIT", Method.name, context.site.shape, Date().timeIntervalSince(start)) }
+            return try NMSparseFitter(kept: candidate["kept"], group: candidate["group"], pruning: method).fitAny(
+                context.weight, objective: context.objective, size: .fraction(1), context: context.fit)
+        }
+        switch ProcessInfo.processInfo.environment["NMFIT"] ?? "" {
+        case "magnitude": return try fitted(MagnitudePruning())
+        case "wanda": return try fitted(WandaPruning())
+        case "wanda-refit": return try fitted(RefittedPruning<WandaPruning>())
+        case "sparsegpt": return try fitted(SparseGPTPruning())
+        case "icbs": return try fitted(CombinatorialPruning())
+        default: return try fitted(RefittedPruning<SparseGPTPruning>())
+        }
     }
 }

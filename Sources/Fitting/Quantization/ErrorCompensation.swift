@@ -2,19 +2,20 @@ import LinearAlgebra
 import StructuredMatrices
 import Tensors
 
-/// Rounds columns one after another and moves each column's rounding error into the columns still to come, as
-/// far as the inputs' correlations allow: GPTQ (arXiv 2210.17323), in blocks of columns.
+/// Rounds or drops columns one after another and moves each column's error into the columns still to come, as
+/// far as the inputs' correlations allow: GPTQ (arXiv 2210.17323), SparseGPT (arXiv 2301.00774).
 ///
 /// With U upper triangular and (G + damping)^-1 = U^T U, the loss is the sum of ((w_j - s q_j) / U_jj)^2 over
 /// columns, w_j being the column as compensated when its turn comes; 1 / U_jj^2 therefore weights the search
 /// for scales.
 struct ErrorCompensation: Sendable {
-    /// Columns in the order they are rounded.
+    /// Columns in the order of the sweep.
     let order: [Int]
-    /// U, in rounding order.
-    private let inverseRoot: Matrix
-    private let importance: [Float]
-    private let isIdentityOrder: Bool
+    /// U, in the order of the sweep.
+    let inverseRoot: Matrix
+    /// 1 / U_jj^2 of every column.
+    let importance: [Float]
+    let isIdentityOrder: Bool
 
     /// - Parameters:
     ///   - relativeDamping: added to the diagonal, times its mean, on top of the Gram matrix's own.
@@ -64,42 +65,40 @@ struct ErrorCompensation: Sendable {
                 }
             }
         }
+        var rule = RoundingRule(
+            compensation: self, quantizer: quantizer, groupSize: groupSize, groups: groups, search: search,
+            result: result)
         var current = Matrix(rows: count, columns: size) { rows.row($0)[order[$1]] }
-        // A block is whole groups, so that a group's columns are fully compensated when its scale is chosen.
-        let blockSize = max(1, 128 / groupSize) * groupSize
-        current.withMutableView { current in
-            inverseRoot.withView { u in
-                for start in stride(from: 0, to: size, by: blockSize) {
-                    let block = start..<min(size, start + blockSize)
-                    var errors = Matrix(rows: count, columns: block.count)
-                    for row in 0..<count {
-                        let weights = current.row(row)
-                        for position in block {
-                            let group = row * groups + order[position] / groupSize
-                            if isIdentityOrder, position % groupSize == 0 {
-                                let columns = position..<min(size, position + groupSize)
-                                result.scales[group] = search.scale(quantizer, weights, importance, columns)
-                            }
-                            let scale = result.scales[group]
-                            let code = quantizer.code(weights[position], scale: scale)
-                            result.codes[row * size + order[position]] = Int8(code)
-                            let factors = u.row(position)
-                            let error = (weights[position] - scale * code) / factors[position]
-                            errors[row, position - start] = error
-                            for later in position + 1..<max(block.upperBound, position + 1) {
-                                weights[later] -= error * factors[later]
-                            }
-                        }
-                    }
-                    let rest = block.upperBound..<size
-                    errors.withView {
-                        multiply(
-                            $0, u.block(rows: block, columns: rest), alpha: -1, beta: 1,
-                            into: current.columns(rest))
-                    }
-                }
-            }
+        current.withMutableView { sweep($0, rule: &rule) }
+        return rule.result
+    }
+}
+
+/// Rounds to a group's scale, which is chosen when its first column comes where the order allows that.
+private struct RoundingRule: ColumnRule {
+    let compensation: ErrorCompensation
+    let quantizer: GroupQuantizer
+    let groupSize: Int
+    let groups: Int
+    var search: PaddedGroup
+    var result: QuantizedRows
+
+    var chunk: Int { groupSize }
+    var tile: Int { 1 }
+
+    mutating func begin(rows: Range<Int>, positions: Range<Int>, weights: MutableMatrixView) {
+        guard compensation.isIdentityOrder else { return }
+        for row in rows {
+            result.scales[row * groups + positions.lowerBound / groupSize] = search.scale(
+                quantizer, weights.row(row), compensation.importance, positions)
         }
-        return result
+    }
+
+    mutating func settle(row: Int, position: Int, weight: Float) -> Float {
+        let column = compensation.order[position]
+        let scale = result.scales[row * groups + column / groupSize]
+        let code = quantizer.code(weight, scale: scale)
+        result.codes[row * compensation.order.count + column] = Int8(code)
+        return scale * code
     }
 }
