@@ -23,6 +23,10 @@ public enum Fitters {
         SparseRowsFitter<SparseGPTPruning>(),
         SparseRowsFitter<RefittedPruning<SparseGPTPruning>>(),
         SparseRowsFitter<CombinatorialPruning>(),
+        GroupSparseFitter<WandaPruning>(),
+        GroupSparseFitter<RefittedPruning<WandaPruning>>(),
+        GroupSparseFitter<RefittedPruning<SparseGPTPruning>>(),
+        GroupSparseFitter<CombinatorialPruning>(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }

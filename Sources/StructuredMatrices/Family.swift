@@ -30,6 +30,7 @@ public enum Families {
         NMSparse.self,
         CompressedSparseRows.self,
         TritPlanes.self,
+        GroupSparse.self,
     ]
 
     public static var names: [String] { all.map { $0.family.name } }

@@ -93,9 +93,10 @@ import Testing
             for value in [0, -1, -4, 11, 1 << 20, Int(Int32.max), Int(Int32.max) + 1, 1 << 62, .max, .min] {
                 changed[name] = value
                 do {
-                    // Some values mean the same matrix (a group longer than the row), the rest must not pass.
+                    // Some values mean the same matrix (a group longer than the row) or one that the tensors fit as well
+                    // (as many groups of other heights), the rest must not pass.
                     let read = try Self.read(matrix, attributes: changed)
-                    #expect(["groupSize", "strided"].contains(name), "\(name) = \(value)")
+                    #expect(["groupSize", "strided", "tile"].contains(name), "\(name) = \(value)")
                     #expect(read.cost == matrix.cost)
                 } catch let error as StructuredMatrixError {
                     #expect(!error.description.contains("\n") && error.description.contains("layer"))
@@ -136,7 +137,7 @@ import Testing
         #expect(
             message { try read("low-rang", [:]) }
                 == "encoder.0.query: unknown family \"low-rang\", expected one of dense, low-rank, block-diagonal, "
-                + "block-shuffle, block-dense, monarch, blast, quantized, nm-sparse, csr, trit-planes")
+                + "block-shuffle, block-dense, monarch, blast, quantized, nm-sparse, csr, trit-planes, group-sparse")
         #expect(message { try read("low\nrank", [:]) }.hasPrefix("encoder.0.query: unknown family \"low\\u{A}rank\", "))
         #expect(
             message { try read("blast", ["blocks": 2]) } == "encoder.0.query: attribute 'rank' is missing")

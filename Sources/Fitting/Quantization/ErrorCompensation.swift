@@ -13,28 +13,32 @@ struct ErrorCompensation: Sendable {
     let order: [Int]
     /// U, in the order of the sweep.
     let inverseRoot: Matrix
-    /// 1 / U_jj^2 of every column.
+    /// 1 / U_jj^2 of every column, but for a common factor.
     let importance: [Float]
     let isIdentityOrder: Bool
 
     /// - Parameters:
     ///   - relativeDamping: added to the diagonal, times its mean, on top of the Gram matrix's own.
     ///   - sorted: round the columns with the largest inputs first, their scales fixed beforehand.
-    /// Nil when G is zero. About columns^3 multiply-adds.
+    /// Nil when G is zero, or too nearly singular to invert. About columns^3 multiply-adds.
     init?(_ gram: Gram, relativeDamping: Double, sorted: Bool) throws {
         let size = gram.size
         let diagonal = gram.diagonal
         let order =
             sorted
             ? (0..<size).sorted { (diagonal[$0], $1) > (diagonal[$1], $0) } : Array(0..<size)
-        let damping = relativeDamping * diagonal.reduce(0, +) / Double(size)
+        // Only the proportions of G matter: by a power of 4, whose root is exact, U is kept within the range of `Float`.
+        let mean = diagonal.reduce(0, +) / Double(max(1, size))
+        guard mean > 0, mean.isFinite else { return nil }
+        let scale = Double(sign: .plus, exponent: -2 * (Int(mean.exponent) / 2), significand: 1)
+        let damping = relativeDamping * mean
         // Backwards in both indices: the lower Cholesky factor L of the reversed matrix has L^-1, turned
         // around, as the upper factor of the inverse.
         let reversed = DoubleMatrix(rows: size, columns: size) { row, column in
-            gram.matrix[order[size - 1 - row], order[size - 1 - column]] + (row == column ? damping : 0)
+            (gram.matrix[order[size - 1 - row], order[size - 1 - column]] + (row == column ? damping : 0)) * scale
         }
         let root = try SymmetricRoot(reversed, relativeFloor: 1e-13)
-        guard root.method == .cholesky, diagonal.contains(where: { $0 > 0 }) else { return nil }
+        guard root.method == .cholesky else { return nil }
         let inverse = root.solveRight(.identity(size))
         self.order = order
         isIdentityOrder = !sorted
