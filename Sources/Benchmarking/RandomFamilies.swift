@@ -71,6 +71,17 @@ package struct RandomFamily: Sendable {
             let below = UInt64(share * 65536)
             return CompressedSparseRows(weight, precision: precision) { _, _ in generator.next() >> 48 < below }
         },
+        RandomFamily("group-sparse", form: "16 rows") { shape, share, precision, generator in
+            let (tile, kept) = (16, max(1, Int(share * Double(shape.columns))))
+            // Evenly spread from a random start.
+            let columns = (0..<(shape.rows + tile - 1) / tile).flatMap { _ -> [UInt32] in
+                let first = Int(generator.next() % UInt64(shape.columns))
+                return (0..<kept).map { UInt32((first + $0 * shape.columns / kept) % shape.columns) }.sorted()
+            }
+            return try GroupSparse(
+                values: generator.factor([shape.rows * kept], inner: kept, precision).values, columns: columns,
+                shape: shape, kept: kept, tile: tile, precision: precision)
+        },
         quantized(bits: 8), quantized(bits: 4), quantized(bits: 2),
         RandomFamily(
             "trit-planes", form: "2 planes, groups of 128, int8 activations", hasPrecision: false, activations: .int8

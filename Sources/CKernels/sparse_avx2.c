@@ -13,6 +13,8 @@ enum {
     NM_TILE_SUMS = 16, NM_BLOCK_CHUNKS = 8, NM_STEP_FLOATS = 2048, SLICE_COLUMNS = 64,
 };
 #define NM_BATCH_OF_TWO 0
+#define GROUP_SLICES 4
+#define GROUP_VECTORS 2
 #define NM_TILE_CASES VECTORS(2, 4) VECTORS(4, 2) VECTORS(6, 1) VECTORS(8, 1)
 
 INLINE I i_load(const uint32_t *p) { return _mm256_loadu_si256((const __m256i *)(const void *)p); }
@@ -44,6 +46,12 @@ INLINE V v_gather(const float *x, I columns) { return _mm256_i32gather_ps(x, col
 INLINE V v_where_longer(I lengths, uint32_t step, V longer, V other) {
     __m256i mask = _mm256_cmpgt_epi32(lengths, _mm256_set1_epi32((int)step));
     return _mm256_blendv_ps(other, longer, _mm256_castsi256_ps(mask));
+}
+
+/// The lanes from the fourth on replaced, which is all that groups of 4 or more ask for.
+INLINE V v_replace_from(V a, V b, const int lane) {
+    (void)lane;
+    return _mm256_blend_ps(a, b, 0xf0);
 }
 
 INLINE void transpose_square(const float *source, intptr_t sourceStride, float *target, intptr_t targetStride) {

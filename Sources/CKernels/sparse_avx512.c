@@ -11,6 +11,8 @@ enum {
     NM_TILE_SUMS = 16, NM_BLOCK_CHUNKS = 8, NM_STEP_FLOATS = 2048, SLICE_COLUMNS = 64,
 };
 #define NM_BATCH_OF_TWO 1
+#define GROUP_SLICES 4
+#define GROUP_VECTORS 4
 // Rows side by side, whose chains hide the latency of a multiply-add.
 #define NM_TILE_CASES VECTORS(1, 8) VECTORS(2, 8) VECTORS(3, 4) VECTORS(4, 4)
 
@@ -34,6 +36,9 @@ INLINE V v_gather(const float *x, I columns) { return _mm512_i32gather_ps(column
 INLINE V v_where_longer(I lengths, uint32_t step, V longer, V other) {
     return _mm512_mask_mov_ps(other, _mm512_cmpgt_epu32_mask(lengths, _mm512_set1_epi32((int)step)), longer);
 }
+
+/// The lanes from `lane` on replaced.
+INLINE V v_replace_from(V a, V b, const int lane) { return _mm512_mask_mov_ps(a, (__mmask16)(0xffffu << lane), b); }
 
 INLINE void transpose_square(const float *source, intptr_t sourceStride, float *target, intptr_t targetStride) {
     __m512 a[16], b[16];

@@ -13,6 +13,8 @@ enum {
     NM_TILE_SUMS = 16, NM_BLOCK_CHUNKS = 8, NM_STEP_FLOATS = 2048, SLICE_COLUMNS = 64,
 };
 #define NM_BATCH_OF_TWO 0
+#define GROUP_SLICES 2
+#define GROUP_VECTORS 4
 #define NM_TILE_CASES VECTORS(4, 2) VECTORS(8, 1) VECTORS(12, 1) VECTORS(16, 1)
 
 INLINE I i_load(const uint32_t *p) { return vld1q_u32(p); }
@@ -57,6 +59,9 @@ INLINE V v_gather(const float *x, I columns) {
 INLINE V v_where_longer(I lengths, uint32_t step, V longer, V other) {
     return vbslq_f32(vcgtq_u32(lengths, vdupq_n_u32(step)), longer, other);
 }
+
+/// Never asked for: groups are at least as many as the lanes.
+INLINE V v_replace_from(V a, V b, const int lane) { return lane == 0 ? b : a; }
 
 INLINE void transpose_square(const float *source, intptr_t sourceStride, float *target, intptr_t targetStride) {
     float32x4x2_t ab = vtrnq_f32(v_load(source), v_load(source + sourceStride));

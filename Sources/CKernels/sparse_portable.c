@@ -83,6 +83,37 @@ static void sliceTile(
             nm_smaller(batch - part, TESSERA_TILE_PART), first, last);
 }
 
+static void groups(
+    const tessera_row_groups *w, const float *x, intptr_t across, intptr_t along, float *y, intptr_t yStride,
+    intptr_t batch, intptr_t first, intptr_t last) {
+    const intptr_t perSlice = 16 / w->group;
+    for (intptr_t row = 16 * first; row < 16 * last && row < w->rows; row++)
+        for (intptr_t b = 0; b < batch; b++) {
+            float sum = 0;
+            for (intptr_t step = 0; step < w->steps; step++) {
+                const intptr_t at = row / 16 * w->steps + step, number = at * perSlice + row % 16 / w->group;
+                const intptr_t column = w->wide ? (intptr_t)((const uint32_t *)w->indices)[number]
+                                                : (intptr_t)((const uint16_t *)w->indices)[number];
+                sum += tessera_stored(w->format, w->values, 16 * at + row % 16) * x[b * across + column * along];
+            }
+            y[b * yStride + row] = sum;
+        }
+}
+
+static void groupProduct(
+    const tessera_row_groups *w, const float *x, intptr_t xStride, float *y, intptr_t yStride, intptr_t batch,
+    intptr_t first, intptr_t last) {
+    groups(w, x, xStride, 1, y, yStride, batch, first, last);
+}
+
+static void groupTile(
+    const tessera_row_groups *w, const float *xt, float *y, intptr_t yStride, intptr_t batch, intptr_t first,
+    intptr_t last) {
+    for (intptr_t part = 0; part < batch; part += TESSERA_TILE_PART)
+        groups(w, xt + part * w->columns, 1, tessera_part_width(batch, part), y + part * yStride, yStride,
+            nm_smaller(batch - part, TESSERA_TILE_PART), first, last);
+}
+
 const tessera_sparse_kernels tessera_sparse_table_portable = {
     .name = "portable",
     .tileInput = tileInput,
@@ -90,4 +121,6 @@ const tessera_sparse_kernels tessera_sparse_table_portable = {
     .nmTile = nmTile,
     .sliceProduct = sliceProduct,
     .sliceTile = sliceTile,
+    .groupProduct = groupProduct,
+    .groupTile = groupTile,
 };

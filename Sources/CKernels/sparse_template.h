@@ -10,6 +10,7 @@
 #include "sparse_nm_template.h"
 #include "sparse_tile_template.h"
 #include "sparse_slices_template.h"
+#include "sparse_groups_template.h"
 
 const tessera_sparse_kernels SPARSE_TABLE = {
     .name = NAME,
@@ -18,4 +19,6 @@ const tessera_sparse_kernels SPARSE_TABLE = {
     .nmTile = nmTile,
     .sliceProduct = sliceProduct,
     .sliceTile = sliceTile,
+    .groupProduct = groupProduct,
+    .groupTile = groupTile,
 };

@@ -31,6 +31,19 @@ public enum Fitters {
         GPTQFitter<AsymmetricQuantized>(),
         AsymmetricQuantizedFitter(),
         NormalFloatFitter(),
+        NMSparseFitter<WandaPruning>(),
+        NMSparseFitter<SparseGPTPruning>(),
+        NMSparseFitter<RefittedPruning<WandaPruning>>(),
+        NMSparseFitter<RefittedPruning<SparseGPTPruning>>(),
+        NMSparseFitter<CombinatorialPruning>(),
+        SparseRowsFitter<WandaPruning>(),
+        SparseRowsFitter<SparseGPTPruning>(),
+        SparseRowsFitter<RefittedPruning<SparseGPTPruning>>(),
+        SparseRowsFitter<CombinatorialPruning>(),
+        GroupSparseFitter<WandaPruning>(),
+        GroupSparseFitter<RefittedPruning<WandaPruning>>(),
+        GroupSparseFitter<RefittedPruning<SparseGPTPruning>>(),
+        GroupSparseFitter<CombinatorialPruning>(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }

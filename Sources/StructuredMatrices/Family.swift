@@ -40,6 +40,7 @@ public enum Families {
         Interpolative.self,
         AsymmetricQuantized.self,
         NormalFloat.self,
+        GroupSparse.self,
     ]
 
     public static var names: [String] { all.map { $0.family.name } }

@@ -36,7 +36,7 @@ import Testing
     func activationsWeighTheInputs(kept: Int, group: Int) throws {
         let gram = try Instances.correlatedGram(48)
         let weight = Instances.random(7, 48)
-        let fit = try NMMagnitudeFitter(kept: kept, group: group)
+        let fit = try NMWandaFitter(kept: kept, group: group)
             .fit(weight, objective: .activations(gram), size: Self.whole)
         check(weight, fit.matrix.dense(), group: group, count: kept) {
             Double(abs(weight[$0, $1])) * gram.diagonal[$1].squareRoot()
@@ -49,7 +49,7 @@ import Testing
         let objective = Objective.activations(try Gram(diagonal, relativeDamping: 0))
         for seed in 1...20 as ClosedRange<UInt64> {
             let weight = Instances.random(1, 4, seed: seed)
-            let fit = try NMMagnitudeFitter(kept: 2).fit(weight, objective: objective, size: Self.whole)
+            let fit = try NMWandaFitter(kept: 2).fit(weight, objective: objective, size: Self.whole)
             for first in 0..<4 {
                 for second in first + 1..<4 {
                     var other = Matrix(rows: 1, columns: 4)
@@ -90,7 +90,7 @@ import Testing
                     Double(weight.elements[index]) * Double(weight.elements[index]) * importance[index % 31]
                 }
                 for count in [0, 1, 77, 9 * 31] {
-                    let fit = try SparseMagnitudeFitter(entries: count)
+                    let fit = try SparseWandaFitter(entries: count)
                         .fit(weight, objective: objective, size: Self.whole)
                     let dense = fit.matrix.dense()
                     #expect(fit.matrix.columns.count == count)

@@ -166,4 +166,68 @@ import Testing
             read([0, 1, 3], [3, 0, 65_537], width: 65_537, type: .u32)
                 == file + "\"layer.columns\": row 1: expected columns below 65537, got 65537")
     }
+
+    // MARK: Groups
+
+    @Test func groupsPutTheirValuesInSharedColumns() throws {
+        let matrix = try GroupSparse(
+            values: [1, 2, 3, 4, 5, 6], columns: [0, 3, 1, 2], shape: MatrixShape(rows: 3, columns: 4), kept: 2, tile: 2)
+        #expect(matrix.dense().elements == [1, 0, 0, 2, 3, 0, 0, 4, 0, 5, 6, 0])
+        #expect(matrix.cost == Cost(parameters: 6, storedBytes: 24 + 8, multiplyAdds: 6))
+        let stored = try #require(try matrix.tensors.first { $0.name == "columns" }?.tensor)
+        #expect(stored.elementType == .u16 && stored.shape == [2, 2])
+        let empty = try GroupSparse(
+            values: [], columns: [], shape: MatrixShape(rows: 3, columns: 4), kept: 0, tile: 4)
+        #expect(empty.dense() == Matrix(rows: 3, columns: 4))
+        let x = Matrix(rows: 2, columns: 4, repeating: 1)
+        var y = Matrix(rows: 2, columns: 3, repeating: .nan)
+        y.withMutableView { y in
+            x.withView { x in
+                var scratch: Float = 0
+                empty.prepared(PreparationOptions()).apply(x, into: y, scratch: &scratch, worker: .alone)
+            }
+        }
+        #expect(y == Matrix(rows: 2, columns: 3))
+    }
+
+    @Test func impossibleGroupsAreRefused() {
+        func make(_ values: Int, _ columns: [UInt32], kept: Int, tile: Int) -> String {
+            message {
+                _ = try GroupSparse(
+                    values: [Float](repeating: 1, count: values), columns: columns,
+                    shape: MatrixShape(rows: 2, columns: 4), kept: kept, tile: tile)
+            }
+        }
+        let start = "group-sparse cannot represent a 2 x 4 matrix: "
+        #expect(make(2, [0], kept: 1, tile: 2) == "no error")
+        #expect(make(2, [0], kept: 1, tile: 0) == start + "groups must be of 1 row or more, got 0")
+        #expect(make(2, [0], kept: 5, tile: 2) == start + "it keeps 0 to 4 columns of a group, got 5")
+        #expect(make(2, [0], kept: -1, tile: 2) == start + "it keeps 0 to 4 columns of a group, got -1")
+        #expect(make(2, [0], kept: 1, tile: 1) == start + "it needs 2 values and 2 columns, got 2 and 1")
+        #expect(make(2, [4], kept: 1, tile: 2) == start + "columns must ascend below 4 within a group, got 4 in group 0")
+        #expect(
+            make(4, [1, 1], kept: 2, tile: 2) == start + "columns must ascend below 4 within a group, got 1 in group 0")
+    }
+
+    @Test func malformedGroupsAreRefused() throws {
+        func read(_ columns: [Int], kept: Int = 2, tile: Int = 2, rows: Int = 4) -> String {
+            message {
+                try self.read(
+                    GroupSparse.self, MatrixShape(rows: rows, columns: 4), ["kept": kept, "tile": tile],
+                    [
+                        "columns": try Tensor(
+                            elementType: .u16, shape: [2, 2], bytes: columns.flatMap { [UInt8($0), 0] }),
+                        "values": try Tensor([Float](repeating: 1, count: 8), shape: [4, 2]),
+                    ])
+            }
+        }
+        let file = "model.safetensors: tensor "
+        #expect(read([0, 3, 1, 2]) == "no error")
+        #expect(read([0, 3, 2, 2]) == file + "\"layer.columns\": group 1: they must ascend, got 2 after 2")
+        #expect(read([0, 4, 1, 2]) == file + "\"layer.columns\": group 0: expected columns below 4, got 4")
+        #expect(read([0, 3, 1, 2], kept: 5) == "layer: attribute 'kept': expected 0 to 4, got 5")
+        #expect(read([0, 3, 1, 2], tile: 0) == "layer: attribute 'tile': expected 1 to 2147483647, got 0")
+        #expect(read([0, 3, 1, 2], tile: 4) == file + "\"layer.columns\": expected shape [1, 2], got [2, 2]")
+        #expect(read([0, 3, 1, 2], rows: 3) == file + "\"layer.values\": expected shape [3, 2], got [4, 2]")
+    }
 }

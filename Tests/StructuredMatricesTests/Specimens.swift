@@ -197,6 +197,19 @@ extension Specimen {
                     shape: shape, groupSize: groupSize)
             ]
         },
+        },
+        Specimen(family: GroupSparse.self) { shape, precision, generator in
+            // Groups of one row, of a ragged number, of every number that a kernel knows, and of all rows.
+            try [1, 3, 8, 16, shape.rows, 4].map { tile in
+                let kept = (shape.columns * 2 + 2) / 3
+                let columns = (0..<(shape.rows + tile - 1) / tile).flatMap { _ in
+                    (0..<UInt32(shape.columns)).shuffled(using: &generator).prefix(kept).sorted()
+                }
+                return try GroupSparse(
+                    values: (0..<shape.rows * kept).map { _ in Float(generator.nextNormal()) }, columns: columns,
+                    shape: shape, kept: kept, tile: tile, precision: precision)
+            }
+        },
     ]
 
     /// Random codes, scales and zero points.

@@ -93,9 +93,10 @@ import Testing
             for value in [0, -1, -4, 11, 1 << 20, Int(Int32.max), Int(Int32.max) + 1, 1 << 62, .max, .min] {
                 changed[name] = value
                 do {
-                    // Some values mean the same matrix (a group longer than the row), the rest must not pass.
+                    // Some values mean the same matrix (a group longer than the row) or one that the tensors fit as well
+                    // (as many groups of other heights), the rest must not pass.
                     let read = try Self.read(matrix, attributes: changed)
-                    #expect(["groupSize", "strided"].contains(name), "\(name) = \(value)")
+                    #expect(["groupSize", "strided", "tile"].contains(name), "\(name) = \(value)")
                     #expect(read.cost == matrix.cost)
                 } catch let error as StructuredMatrixError {
                     #expect(!error.description.contains("\n") && error.description.contains("layer"))

@@ -1,7 +1,8 @@
 #ifndef TESSERA_SPARSE_H
 #define TESSERA_SPARSE_H
 
-/// Products with packed sparse matrices: N:M (a fixed number of entries in every group of columns) and compressed rows.
+/// Products with packed sparse matrices: N:M (a fixed number of entries in every group of columns), compressed rows, and
+/// groups of rows that share their columns.
 ///
 /// Conventions: those of CKernels.h and panels.h (strides in elements, sizes of 0 allowed, nothing allocates). Every output
 /// is one chain from 0 over the kept entries of its row in order of columns, one fused multiply-add each, in every member,
@@ -69,6 +70,19 @@ typedef struct tessera_slices {
     const void *values;        // [steps x 16], each in `format`, not paired
 } tessera_slices;
 
+/// Rows in groups that share their columns, packed in slices of 16 rows (the last one filled with zeros): for every step of a
+/// slice one column for each of its groups and one value for each of its rows.
+typedef struct tessera_row_groups {
+    tessera_panel_format format;
+    bool wide;                 // columns are 32-bit numbers rather than 16-bit ones
+    intptr_t group;            // rows that share their columns: 4, 8 or 16
+    intptr_t steps;            // entries of every row
+    intptr_t rows;
+    intptr_t columns;
+    const void *indices;       // [slices x steps x 16 / group], ascending in steps
+    const void *values;        // [slices x steps x 16], each in `format`, not paired
+} tessera_row_groups;
+
 typedef struct tessera_sparse_kernels {
     /// "portable", "avx2", "avx512" or "neon".
     const char *name;
@@ -95,6 +109,16 @@ typedef struct tessera_sparse_kernels {
     /// The same for one tile of `batch` rows.
     void (*sliceTile)(
         const tessera_slices *w, const float *xt, float *y, intptr_t yStride, intptr_t batch, intptr_t first,
+        intptr_t last);
+
+    /// Y = X W^T for the rows of the slices first ..< last, meant for batches below 16; y begins at the row 0 of W.
+    void (*groupProduct)(
+        const tessera_row_groups *w, const float *x, intptr_t xStride, float *y, intptr_t yStride, intptr_t batch,
+        intptr_t first, intptr_t last);
+
+    /// The same for one tile of `batch` rows.
+    void (*groupTile)(
+        const tessera_row_groups *w, const float *xt, float *y, intptr_t yStride, intptr_t batch, intptr_t first,
         intptr_t last);
 } tessera_sparse_kernels;
 

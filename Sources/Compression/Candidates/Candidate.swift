@@ -101,6 +101,9 @@ public protocol CandidateSource: Sendable {
     /// Whether the family takes part without being named in `--families`.
     var isDefault: Bool { get }
 
+    /// The same under a budget of this quantity.
+    func isDefault(for quantity: Budget.Quantity) -> Bool
+
     /// The grid of candidates for a site, in order of size; empty where the family cannot represent the shape.
     func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate]
 
@@ -120,6 +123,7 @@ public protocol CandidateSource: Sendable {
 extension CandidateSource {
     public var isSlow: Bool { false }
     public var isDefault: Bool { true }
+    public func isDefault(for quantity: Budget.Quantity) -> Bool { isDefault }
     public var sizeOption: String? { nil }
 
     /// A fit of random numbers, unless a source has a cheaper way.
@@ -159,19 +163,23 @@ public enum CandidateSources {
         SparseRowsCandidates(),
         AsymmetricQuantizedCandidates(),
         NormalFloatCandidates(),
+        GroupSparseCandidates(),
     ]
 
     public static var names: [String] { all.map { $0.family.name } }
 
-    /// The sources of the named families, "dense" always among them; the default ones for an empty list.
+    /// The sources of the named families, "dense" always among them; for an empty list those that are default under one of
+    /// the quantities.
     /// - Throws: `CompressionError.unknownFamily`.
-    public static func named(_ names: [String]) throws -> [any CandidateSource] {
+    public static func named(
+        _ names: [String], quantities: [Budget.Quantity] = Budget.Quantity.allCases
+    ) throws -> [any CandidateSource] {
         for name in names where !self.names.contains(name) {
             throw CompressionError.unknownFamily(name: name, known: self.names)
         }
         return all.filter { source in
             let name = source.family.name
-            return name == Dense.family.name || (names.isEmpty ? source.isDefault : names.contains(name))
+            return name == Dense.family.name || (names.isEmpty ? quantities.contains(where: source.isDefault(for:)) : names.contains(name))
         }
     }
 }

@@ -29,7 +29,7 @@ public struct SparseRowsCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        try SparseMagnitudeFitter(entries: entries(candidate, context.site.shape)).fitAny(
+        try SparseRowsFitter<RefittedPruning<SparseGPTPruning>>(entries: entries(candidate, context.site.shape)).fitAny(
             context.weight, objective: context.objective, size: .parameters(context.site.shape.count),
             context: context.fit)
     }

@@ -54,7 +54,7 @@ public struct Recipe: Sendable, Equatable {
     /// The sources that can lower any of the budgets' quantities, dense among them.
     /// - Throws: `CompressionError.unknownFamily`.
     func sources() throws -> [any CandidateSource] {
-        try CandidateSources.named(families).filter { source in
+        try CandidateSources.named(families, quantities: budgets.map(\.quantity)).filter { source in
             budgets.contains { source.serves($0.quantity) }
         }
     }

@@ -19,6 +19,27 @@ public struct CompressedSparseRows: StructuredMatrix {
     /// How columns are stored.
     static func columnType(_ columns: Int) -> ElementType { columns <= 1 << 16 ? .u16 : .u32 }
 
+    /// Columns as a checkpoint stores them.
+    static func columnTensor(_ columns: [UInt32], shape: [Int], of width: Int) throws -> Tensor {
+        let type = columnType(width)
+        let bytes = columns.flatMap { column in
+            (0..<type.byteCount).map { UInt8(truncatingIfNeeded: column >> (8 * UInt32($0))) }
+        }
+        return try Tensor(elementType: type, shape: shape, bytes: bytes)
+    }
+
+    /// The columns that a checkpoint stores, unchecked.
+    static func columns(_ tensors: TensorLookup, shape: [Int], of width: Int) throws -> [UInt32] {
+        let type = columnType(width)
+        return try tensors.tensor("columns", shape: shape, elementType: type).withBytes { bytes in
+            (0..<shape.reduce(1, *)).map {
+                type == .u16
+                    ? UInt32(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self)))
+                    : UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self))
+            }
+        }
+    }
+
     /// What a matrix with this many entries costs.
     public static func cost(shape: MatrixShape, entries: Int, precision: Precision) -> Cost {
         let bytes = precision.elementType.byteCount + columnType(shape.columns).byteCount
@@ -40,6 +61,14 @@ public struct CompressedSparseRows: StructuredMatrix {
         self.offsets = offsets
         self.columns = columns
         self.values = Factor(values, shape: [values.count], precision: precision)
+    }
+
+    /// What another family's entries are as compressed rows; unchecked.
+    init(shape: MatrixShape, offsets: [Int], columns: [UInt32], values: Factor) {
+        self.shape = shape
+        self.offsets = offsets
+        self.columns = columns
+        self.values = Factor(values.values, shape: [columns.count], precision: values.precision)
     }
 
     public var cost: Cost { Self.cost(shape: shape, entries: columns.count, precision: values.precision) }
@@ -70,14 +99,10 @@ public struct CompressedSparseRows: StructuredMatrix {
 
     public var tensors: [(name: String, tensor: Tensor)] {
         get throws {
-            let type = Self.columnType(shape.columns)
-            let columnBytes = columns.flatMap { column in
-                (0..<type.byteCount).map { UInt8(truncatingIfNeeded: column >> (8 * UInt32($0))) }
-            }
             let offsetBytes = offsets.flatMap { offset in (0..<8).map { UInt8(truncatingIfNeeded: offset >> (8 * $0)) } }
             return [
                 ("offsets", try Tensor(elementType: .i64, shape: [offsets.count], bytes: offsetBytes)),
-                ("columns", try Tensor(elementType: type, shape: [columns.count], bytes: columnBytes)),
+                ("columns", try Self.columnTensor(columns, shape: [columns.count], of: shape.columns)),
                 ("values", try values.tensor),
             ]
         }
@@ -94,14 +119,7 @@ public struct CompressedSparseRows: StructuredMatrix {
                 Int(truncatingIfNeeded: Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self)))
             }
         }
-        let type = Self.columnType(shape.columns)
-        columns = try tensors.tensor("columns", shape: [entries], elementType: type).withBytes { bytes in
-            (0..<entries).map {
-                type == .u16
-                    ? UInt32(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self)))
-                    : UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self))
-            }
-        }
+        columns = try Self.columns(tensors, shape: [entries], of: shape.columns)
         guard offsets[0] == 0 else { throw tensors.invalid("offsets", "the first must be 0, got \(offsets[0])") }
         guard offsets[shape.rows] == entries else {
             throw tensors.invalid("offsets", "the last must be \(entries), got \(offsets[shape.rows])")

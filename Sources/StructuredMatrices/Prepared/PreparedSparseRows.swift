@@ -48,22 +48,8 @@ struct PreparedSparseRows: PreparedProduct {
                 slot += width
             }
         }
-        indices = TensorStorage(byteCount: slots * (isWide ? 4 : 2)) { target in
-            if isWide {
-                slotColumns.withUnsafeBytes(target.copyMemory)
-            } else {
-                slotColumns.map { UInt16(truncatingIfNeeded: $0) }.withUnsafeBytes(target.copyMemory)
-            }
-        }
-        let precision = matrix.values.precision
-        values = TensorStorage(byteCount: slots * precision.elementType.byteCount) { target in
-            guard let base = target.baseAddress else { return }
-            switch precision {
-            case .f32: slotValues.withUnsafeBytes(target.copyMemory)
-            case .f16: DenseProduct.kernels.floatToHalf(slotValues, base.assumingMemoryBound(to: UInt16.self), slots)
-            case .bf16: DenseProduct.kernels.floatToBfloat(slotValues, base.assumingMemoryBound(to: UInt16.self), slots)
-            }
-        }
+        indices = PreparedSlots.columns(slotColumns, isWide: isWide)
+        values = PreparedSlots.values(slotValues, matrix.values.precision)
     }
 
     var byteCount: Int { lengths.byteCount + starts.byteCount + indices.byteCount + values.byteCount }

@@ -14,8 +14,8 @@ public enum ColumnOrder: String, Sendable, CaseIterable {
     case largestGroups
 }
 
-/// Rounds columns one after another and moves each column's rounding error into the columns still to come, as
-/// far as the inputs' correlations allow: GPTQ (arXiv 2210.17323), in blocks of columns.
+/// Rounds or drops columns one after another and moves each column's error into the columns still to come, as
+/// far as the inputs' correlations allow: GPTQ (arXiv 2210.17323), SparseGPT (arXiv 2301.00774), in blocks of columns.
 ///
 /// With U upper triangular and (G + damping)^-1 = U^T U, the loss is the sum of ((w_j - v_j) / U_jj)^2 over
 /// columns, w_j being the column as compensated when its turn comes; 1 / U_jj^2 therefore weights the search
@@ -27,23 +27,27 @@ public enum ColumnOrder: String, Sendable, CaseIterable {
 /// widen the next group's step, and what the last columns hold has nowhere to go: on MiniLM the matrix ends as far from W
 /// as 0 is. Scales of least squared error, a step of 1.0, break that chain: columns grow by 4 - 20 %.
 struct ErrorCompensation: Sendable {
-    /// Columns in the order they are rounded.
+    /// Columns in the order of the sweep.
     let order: [Int]
     /// The positions of every group in that order, and the group; empty where groups are torn apart.
     private let spans: [(positions: Range<Int>, group: Int)]
-    /// U, in rounding order.
-    private let inverseRoot: Matrix
-    /// 1 / U_jj^2, in rounding order.
-    private let importance: [Float]
+    /// U, in the order of the sweep.
+    let inverseRoot: Matrix
+    /// 1 / U_jj^2 in the order of the sweep, but for a common factor.
+    let importance: [Float]
 
     /// Columns of a block, unless one group is longer.
-    private static let blockSize = 128
+    static let blockSize = 128
 
     /// - Parameter relativeDamping: added to the diagonal, times its mean, on top of the Gram matrix's own.
-    /// Nil when G is zero. About columns^3 multiply-adds.
+    /// Nil when G is zero, or too nearly singular to invert. About columns^3 multiply-adds.
     init?(_ gram: Gram, relativeDamping: Double, order columnOrder: ColumnOrder, groupSize: Int) throws {
         let size = gram.size
         let diagonal = gram.diagonal
+        // Only the proportions of G matter: by a power of 4, whose root is exact, U is kept within the range of `Float`.
+        let mean = diagonal.reduce(0, +) / Double(max(1, size))
+        guard mean > 0, mean.isFinite else { return nil }
+        let unit = Double(sign: .plus, exponent: -2 * (Int(mean.exponent) / 2), significand: 1)
         let groups = (0..<(size + groupSize - 1) / groupSize).map { $0 * groupSize..<min(size, ($0 + 1) * groupSize) }
         func sorted(_ columns: Range<Int>) -> [Int] {
             columns.sorted { (diagonal[$0], $1) > (diagonal[$1], $0) }
@@ -62,14 +66,14 @@ struct ErrorCompensation: Sendable {
                 order += sorted(groups[group])
             }
         }
-        let damping = relativeDamping * diagonal.reduce(0, +) / Double(size)
+        let damping = relativeDamping * mean
         // Backwards in both indices: the lower Cholesky factor L of the reversed matrix has L^-1, turned
         // around, as the upper factor of the inverse.
         let reversed = DoubleMatrix(rows: size, columns: size) { row, column in
-            gram.matrix[order[size - 1 - row], order[size - 1 - column]] + (row == column ? damping : 0)
+            (gram.matrix[order[size - 1 - row], order[size - 1 - column]] + (row == column ? damping : 0)) * unit
         }
         let root = try SymmetricRoot(reversed, relativeFloor: 1e-13)
-        guard root.method == .cholesky, diagonal.contains(where: { $0 > 0 }) else { return nil }
+        guard root.method == .cholesky else { return nil }
         let inverse = root.solveRight(.identity(size))
         let inverseRoot = Matrix(rows: size, columns: size) { row, column in
             Float(inverse[size - 1 - row, size - 1 - column])
@@ -131,41 +135,32 @@ struct ErrorCompensation: Sendable {
     }
 
     /// Replaces every weight by what `rounded` makes of it, row by row within a block of columns, and moves the error on.
-    /// - Parameter rounded: gets a row, its weights in rounding order as compensated so far, the position of the one to
-    ///   round and the column that is; returns the rounded value.
-    @inline(__always)
+    /// - Parameter rounded: gets a row, its weights in the order of the sweep as compensated so far, the position of the
+    ///   one to round and the column that is; returns the rounded value.
     func sweep(
         _ rows: MatrixView,
         rounded: (_ row: Int, _ weights: UnsafePointer<Float>, _ position: Int, _ column: Int) -> Float
     ) {
-        let (count, size) = (rows.rows, rows.columns)
-        var current = Matrix(rows: count, columns: size) { rows.row($0)[order[$1]] }
-        current.withMutableView { current in
-            inverseRoot.withView { u in
-                for block in blocks {
-                    var errors = Matrix(rows: count, columns: block.count)
-                    errors.withMutableView { errors in
-                        for row in 0..<count {
-                            let (weights, errors) = (current.row(row), errors.row(row))
-                            for position in block {
-                                let value = rounded(row, weights, position, order[position])
-                                let factors = u.row(position)
-                                let error = (weights[position] - value) / factors[position]
-                                errors[position - block.lowerBound] = error
-                                for later in position + 1..<max(block.upperBound, position + 1) {
-                                    weights[later] -= error * factors[later]
-                                }
-                            }
-                        }
-                    }
-                    let rest = block.upperBound..<size
-                    errors.withView {
-                        multiply(
-                            $0, u.block(rows: block, columns: rest), alpha: -1, beta: 1,
-                            into: current.columns(rest))
-                    }
-                }
-            }
+        withoutActuallyEscaping(rounded) { rounded in
+            var rule = RoundingRule(order: order, rounded: rounded)
+            var current = Matrix(rows: rows.rows, columns: rows.columns) { rows.row($0)[order[$1]] }
+            current.withMutableView { sweep($0, blocks: blocks, rule: &rule) }
         }
+    }
+}
+
+/// Every weight by itself.
+private struct RoundingRule: ColumnRule {
+    let order: [Int]
+    let rounded: (_ row: Int, _ weights: UnsafePointer<Float>, _ position: Int, _ column: Int) -> Float
+
+    var chunk: Int { order.count }
+    var tile: Int { 1 }
+
+    mutating func begin(rows: Range<Int>, positions: Range<Int>, weights: MutableMatrixView) {}
+
+    @inline(__always)
+    mutating func settle(row: Int, position: Int, weights: UnsafePointer<Float>) -> Float {
+        rounded(row, weights, position, order[position])
     }
 }

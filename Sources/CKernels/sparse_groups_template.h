@@ -1,0 +1,154 @@
+// Rows in groups that share their columns: a column of x meets all rows of a group at once.
+
+static inline intptr_t group_column(const bool wide, const void *indices, intptr_t number) {
+    return wide ? (intptr_t)((const uint32_t *)indices)[number] : (intptr_t)((const uint16_t *)indices)[number];
+}
+
+/// The lanes from `lane` on of a slice: x at the column of each lane's group.
+INLINE V group_inputs(const bool wide, const int group, const void *indices, intptr_t number, const int lane, const float *x) {
+    V inputs = v_set(x[group_column(wide, indices, number + lane / group)]);
+    UNROLL for (int next = group; next < LANES; next += group)
+        inputs = v_replace_from(inputs, v_set(x[group_column(wide, indices, number + (lane + next) / group)]), next);
+    return inputs;
+}
+
+/// `slices` slices from `slice` on, `batch` rows of x.
+INLINE void group_rows(
+    const tessera_panel_format format, const bool wide, const int group, const int slices, const int batch,
+    const tessera_row_groups *w, const float *x, intptr_t xStride, float *y, intptr_t yStride, intptr_t slice) {
+    enum { vectors = 16 / LANES };
+    V sums[GROUP_SLICES * vectors * NM_BATCH];
+    UNROLL for (int i = 0; i < slices * vectors * batch; i++) sums[i] = v_zero();
+    for (intptr_t step = 0; step < w->steps; step++)
+        UNROLL for (int s = 0; s < slices; s++) {
+            const intptr_t at = (slice + s) * w->steps + step;
+            UNROLL for (int v = 0; v < vectors; v++) {
+                const V weight = slice_values(format, w->values, 16 * at + v * LANES);
+                UNROLL for (int b = 0; b < batch; b++) {
+                    V *sum = sums + (s * vectors + v) * batch + b;
+                    *sum = v_fma(
+                        weight, group_inputs(wide, group, w->indices, at * (16 / group), v * LANES, x + b * xStride), *sum);
+                }
+            }
+        }
+    UNROLL for (int s = 0; s < slices; s++)
+        UNROLL for (int v = 0; v < vectors; v++) {
+            const intptr_t row = (slice + s) * 16 + v * LANES;
+            UNROLL for (int b = 0; b < batch; b++) {
+                const V sum = sums[(s * vectors + v) * batch + b];
+                if (row + LANES <= w->rows) v_store(y + b * yStride + row, sum);
+                else if (row < w->rows) v_store_part(y + b * yStride + row, sum, w->rows - row);
+            }
+        }
+}
+
+INLINE void group_slices(
+    const tessera_panel_format format, const bool wide, const int group, const tessera_row_groups *w, const float *x,
+    intptr_t xStride, float *y, intptr_t yStride, intptr_t batch, intptr_t first, intptr_t last) {
+    for (; first < last;) {
+        const bool several = last - first >= GROUP_SLICES;
+        intptr_t b = 0;
+#define ROWS(SLICES, BATCH) \
+    for (; b + BATCH <= batch; b += BATCH) \
+        group_rows(format, wide, group, SLICES, BATCH, w, x + b * xStride, xStride, y + b * yStride, yStride, first);
+        if (several) { ROWS(GROUP_SLICES, NM_BATCH) ROWS(GROUP_SLICES, 1) } else { ROWS(1, NM_BATCH) ROWS(1, 1) }
+#undef ROWS
+        first += several ? GROUP_SLICES : 1;
+    }
+}
+
+#define GROUP_FORMATS(CALL, GROUP) \
+    switch (w->format) { \
+    case TESSERA_PANEL_F32: \
+        if (w->wide) { CALL(TESSERA_PANEL_F32, true, GROUP) } else { CALL(TESSERA_PANEL_F32, false, GROUP) } \
+        break; \
+    case TESSERA_PANEL_F16: \
+        if (w->wide) { CALL(TESSERA_PANEL_F16, true, GROUP) } else { CALL(TESSERA_PANEL_F16, false, GROUP) } \
+        break; \
+    case TESSERA_PANEL_BF16: \
+        if (w->wide) { CALL(TESSERA_PANEL_BF16, true, GROUP) } else { CALL(TESSERA_PANEL_BF16, false, GROUP) } \
+        break; \
+    }
+
+TARGET static void groupProduct(
+    const tessera_row_groups *w, const float *x, intptr_t xStride, float *y, intptr_t yStride, intptr_t batch,
+    intptr_t first, intptr_t last) {
+#define PRODUCT(FORMAT, WIDE, GROUP) group_slices(FORMAT, WIDE, GROUP, w, x, xStride, y, yStride, batch, first, last);
+    if (w->group == 16) { GROUP_FORMATS(PRODUCT, 16) }
+    else if (w->group == 8) { GROUP_FORMATS(PRODUCT, 8) }
+    else { GROUP_FORMATS(PRODUCT, 4) }
+#undef PRODUCT
+}
+
+/// totals [4 rows x width] += `steps` steps of four rows of one group, `vectors` vectors of a part of a tile.
+INLINE void group_tile_rows(
+    const int vectors, const intptr_t *columns, const intptr_t stride, const float *values, intptr_t steps, const float *x,
+    intptr_t width, float *totals) {
+    V sums[16], inputs[4];
+    UNROLL for (int r = 0; r < 4; r++)
+        UNROLL for (int v = 0; v < vectors; v++) sums[r * 4 + v] = v_load(totals + r * width + v * LANES);
+    for (intptr_t step = 0; step < steps; step++) {
+        const float *source = x + columns[step * stride] * width;
+        UNROLL for (int v = 0; v < vectors; v++) inputs[v] = v_load(source + v * LANES);
+        UNROLL for (int r = 0; r < 4; r++) {
+            const V weight = v_set(values[step * 16 + r]);
+            UNROLL for (int v = 0; v < vectors; v++) sums[r * 4 + v] = v_fma(weight, inputs[v], sums[r * 4 + v]);
+        }
+    }
+    UNROLL for (int r = 0; r < 4; r++)
+        UNROLL for (int v = 0; v < vectors; v++) v_store(totals + r * width + v * LANES, sums[r * 4 + v]);
+}
+
+/// Slice after slice, 64 steps at a time, so that their columns of a part of the tile stay in the first-level cache
+/// while all rows of the slice meet them.
+TARGET static void groupTile(
+    const tessera_row_groups *w, const float *xt, float *y, intptr_t yStride, intptr_t batch, intptr_t first,
+    intptr_t last) {
+    enum { most = 64 };
+    _Alignas(64) float totals[16 * TESSERA_TILE];
+    _Alignas(64) float decoded[most * 16];
+    intptr_t columns[most * 4];
+    const intptr_t perSlice = 16 / w->group;
+    for (intptr_t slice = first; slice < last; slice++) {
+        for (intptr_t i = 0; i < 16 * tessera_tile_width(batch); i++) totals[i] = 0;
+        for (intptr_t start = 0; start < w->steps; start += most) {
+            const intptr_t steps = nm_smaller(most, w->steps - start), at = slice * w->steps + start;
+            const float *values = (const float *)w->values + 16 * at;
+            if (w->format != TESSERA_PANEL_F32) {
+                for (intptr_t i = 0; i < steps * 16; i += LANES)
+                    v_store(
+                        decoded + i, w->format == TESSERA_PANEL_F16
+                                         ? slice_values(TESSERA_PANEL_F16, w->values, 16 * at + i)
+                                         : slice_values(TESSERA_PANEL_BF16, w->values, 16 * at + i));
+                values = decoded;
+            }
+            for (intptr_t i = 0; i < steps * perSlice; i++) columns[i] = group_column(w->wide, w->indices, at * perSlice + i);
+            for (intptr_t part = 0; part < batch; part += TESSERA_TILE_PART) {
+                const intptr_t width = tessera_part_width(batch, part);
+                for (intptr_t v = 0; v < width; v += GROUP_VECTORS * LANES)
+                    for (intptr_t row = 0; row < 16; row += 4) {
+                        const float *x = xt + part * w->columns + v;
+                        float *target = totals + part * 16 + row * width + v;
+#define VECTORS(COUNT) \
+    group_tile_rows(COUNT, columns + row / w->group, perSlice, values + row, steps, x, width, target)
+                        switch (nm_smaller(width - v, GROUP_VECTORS * LANES) / LANES) {
+                        case 1: VECTORS(1); break;
+                        case 2: VECTORS(2); break;
+#if GROUP_VECTORS > 2
+                        case 3: VECTORS(3); break;
+                        case 4: VECTORS(4); break;
+#endif
+                        }
+#undef VECTORS
+                    }
+            }
+        }
+        const intptr_t valid = nm_smaller(w->rows - 16 * slice, 16);
+        for (intptr_t part = 0; part < batch; part += TESSERA_TILE_PART) {
+            const intptr_t width = tessera_part_width(batch, part);
+            transpose(
+                totals + part * 16, width, valid, nm_smaller(batch - part, TESSERA_TILE_PART),
+                y + part * yStride + 16 * slice, yStride);
+        }
+    }
+}
