@@ -14,6 +14,15 @@ public enum Fitters {
         NMMagnitudeFitter(),
         SparseMagnitudeFitter(),
         TritPlaneFitter(),
+        EoRAFitter(),
+        LQLoRAFitter(),
+        RobustPCAFitter(),
+        GoDecFitter(),
+        OATSFitter(),
+        CoSpaDiFitter(),
+        COMPOTFitter(),
+        DSFormerFitter(),
+        ARMORFitter(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }

@@ -9,10 +9,11 @@ import Testing
         tensors: [(name: String, tensor: Tensor)]? = nil,
         attributes: [String: Int]? = nil
     ) throws -> any StructuredMatrix {
-        try type(of: matrix).init(
+        let own = matrix.attributes
+        return try type(of: matrix).init(
             shape: shape ?? matrix.shape,
             tensors: TensorLookup(try tensors ?? matrix.tensors, matrix: "layer"),
-            attributes: FamilyAttributes(attributes ?? matrix.attributes.values, matrix: "layer"))
+            attributes: FamilyAttributes(attributes ?? own.values, parts: own.parts, matrix: "layer"))
     }
 
     @Test(arguments: Specimen.instances)
@@ -136,7 +137,8 @@ import Testing
         #expect(
             message { try read("low-rang", [:]) }
                 == "encoder.0.query: unknown family \"low-rang\", expected one of dense, low-rank, block-diagonal, "
-                + "block-shuffle, block-dense, monarch, blast, quantized, nm-sparse, csr, trit-planes")
+                + "block-shuffle, block-dense, monarch, blast, quantized, nm-sparse, csr, trit-planes, sum, product, "
+                + "permuted, scaled")
         #expect(message { try read("low\nrank", [:]) }.hasPrefix("encoder.0.query: unknown family \"low\\u{A}rank\", "))
         #expect(
             message { try read("blast", ["blocks": 2]) } == "encoder.0.query: attribute 'rank' is missing")
