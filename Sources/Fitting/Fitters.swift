@@ -44,6 +44,15 @@ public enum Fitters {
         GroupSparseFitter<RefittedPruning<WandaPruning>>(),
         GroupSparseFitter<RefittedPruning<SparseGPTPruning>>(),
         GroupSparseFitter<CombinatorialPruning>(),
+        EoRAFitter(),
+        LQLoRAFitter(),
+        RobustPCAFitter(),
+        GoDecFitter(),
+        OATSFitter(),
+        CoSpaDiFitter(),
+        COMPOTFitter(),
+        DSFormerFitter(),
+        ARMORFitter(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }

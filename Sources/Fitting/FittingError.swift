@@ -15,6 +15,7 @@ public enum FittingError: Error, Equatable, CustomStringConvertible {
     case invalidOption(fitter: String, option: String, expected: String, got: Int)
     case indivisible(matrix: String, family: String, shape: MatrixShape, blocks: Int)
     case ungroupable(matrix: String, family: String, shape: MatrixShape, group: Int)
+    case unsuitablePart(fitter: String, expected: String, got: String)
     case cancelled(matrix: String)
 
     public var description: String {
@@ -44,6 +45,8 @@ public enum FittingError: Error, Equatable, CustomStringConvertible {
             "\(matrix): \(family) cannot cut a \(shape) matrix into \(blocks) blocks each way"
         case .ungroupable(let matrix, let family, let shape, let group):
             "\(matrix): \(family) cannot cut the rows of a \(shape) matrix into groups of \(group)"
+        case .unsuitablePart(let fitter, let expected, let got):
+            "\(fitter): the matrix it starts from must be \(expected), got \(got)"
         case .cancelled(let matrix):
             "\(matrix): the fit was cancelled"
         }

@@ -41,6 +41,10 @@ public enum Families {
         AsymmetricQuantized.self,
         NormalFloat.self,
         GroupSparse.self,
+        MatrixSum.self,
+        MatrixProduct.self,
+        PermutedMatrix.self,
+        ScaledMatrix.self,
     ]
 
     public static var names: [String] { all.map { $0.family.name } }
@@ -54,14 +58,18 @@ public enum Families {
     }
 }
 
-/// The integers a family needs beside its shape: ranks, block counts, bits, group sizes.
+/// The integers a family needs beside its shape: ranks, block counts, bits, group sizes; and what the parts of a
+/// composed matrix are.
 public struct FamilyAttributes: Sendable, Equatable {
     /// The matrix the attributes belong to, for messages.
     public let matrix: String
     public let values: [String: Int]
+    /// Empty but for composed matrices.
+    public let parts: [MatrixDescription]
 
-    public init(_ values: [String: Int] = [:], matrix: String = "matrix") {
+    public init(_ values: [String: Int] = [:], parts: [MatrixDescription] = [], matrix: String = "matrix") {
         self.values = values
+        self.parts = parts
         self.matrix = matrix
     }
 
@@ -125,6 +133,9 @@ public struct TensorLookup: Sendable {
             tensors.map { ("\(matrix).\($0.name)", $0.tensor) }, uniquingKeysWith: { first, _ in first })
         self.init(file: "memory", matrix: matrix) { table[$0] }
     }
+
+    /// The tensors of part `index` of a composed matrix.
+    func part(_ index: Int) -> TensorLookup { TensorLookup(file: file, matrix: "\(matrix).\(index)", find: find) }
 
     /// A tensor of exactly this shape and type.
     /// - Throws: `StructuredMatrixError.missingTensor`, `.shapeMismatch`, `.elementTypeMismatch`.

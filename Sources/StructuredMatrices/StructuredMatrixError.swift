@@ -9,6 +9,7 @@ public enum StructuredMatrixError: Error, Equatable, CustomStringConvertible {
     case invalidContent(file: String, tensor: String, reason: String)
     case missingAttribute(matrix: String, attribute: String)
     case invalidAttribute(matrix: String, attribute: String, expected: String, got: Int)
+    case invalidParts(matrix: String, family: String, shape: MatrixShape, reason: String)
     case inputMismatch(shape: MatrixShape, expectedColumns: Int, gotColumns: Int)
     case outputMismatch(shape: MatrixShape, expected: MatrixShape, got: MatrixShape)
     case invalidSize(family: String, shape: MatrixShape, reason: String)
@@ -29,6 +30,8 @@ public enum StructuredMatrixError: Error, Equatable, CustomStringConvertible {
             "\(matrix): attribute '\(attribute)' is missing"
         case .invalidAttribute(let matrix, let attribute, let expected, let got):
             "\(matrix): attribute '\(attribute)': expected \(expected), got \(got)"
+        case .invalidParts(let matrix, let family, let shape, let reason):
+            "\(matrix): parts of a \(shape) \(family): \(reason)"
         case .inputMismatch(let shape, let expected, let got):
             "a \(shape) matrix takes inputs of \(expected) features, got \(got)"
         case .outputMismatch(let shape, let expected, let got):

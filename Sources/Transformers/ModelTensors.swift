@@ -8,17 +8,7 @@ import Tensors
 /// Remembers what was asked for, so that a loader can say what a checkpoint held in vain.
 public final class ModelTensors: Sendable {
     /// A matrix kept as another family than dense.
-    public struct Structure: Sendable {
-        public let family: String
-        public let shape: MatrixShape
-        public let attributes: [String: Int]
-
-        public init(family: String, shape: MatrixShape, attributes: [String: Int]) {
-            self.family = family
-            self.shape = shape
-            self.attributes = attributes
-        }
-    }
+    public typealias Structure = MatrixDescription
 
     /// For messages.
     public let file: String
@@ -48,12 +38,7 @@ public final class ModelTensors: Sendable {
         self.init(
             file: checkpoint.file, names: checkpoint.tensorNames,
             structures: Dictionary(
-                structures.map { matrix, entry in
-                    let shape = MatrixShape(rows: entry.rows, columns: entry.columns)
-                    return (
-                        matrix, Structure(family: entry.family, shape: shape, attributes: entry.attributes)
-                    )
-                }, uniquingKeysWith: { first, _ in first })
+                structures.map { ($0.matrix, MatrixDescription($0.entry)) }, uniquingKeysWith: { first, _ in first })
         ) { name in
             checkpoint.contains(name) ? try checkpoint.tensor(named: name) : nil
         }
@@ -81,9 +66,7 @@ public final class ModelTensors: Sendable {
             throw TransformersError.shapeMismatch(
                 file: file, matrix: name, expected: shape.description, got: structure.shape.description)
         }
-        return try Families.type(named: structure.family, matrix: name).init(
-            shape: shape, tensors: lookup(name),
-            attributes: FamilyAttributes(structure.attributes, matrix: name))
+        return try structure.matrix(named: name, tensors: lookup(name))
     }
 
     /// - Throws: as `matrix`.

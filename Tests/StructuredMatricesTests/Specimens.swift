@@ -223,6 +223,86 @@ extension Specimen {
             scales: (0..<groups).map { _ in Float(generator.nextUniform() + 0.1) },
             zeros: (0..<groups).map { _ in Int8(Int.random(in: -128...127, using: &generator)) }, shape: shape, bits: bits,
             groupSize: groupSize)
+        },
+        Specimen(family: MatrixSum.self) { shape, precision, generator in
+            let sparseLowRank = try MatrixSum([
+                sparse(shape, precision, &generator), lowRank(shape, 3, precision, &generator),
+            ])
+            return [
+                try MatrixSum([Dense(.random([shape.rows, shape.columns], precision, &generator))]),
+                try MatrixSum([lowRank(shape, 2, precision, &generator), lowRank(shape, 1, .f16, &generator)]),
+                try MatrixSum([codes(shape, &generator), sparseLowRank, lowRank(shape, 1, precision, &generator)]),
+                sparseLowRank,
+            ]
+        },
+        Specimen(family: MatrixProduct.self) { shape, precision, generator in
+            let inner = max(4, shape.rows / 8)
+            let dictionary = try MatrixProduct([
+                sparse(MatrixShape(rows: shape.rows, columns: inner), precision, &generator),
+                Dense(.random([inner, shape.columns], precision, &generator)),
+            ])
+            let chain = try MatrixProduct([
+                Dense(.random([shape.rows, 3], precision, &generator)), Dense(.random([3, 2], precision, &generator)),
+                Dense(.random([2, shape.columns], precision, &generator)),
+            ])
+            let wrapped = try MatrixProduct([
+                blocks(shape.rows, precision, &generator), sparse(shape, precision, &generator),
+                blocks(shape.columns, precision, &generator),
+            ])
+            return [chain, try MatrixProduct([lowRank(shape, 2, precision, &generator)]), wrapped, dictionary]
+        },
+        Specimen(family: PermutedMatrix.self) { shape, precision, generator in
+            let (rows, columns) = (
+                Array(0..<shape.rows).shuffled(using: &generator), Array(0..<shape.columns).shuffled(using: &generator)
+            )
+            let inner = sparse(shape, precision, &generator)
+            return [
+                try PermutedMatrix(inner, rowOrder: rows),
+                try PermutedMatrix(lowRank(shape, 2, precision, &generator), columnOrder: columns),
+                try PermutedMatrix(inner, rowOrder: rows, columnOrder: columns),
+            ]
+        },
+        Specimen(family: ScaledMatrix.self) { shape, precision, generator in
+            let (rows, columns) = (
+                Factor.random([shape.rows], precision, &generator), Factor.random([shape.columns], precision, &generator)
+            )
+            let order = Array(0..<shape.columns).shuffled(using: &generator)
+            let inner = try PermutedMatrix(codes(shape, &generator), columnOrder: order)
+            return [
+                try ScaledMatrix(lowRank(shape, 2, precision, &generator), rowScales: rows),
+                try ScaledMatrix(sparse(shape, precision, &generator), columnScales: columns),
+                try ScaledMatrix(inner, rowScales: rows, columnScales: columns),
+            ]
+        },
+    ]
+
+    private static func lowRank(
+        _ shape: MatrixShape, _ rank: Int, _ precision: Precision, _ generator: inout SeededGenerator
+    ) -> LowRank {
+        LowRank(
+            u: .random([shape.rows, rank], precision, &generator), v: .random([rank, shape.columns], precision, &generator))
+    }
+
+    private static func sparse(
+        _ shape: MatrixShape, _ precision: Precision, _ generator: inout SeededGenerator
+    ) -> CompressedSparseRows {
+        let weight = Matrix.random(rows: shape.rows, columns: shape.columns, using: &generator)
+        return CompressedSparseRows(weight, precision: precision) { (7 * $0 + 5 * $1) % 11 < 4 }
+    }
+
+    private static func codes(_ shape: MatrixShape, _ generator: inout SeededGenerator) throws -> Quantized {
+        try Quantized(
+            codes: (0..<shape.count).map { _ in Int8(Int.random(in: -8...7, using: &generator)) },
+            scales: (0..<shape.rows * ((shape.columns + 3) / 4)).map { _ in Float(generator.nextUniform()) }, shape: shape,
+            bits: 4, groupSize: 4)
+    }
+
+    /// Square, with as many blocks as a small divisor allows.
+    private static func blocks(
+        _ size: Int, _ precision: Precision, _ generator: inout SeededGenerator
+    ) -> BlockDiagonal {
+        let count = commonDivisors(size, size).last ?? 1
+        return BlockDiagonal(blocks: .random([count, size / count, size / count], precision, &generator))
     }
 
     /// Random values at random places.

@@ -9,10 +9,11 @@ import Testing
         tensors: [(name: String, tensor: Tensor)]? = nil,
         attributes: [String: Int]? = nil
     ) throws -> any StructuredMatrix {
-        try type(of: matrix).init(
+        let own = matrix.attributes
+        return try type(of: matrix).init(
             shape: shape ?? matrix.shape,
             tensors: TensorLookup(try tensors ?? matrix.tensors, matrix: "layer"),
-            attributes: FamilyAttributes(attributes ?? matrix.attributes.values, matrix: "layer"))
+            attributes: FamilyAttributes(attributes ?? own.values, parts: own.parts, matrix: "layer"))
     }
 
     @Test(arguments: Specimen.instances)

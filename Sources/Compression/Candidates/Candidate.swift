@@ -6,6 +6,7 @@ import Transformers
 
 /// One way to keep a matrix: a family and the sizes that fix its cost.
 public struct Candidate: Sendable, Hashable {
+    /// The source's name: that of its family, or of a composition ("sparse-low-rank").
     public let family: String
     /// The source's own integers: rank, bits, group size, block counts, size in thousandths.
     public let options: [String: Int]
@@ -85,6 +86,10 @@ public struct CandidateContext: Sendable {
 public protocol CandidateSource: Sendable {
     var family: Family { get }
 
+    /// What `--families`, plans and reports call the candidates; the family's name but for compositions, of which one
+    /// family holds several.
+    var name: String { get }
+
     /// The names of the integers that every candidate of the family has.
     var optionNames: Set<String> { get }
 
@@ -121,6 +126,7 @@ public protocol CandidateSource: Sendable {
 }
 
 extension CandidateSource {
+    public var name: String { family.name }
     public var isSlow: Bool { false }
     public var isDefault: Bool { true }
     public func isDefault(for quantity: Budget.Quantity) -> Bool { isDefault }
@@ -147,7 +153,7 @@ extension CandidateSource {
     }
 }
 
-/// Every source there is; `--families` chooses among them by family name.
+/// Every source there is; `--families` chooses among them by name.
 public enum CandidateSources {
     public static let all: [any CandidateSource] = [
         DenseCandidates(),
@@ -164,9 +170,14 @@ public enum CandidateSources {
         AsymmetricQuantizedCandidates(),
         NormalFloatCandidates(),
         GroupSparseCandidates(),
+        SparseLowRankCandidates(),
+        NMLowRankCandidates(),
+        QuantizedLowRankCandidates(),
+        DictionaryCandidates(),
+        ARMORCandidates(),
     ]
 
-    public static var names: [String] { all.map { $0.family.name } }
+    public static var names: [String] { all.map(\.name) }
 
     /// The sources of the named families, "dense" always among them; for an empty list those that are default under one of
     /// the quantities.
@@ -180,6 +191,8 @@ public enum CandidateSources {
         return all.filter { source in
             let name = source.family.name
             return name == Dense.family.name || (names.isEmpty ? quantities.contains(where: source.isDefault(for:)) : names.contains(name))
+            let name = source.name
+            return name == Dense.family.name || (names.isEmpty ? source.isDefault : names.contains(name))
         }
     }
 }

@@ -93,7 +93,7 @@ extension CompressionJob {
             }
             guard !slow.isEmpty else { continue }
             notes.append(
-                "\(source.family.name) is no faster than dense with \(prediction.workload.rows) rows, "
+                "\(source.name) is no faster than dense with \(prediction.workload.rows) rows, "
                     + "so not used, at "
                     + slow.joined(separator: ", "))
         }

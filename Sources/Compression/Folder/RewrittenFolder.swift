@@ -2,6 +2,7 @@ import Foundation
 import ModelFiles
 import StructuredMatrices
 import Tensors
+import Transformers
 
 /// Writes a model folder with some of its matrices replaced: the compressed form of a model, or its dense form again.
 ///
@@ -57,11 +58,15 @@ public struct RewrittenFolder {
 
     /// Whether a tensor of the source is the weight, or a factor, of a replaced matrix.
     private static func belongs(_ tensor: String, to replaced: Set<String>, structured: Set<String>) -> Bool {
-        guard let dot = tensor.lastIndex(of: ".") else { return false }
-        let matrix = String(tensor[..<dot])
-        guard replaced.contains(matrix) else { return false }
-        // A structured layer's bias shares the prefix and stays.
-        return tensor.hasSuffix(".weight") || (structured.contains(matrix) && !tensor.hasSuffix(".bias"))
+        // The factors of a composed matrix's parts have more than one name behind that of the matrix.
+        for dot in tensor.indices where tensor[dot] == "." {
+            let matrix = String(tensor[..<dot])
+            guard replaced.contains(matrix) else { continue }
+            let factor = tensor[tensor.index(after: dot)...]
+            // A structured layer's bias shares the prefix and stays.
+            if factor == "weight" || (structured.contains(matrix) && factor != "bias") { return true }
+        }
+        return false
     }
 
     /// Size of the weight file to be.
@@ -81,12 +86,7 @@ public struct RewrittenFolder {
         configuration.setStructuredEntries(
             before.filter { !replaced.contains($0.matrix) }
                 + matrices.filter { $0.matrix.family != Dense.family }.map { name, matrix in
-                    (
-                        name,
-                        StructuredEntry(
-                            family: matrix.family.name, rows: matrix.shape.rows, columns: matrix.shape.columns,
-                            attributes: matrix.attributes.values)
-                    )
+                    (name, StructuredEntry(MatrixDescription(matrix)))
                 })
         try configuration.write(to: output.file(ModelFolder.configurationFileName))
         for (name, bytes) in extraFiles { try AtomicFile.write(bytes, to: output.file(name)) }

@@ -3,6 +3,7 @@ import LinearAlgebra
 import ModelFiles
 import StructuredMatrices
 import Tensors
+import Transformers
 
 /// Values too large for a line of JSON, each a safetensors file written whole and renamed.
 extension Journal {
@@ -14,27 +15,34 @@ extension Journal {
 
     /// Keeps a fitted matrix, bit for bit.
     func store(_ matrix: any StructuredMatrix, key: String) throws {
+        let description = try StructuredEntry(MatrixDescription(matrix)).json.serialized()
         try SafetensorsWriter.write(
             matrix.tensors.map { ("matrix.\($0.name)", $0.tensor) }, to: file(key).path,
-            metadata: [("key", key)] + matrix.attributes.values.sorted { $0.key < $1.key }.map { ($0.key, String($0.value)) })
+            metadata: [("key", key), ("description", String(decoding: description, as: UTF8.self))])
     }
 
     /// The fitted matrix of that key; nil when it was not kept.
-    func matrix(key: String, family: String, shape: MatrixShape) throws -> (any StructuredMatrix)? {
+    func matrix(key: String, shape: MatrixShape) throws -> (any StructuredMatrix)? {
         let file = file(key)
         guard FileManager.default.fileExists(atPath: file.path) else { return nil }
         let reader = try SafetensorsReader(file: file.path)
         guard reader.metadata.contains(where: { $0.key == "key" && $0.value == key }) else {
             throw CompressionError.journalUnreadable(file: file.path, reason: "holds another matrix than '\(key)'")
         }
-        let attributes = Dictionary(
-            reader.metadata.compactMap { entry in Int(entry.value).map { (entry.key, $0) } },
-            uniquingKeysWith: { first, _ in first })
-        let lookup = TensorLookup(file: file.path, matrix: "matrix") { name in
-            reader.contains(name) ? try reader.tensor(named: name) : nil
+        let text = reader.metadata.first { $0.key == "description" }?.value ?? ""
+        guard let root = try? JSONValue.parse(Array(text.utf8)).objectValue else {
+            throw CompressionError.journalUnreadable(file: file.path, reason: "does not describe '\(key)'")
         }
-        return try Families.type(named: family, matrix: key).init(
-            shape: shape, tensors: lookup, attributes: FamilyAttributes(attributes, matrix: key))
+        let description = MatrixDescription(try ModelConfiguration(file: file.path, root: root).structuredEntry())
+        guard description.shape == shape else {
+            throw CompressionError.journalUnreadable(
+                file: file.path, reason: "'\(key)' is \(description.shape) there, not \(shape)")
+        }
+        return try description.matrix(
+            named: key,
+            tensors: TensorLookup(file: file.path, matrix: "matrix") { name in
+                reader.contains(name) ? try reader.tensor(named: name) : nil
+            })
     }
 
     /// Keeps the moments of a calibration.

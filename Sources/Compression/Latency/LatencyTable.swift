@@ -112,7 +112,7 @@ public struct LatencyTable: Sendable, Equatable {
     private static func sizeOption(_ candidate: Candidate) -> String? { sizeOptions[candidate.family] ?? nil }
 
     private static let sizeOptions: [String: String?] = Dictionary(
-        CandidateSources.all.map { ($0.family.name, $0.sizeOption) }, uniquingKeysWith: { first, _ in first })
+        CandidateSources.all.map { ($0.name, $0.sizeOption) }, uniquingKeysWith: { first, _ in first })
 
     /// A name for the given times of the table and its machine: equal for tables that lead to the same
     /// choices.

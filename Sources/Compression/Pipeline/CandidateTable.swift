@@ -132,10 +132,10 @@ final class CandidateTable: Sendable {
 
     private func makeFit(_ site: MatrixSite, _ candidate: Candidate, _ key: String) throws -> AnyFit {
         let place = try candidateContext(site)
-        if let matrix = try journal.matrix(key: key, family: candidate.family, shape: site.shape) {
+        if let matrix = try journal.matrix(key: key, shape: site.shape) {
             return try place.assessed(AnyFit(matrix: matrix, relativeError: 0, trace: []))
         }
-        guard let source = CandidateSources.all.first(where: { $0.family.name == candidate.family }) else {
+        guard let source = CandidateSources.all.first(where: { $0.name == candidate.family }) else {
             throw CompressionError.unknownFamily(name: candidate.family, known: CandidateSources.names)
         }
         let fit = try place.assessed(source.fit(candidate, place))

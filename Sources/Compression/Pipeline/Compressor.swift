@@ -84,18 +84,18 @@ public struct Compressor: Sendable {
         for source in sources {
             for site in selected {
                 let all = source.candidates(for: site, quantity: recipe.budget.quantity, precision: recipe.precision)
-                grid[GridKey(family: source.family.name, site: site.name)] = all.filter { prices.allows($0, of: site) }
+                grid[GridKey(family: source.name, site: site.name)] = all.filter { prices.allows($0, of: site) }
             }
         }
         let quick = sources.filter { !$0.isSlow }
         try table.assess(
             quick.flatMap { source in
-                selected.map { ($0, source, grid[GridKey(family: source.family.name, site: $0.name)] ?? []) }
+                selected.map { ($0, source, grid[GridKey(family: source.name, site: $0.name)] ?? []) }
             }, progress: report("fitting quick families"))
         let slow = sources.filter { $0.isSlow }
         func attempt(_ prices: CandidatePrices) throws -> Result {
             // What an earlier attempt added must not show in this one.
-            table.remove(families: slow.map { $0.family.name })
+            table.remove(families: slow.map(\.name))
             try addSlow(slow, grid, to: table, sensitivities, prices)
             return try choose(table, sensitivities, distance, prices)
         }
@@ -117,7 +117,7 @@ public struct Compressor: Sendable {
         _ sensitivities: [Double], _ prices: CandidatePrices
     ) throws {
         guard !slow.isEmpty else { return }
-        let names = slow.map { $0.family.name }.joined(separator: ", ")
+        let names = slow.map(\.name).joined(separator: ", ")
         // The second round catches matrices whose size moved once the slow families were in the table.
         for round in 1...2 {
             let allocation = try allocate(table, sensitivities, prices)
@@ -125,7 +125,7 @@ public struct Compressor: Sendable {
                 selected.indices.map { index in
                     let site = selected[index]
                     let near = nearest(
-                        grid[GridKey(family: source.family.name, site: site.name)] ?? [], source,
+                        grid[GridKey(family: source.name, site: site.name)] ?? [], source,
                         to: allocation.choices[index], of: table.candidates(of: site), site, prices)
                     return (site, source, near)
                 }

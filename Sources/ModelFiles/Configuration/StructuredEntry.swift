@@ -1,4 +1,5 @@
-/// One compressed matrix as `config.json` records it: which family stores it, the shape it stands for, and the family's integers.
+/// One compressed matrix as `config.json` records it: which family stores it, the shape it stands for, the family's
+/// integers, and the same of the parts that a composed matrix is made of.
 ///
 /// Plain data: what a family's name and attributes mean is known to `StructuredMatrices` alone.
 public struct StructuredEntry: Sendable, Equatable {
@@ -6,17 +7,22 @@ public struct StructuredEntry: Sendable, Equatable {
     public let rows: Int
     public let columns: Int
     public let attributes: [String: Int]
+    public let parts: [StructuredEntry]
 
-    public init(family: String, rows: Int, columns: Int, attributes: [String: Int] = [:]) {
+    public init(
+        family: String, rows: Int, columns: Int, attributes: [String: Int] = [:], parts: [StructuredEntry] = []
+    ) {
         self.family = family
         self.rows = rows
         self.columns = columns
         self.attributes = attributes
+        self.parts = parts
     }
 }
 
 /// The `tessera` section of a compressed checkpoint's `config.json`:
-/// `{"format_version": 1, "matrices": {"<matrix>": {"family": "...", "shape": [rows, columns], "attributes": {...}}}}`.
+/// `{"format_version": 1, "matrices": {"<matrix>": {"family": "...", "shape": [rows, columns], "attributes": {...}}}}`;
+/// a composed matrix lists its parts under `"parts"`, each in the same form.
 extension ModelConfiguration {
     public static let tesseraFormatVersion = 1
     private static let sectionKey = "tessera"
@@ -25,6 +31,9 @@ extension ModelConfiguration {
     private static let dimensionRange = 1...Int(Int32.max)
     private static let attributeRange = 0...Int(Int32.max)
     private static let attributeLimit = 64
+    /// Levels of composed matrices, and parts on one level.
+    private static let nestingLimit = 8
+    private static let partLimit = 64
 
     /// Whether the folder was written by `tessera compress`.
     public var isCompressed: Bool { contains(Self.sectionKey) }
@@ -51,7 +60,11 @@ extension ModelConfiguration {
         return entries
     }
 
-    private static func entry(_ fields: ModelConfiguration) throws(ModelFileError) -> StructuredEntry {
+    /// The whole file as one entry, as `StructuredEntry.json` wrote it.
+    /// - Throws: `ModelFileError.missingKey`, `.wrongValue`.
+    public func structuredEntry() throws(ModelFileError) -> StructuredEntry { try Self.entry(self) }
+
+    private static func entry(_ fields: ModelConfiguration, depth: Int = 1) throws(ModelFileError) -> StructuredEntry {
         let shape = try fields.integers("shape", in: dimensionRange)
         guard fields.contains("shape") else {
             throw .missingKey(file: fields.file, key: fields.keyPrefix + "shape")
@@ -68,7 +81,25 @@ extension ModelConfiguration {
             for key in section.root.keys { attributes[key] = try section.integer(key, in: attributeRange) }
         }
         return StructuredEntry(
-            family: try fields.string("family"), rows: shape[0], columns: shape[1], attributes: attributes)
+            family: try fields.string("family"), rows: shape[0], columns: shape[1], attributes: attributes,
+            parts: try parts(fields, depth: depth))
+    }
+
+    private static func parts(_ fields: ModelConfiguration, depth: Int) throws(ModelFileError) -> [StructuredEntry] {
+        guard let value = fields.value("parts") else { return [] }
+        guard let list = value.arrayValue else { throw fields.wrong("parts", "a list", value) }
+        guard list.count <= partLimit else {
+            throw fields.wrong("parts", "at most \(partLimit) parts", .integer(Int64(list.count)))
+        }
+        guard depth < nestingLimit else { throw fields.wrong("parts", "at most \(nestingLimit) levels of parts", value) }
+        var parts: [StructuredEntry] = []
+        for (index, value) in list.enumerated() {
+            guard let object = value.objectValue else { throw fields.wrong("parts.\(index)", "an object", value) }
+            let part = ModelConfiguration(
+                file: fields.file, root: object, keyPrefix: "\(fields.keyPrefix)parts.\(index).")
+            parts.append(try entry(part, depth: depth + 1))
+        }
+        return parts
     }
 
     /// Writes the section anew, attributes in byte order of their names; an empty list removes it.
@@ -78,21 +109,25 @@ extension ModelConfiguration {
             return
         }
         var matrices = JSONObject()
-        for (matrix, entry) in entries {
-            var attributes = JSONObject()
-            for (key, value) in entry.attributes.sorted(by: {
-                $0.key.utf8.lexicographicallyPrecedes($1.key.utf8)
-            }) {
-                attributes[key] = .integer(Int64(value))
-            }
-            matrices[matrix] = [
-                "family": .string(entry.family),
-                "shape": [.integer(Int64(entry.rows)), .integer(Int64(entry.columns))],
-                "attributes": .object(attributes),
-            ]
-        }
+        for (matrix, entry) in entries { matrices[matrix] = entry.json }
         root[Self.sectionKey] = [
             "format_version": .integer(Int64(Self.tesseraFormatVersion)), "matrices": .object(matrices),
         ]
+    }
+}
+
+extension StructuredEntry {
+    /// As the section has it, attributes in byte order of their names; `parts` only where there are some.
+    public var json: JSONValue {
+        var members = JSONObject()
+        for (key, value) in attributes.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
+            members[key] = .integer(Int64(value))
+        }
+        var entry = JSONObject()
+        entry["family"] = .string(family)
+        entry["shape"] = [.integer(Int64(rows)), .integer(Int64(columns))]
+        entry["attributes"] = .object(members)
+        if !parts.isEmpty { entry["parts"] = .array(parts.map(\.json)) }
+        return .object(entry)
     }
 }

@@ -78,6 +78,17 @@ public struct NMSparse: StructuredMatrix {
     /// Kept weights of a row.
     public var entries: Int { shape.columns / group * kept }
 
+    /// The columns of the weights kept, row by row, ascending.
+    package var keptColumns: [[Int]] {
+        let rowBytes = Self.rowBytes(columns: shape.columns, kept: kept, group: group)
+        return places.withBytes { places in
+            (0..<shape.rows).map { row in
+                let codes = UnsafeRawBufferPointer(rebasing: places[row * rowBytes..<(row + 1) * rowBytes])
+                return (0..<entries).map { $0 / kept * group + Self.place($0, of: codes, bits: Self.bits(group: group)) }
+            }
+        }
+    }
+
     public var cost: Cost { Self.cost(shape: shape, kept: kept, group: group, precision: values.precision) }
 
     public func apply(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {

@@ -26,6 +26,11 @@ enum PreparedStage: Sendable {
             outputs: (0..<matrix.count).map { $0 * matrix.rows })
     }
 
+    /// Products alone can add to what is there.
+    var canAccumulate: Bool {
+        if case .products = self { true } else { false }
+    }
+
     var outputs: Int {
         switch self {
         case .products(let matrix, _, _): matrix.count * matrix.rows
@@ -47,7 +52,8 @@ enum PreparedStage: Sendable {
         }
     }
 
-    /// A member's share of the step. Products alone can add to what is there.
+    /// A member's share of the step.
+    /// - Precondition: `canAccumulate` where it is to add.
     func apply(_ x: MatrixView, into y: MutableMatrixView, accumulating: Bool = false, worker: Worker) {
         switch self {
         case .products(let matrix, let inputs, let outputs):

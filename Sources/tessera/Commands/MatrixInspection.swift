@@ -41,10 +41,9 @@ struct MatrixInspection: Sendable {
         var types: [ElementType] = []
         for (_, tensor) in try matrix.tensors where !types.contains(tensor.elementType) { types.append(tensor.elementType) }
         elementTypes = types
-        let sizes = attributes.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         let precisions = types.filter(\.isFloatingPoint).map(\.rawValue)
         // Codes of integers come with scales in F16: saying so of every quantized matrix would say nothing.
-        storage = ([family] + sizes + (types.allSatisfy(\.isFloatingPoint) ? precisions : [])).joined(separator: " ")
+        storage = ([MatrixDescription(matrix).text] + (types.allSatisfy(\.isFloatingPoint) ? precisions : [])).joined(separator: " ")
 
         let weight = matrix.dense()
         guard weight.isFinite else { throw CommandError.notFinite(model: model, what: "matrix '\(site.name)'") }

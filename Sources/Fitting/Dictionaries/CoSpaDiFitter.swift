@@ -1,0 +1,41 @@
+import StructuredMatrices
+import Tensors
+
+/// Rows of the weight as sums of few atoms of a dense dictionary each, any atoms: sparse dictionary learning on the
+/// whitened weight by orthogonal matching pursuit. All atoms are refitted at once by least squares (the method of optimal
+/// directions), which does in products of matrices what K-SVD does atom by atom.
+///
+/// It starts from COMPOT's orthonormal dictionary and is never worse.
+public struct CoSpaDiFitter: Fitter {
+    public static let method = FittingMethod(
+        name: "cospadi", family: MatrixProduct.family, objectives: [.frobenius, .activations],
+        summary: "sparse codes times a dense dictionary, by matching pursuit on the whitened weight",
+        source: "CoSpaDi, arXiv 2509.22075")
+
+    /// Atoms for every one that a row uses.
+    public var ratio: Double
+    public var sweeps: Int
+    /// A sweep that lowers the error by less than this share of it is the last.
+    public var tolerance: Double
+
+    public init(ratio: Double = 2, sweeps: Int = 20, tolerance: Double = 5e-4) {
+        self.ratio = ratio
+        self.sweeps = sweeps
+        self.tolerance = tolerance
+    }
+
+    /// Cost of a sweep: rows atoms s^2 / 2 multiply-adds for codes of s atoms a row, and some 100 rows atoms^2.
+    /// - Throws: `FittingError`, `LinearAlgebraError`.
+    public func fit(
+        _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
+    ) throws -> Fit<MatrixProduct> {
+        let problem = try DictionaryProblem(
+            weight, objective: objective, size: size, pattern: .rows, ratio: ratio, fitter: Self.method.name, context: context)
+        let start = try problem.orthogonal(sweeps: COMPOTFitter.defaultSweeps, limit: COMPOTFitter.defaultSweeps + sweeps)
+        let first = try problem.finished(start.codes, mask: start.mask, trace: start.trace)
+        let found = try problem.pursued(
+            start, sweeps: sweeps, tolerance: tolerance, limit: COMPOTFitter.defaultSweeps + sweeps)
+        let last = try problem.finished(found.codes, mask: found.mask, trace: found.trace)
+        return last.relativeError <= first.relativeError ? last : first
+    }
+}
