@@ -82,7 +82,7 @@ package struct RandomFamily: Sendable {
                 values: generator.factor([shape.rows * kept], inner: kept, precision).values, columns: columns,
                 shape: shape, kept: kept, tile: tile, precision: precision)
         },
-        quantized(bits: 8), quantized(bits: 4), quantized(bits: 2),
+        quantized(bits: 8), quantized(bits: 8, groupSize: 128), quantized(bits: 4), quantized(bits: 2),
         RandomFamily(
             "trit-planes", form: "2 planes, groups of 128, int8 activations", hasPrecision: false, activations: .int8
         ) { shape, _, _, generator in try generator.tritPlanes(shape, planes: 2, groupSize: 128) },
@@ -94,11 +94,12 @@ package struct RandomFamily: Sendable {
         },
     ]
 
-    /// Groups of 32, as the fast kernels want them.
-    private static func quantized(bits: Int) -> RandomFamily {
-        RandomFamily("int\(bits)", form: "groups of 32, int8 activations", hasPrecision: false, activations: .int8) {
-            shape, _, _, generator in
-            let groupSize = 32
+    /// "int8" has groups of 32, "int8-128" of 128.
+    private static func quantized(bits: Int, groupSize: Int = 32) -> RandomFamily {
+        RandomFamily(
+            groupSize == 32 ? "int\(bits)" : "int\(bits)-\(groupSize)", form: "groups of \(groupSize), int8 activations",
+            hasPrecision: false, activations: .int8
+        ) { shape, _, _, generator in
             let groups = (shape.columns + groupSize - 1) / groupSize
             let largest = Float(1 << (bits - 1)) * Float(shape.columns).squareRoot()
             let scales = generator.uniform(shape.rows * groups).map { (1.5 + 0.5 * $0) / largest }

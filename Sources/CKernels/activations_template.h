@@ -53,7 +53,13 @@ INLINE V v_gelu_tanh(V x) {
     return v_gated(x, v_mul(v_set(1.59576912160573071f), cubic));
 }
 
-TARGET static void gelu(float *x, intptr_t n) {
+TARGET static void gelu(float *x, const float *bias, intptr_t n) {
+    if (bias) {
+        FOR_VECTORS(
+            n, v_store(x + i, v_gelu(v_add(v_load(x + i), v_load(bias + i)))),
+            v_store_part(x + i, v_gelu(v_add(v_load_part(x + i, left), v_load_part(bias + i, left))), left));
+        return;
+    }
     FOR_VECTORS(
         n, v_store(x + i, v_gelu(v_load(x + i))), v_store_part(x + i, v_gelu(v_load_part(x + i, left)), left));
 }

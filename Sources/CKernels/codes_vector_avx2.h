@@ -30,7 +30,7 @@ INLINE X x_set(const int8_t *p, int range) {
     if (range < 8) return (X){all, all};
     return (X){_mm256_srai_epi16(_mm256_slli_epi16(all, 8), 8), _mm256_srai_epi16(all, 8)};
 }
-INLINE P p_start(I sum) { (void)sum; return _mm256_setzero_si256(); }
+INLINE P p_start(void) { return _mm256_setzero_si256(); }
 INLINE P p_add(P part, I codes, X x, int range) {
     if (range < 8) return _mm256_add_epi16(part, _mm256_maddubs_epi16(codes, x.even));
     part = _mm256_add_epi32(part, _mm256_madd_epi16(_mm256_and_si256(codes, _mm256_set1_epi16(255)), x.even));

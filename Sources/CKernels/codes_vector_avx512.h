@@ -22,6 +22,7 @@ INLINE I i_share(I packed, int bits, int share) {
 
 #if defined(CODES_VNNI)
 
+#define CODES_DIRECT
 typedef I X;
 typedef I P;
 INLINE X x_set(const int8_t *p, int range) {
@@ -30,9 +31,7 @@ INLINE X x_set(const int8_t *p, int range) {
     memcpy(&four, p, sizeof four);
     return _mm512_set1_epi32(four);
 }
-INLINE P p_start(I sum) { return sum; }
 INLINE P p_add(P part, I codes, X x, int range) { (void)range; return _mm512_dpbusd_epi32(part, codes, x); }
-INLINE I p_end(I sum, P part, int range) { (void)sum; (void)range; return part; }
 
 #else
 
@@ -47,7 +46,7 @@ INLINE X x_set(const int8_t *p, int range) {
     if (range < 8) return (X){all, all};
     return (X){_mm512_srai_epi16(_mm512_slli_epi16(all, 8), 8), _mm512_srai_epi16(all, 8)};
 }
-INLINE P p_start(I sum) { (void)sum; return _mm512_setzero_si512(); }
+INLINE P p_start(void) { return _mm512_setzero_si512(); }
 INLINE P p_add(P part, I codes, X x, int range) {
     if (range < 8) return _mm512_add_epi16(part, _mm512_maddubs_epi16(codes, x.even));
     part = _mm512_add_epi32(part, _mm512_madd_epi16(_mm512_and_si512(codes, _mm512_set1_epi16(255)), x.even));

@@ -34,16 +34,15 @@ INLINE int8x16_t signed_codes(I codes, int range) {
 
 #if defined(CODES_DOT)
 
+#define CODES_DIRECT
 typedef I P;
-INLINE P p_start(I sum) { return sum; }
 INLINE P p_add(P part, I codes, X x, int range) { return vdotq_s32(part, signed_codes(codes, range), x); }
-INLINE I p_end(I sum, P part, int range) { (void)sum; (void)range; return part; }
 
 #else
 
 /// Sums of columns 0 + 1 and 2 + 3 of rows 0 and 1, and of rows 2 and 3.
 typedef struct P { int32x4_t low, high; } P;
-INLINE P p_start(I sum) { (void)sum; return (P){vdupq_n_s32(0), vdupq_n_s32(0)}; }
+INLINE P p_start(void) { return (P){vdupq_n_s32(0), vdupq_n_s32(0)}; }
 INLINE P p_add(P part, I codes, X x, int range) {
     int8x16_t bytes = signed_codes(codes, range);
     part.low = vpadalq_s16(part.low, vmull_s8(vget_low_s8(bytes), vget_low_s8(x)));

@@ -56,8 +56,9 @@ void tessera_unpack(
 static const tessera_panel_kernels *available(int rank) {
 #if defined(__x86_64__)
     switch (rank) {
-    case 0: return tessera_supports_avx512() ? &tessera_panels_table_avx512 : 0;
-    case 1: return tessera_supports_avx2() ? &tessera_panels_table_avx2 : 0;
+    case 0: return tessera_supports_avx512bf16() ? &tessera_panels_table_avx512bf16 : 0;
+    case 1: return tessera_supports_avx512() ? &tessera_panels_table_avx512 : 0;
+    case 2: return tessera_supports_avx2() ? &tessera_panels_table_avx2 : 0;
     default: return 0;
     }
 #elif defined(__aarch64__)
@@ -68,7 +69,7 @@ static const tessera_panel_kernels *available(int rank) {
 #endif
 }
 
-enum { ranks = 2 };
+enum { ranks = 3 };
 
 const tessera_panel_kernels *tessera_panels_portable(void) { return &tessera_panels_table_portable; }
 

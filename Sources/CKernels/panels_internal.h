@@ -7,6 +7,7 @@ extern const tessera_panel_kernels tessera_panels_table_portable;
 #if defined(__x86_64__)
 extern const tessera_panel_kernels tessera_panels_table_avx2;
 extern const tessera_panel_kernels tessera_panels_table_avx512;
+extern const tessera_panel_kernels tessera_panels_table_avx512bf16;
 #elif defined(__aarch64__)
 extern const tessera_panel_kernels tessera_panels_table_neon;
 #endif

@@ -14,7 +14,7 @@ INLINE int panel_most(const int slices) {
 /// All rows of x against `slices` times 16 rows of a panel: tiles as even as their number allows, which share out the
 /// `nextBytes` to prefetch from `next` on.
 INLINE void panel_rows(
-    const int slices, const int most, const float *x, intptr_t xStride, const float *w, const intptr_t height,
+    const int format, const int slices, const int most, const float *x, intptr_t xStride, const float *w, const intptr_t height,
     const char *next, intptr_t nextBytes, float *y, intptr_t yStride, intptr_t batch, intptr_t valid, intptr_t length,
     bool accumulate) {
     intptr_t tiles = (batch + most - 1) / most;
@@ -28,11 +28,11 @@ INLINE void panel_rows(
     case B: \
         if (B <= most && B > most / 2 && many) \
             panel_tile( \
-                TESSERA_PANEL_F32, slices * VECTORS, B, 1, x, xStride, w, height, ahead, y, yStride, valid, length, \
+                format, slices * VECTORS, B, 1, x, xStride, w, height, ahead, y, yStride, valid, length, \
                 accumulate); \
         else if (B <= most) \
             panel_tile( \
-                TESSERA_PANEL_F32, slices * VECTORS, B, slices, x, xStride, w, height, ahead, y, yStride, valid, length, \
+                format, slices * VECTORS, B, slices, x, xStride, w, height, ahead, y, yStride, valid, length, \
                 accumulate); \
         break;
             TILE(1)
@@ -55,15 +55,15 @@ INLINE void panel_rows(
     }
 }
 
-/// The same for a whole panel.
-TARGET static void panel_block(
-    const float *x, intptr_t xStride, const float *w, const intptr_t height, const char *next, intptr_t nextBytes,
+/// The same for a whole panel of f32 or of pairs.
+INLINE void panel_block_of(
+    const int format, const float *x, intptr_t xStride, const float *w, const intptr_t height, const char *next, intptr_t nextBytes,
     float *y, intptr_t yStride, intptr_t batch, intptr_t valid, intptr_t length, bool accumulate) {
     if (PANEL_SLICES == 1) {
         const intptr_t share = nextBytes * TESSERA_PANEL_VECTOR / height;
         for (intptr_t top = 0; top < height && top < valid; top += TESSERA_PANEL_VECTOR, next += share)
             panel_rows(
-                1, panel_most(1), x, xStride, w + top, height, next, share, y + top, yStride, batch, valid - top, length,
+                format, 1, panel_most(1), x, xStride, w + top, height, next, share, y + top, yStride, batch, valid - top, length,
                 accumulate);
         return;
     }
@@ -71,8 +71,8 @@ TARGET static void panel_block(
 #define SLICES(S) \
     case S: \
         panel_rows( \
-            S, panel_most(S), x, xStride, w, S * TESSERA_PANEL_VECTOR, next, nextBytes, y, yStride, batch, valid, \
-            length, accumulate); \
+            format, S, panel_most(S), x, xStride, w, S * TESSERA_PANEL_VECTOR, next, nextBytes, y, yStride, batch, \
+            valid, length, accumulate); \
         break;
         SLICES(1)
         SLICES(2)
@@ -80,6 +80,13 @@ TARGET static void panel_block(
         SLICES(4)
 #undef SLICES
     }
+}
+
+TARGET static void panel_block(
+    const float *x, intptr_t xStride, const float *w, const intptr_t height, const char *next, intptr_t nextBytes,
+    float *y, intptr_t yStride, intptr_t batch, intptr_t valid, intptr_t length, bool accumulate) {
+    panel_block_of(
+        TESSERA_PANEL_F32, x, xStride, w, height, next, nextBytes, y, yStride, batch, valid, length, accumulate);
 }
 
 /// `length` columns of a panel as f32, in the layout of f32.
@@ -96,11 +103,15 @@ INLINE void panel_decode(const int format, const void *w, float *target, intptr_
         }
 }
 
+INLINE intptr_t panel_columns_of(const int format, intptr_t columns) {
+    return format == PANEL_FORMAT_PAIRS ? columns : tessera_panel_columns((tessera_panel_format)format, columns);
+}
+
 /// One row of x: every panel is one tile from its first column to its last, so that the weights are one stream.
 INLINE void panel_single(
     const int format, const float *x, const void *packed, float *y, intptr_t rows, intptr_t columns, bool accumulate) {
-    const intptr_t bytes = format == TESSERA_PANEL_F32 ? 4 : 2;
-    const intptr_t step = TESSERA_PANEL_ROWS * tessera_panel_columns(format, columns) * bytes;
+    const intptr_t bytes = panel_bytes(format);
+    const intptr_t step = TESSERA_PANEL_ROWS * panel_columns_of(format, columns) * bytes;
     const char *weights = packed;
     for (intptr_t top = 0; top < rows; top += TESSERA_PANEL_ROWS, weights += step) {
         const intptr_t height = tessera_panel_height(rows - top);

@@ -6,6 +6,23 @@ enum {
     AHEAD = 2048,                              // bytes of weights prefetched ahead where they are read once
 };
 
+/// A format beside those of panels.h: a pair of bf16 columns, of W and of X alike, is one column of f32 whose product with
+/// another is that of both. Its panels and tiles are those of f32.
+enum { PANEL_FORMAT_PAIRS = 3 };
+
+/// sum + weight * value, for pairs of bf16 the sum with both products.
+INLINE V panel_add(const int format, V weight, V value, V sum) {
+#if defined(PANEL_PAIRS)
+    if (format == PANEL_FORMAT_PAIRS) return v_pairs(weight, value, sum);
+#endif
+    (void)format;
+    return v_fma(weight, value, sum);
+}
+
+INLINE intptr_t panel_bytes(const int format) {
+    return format == TESSERA_PANEL_F32 || format == PANEL_FORMAT_PAIRS ? 4 : 2;
+}
+
 /// Vectors of weights of one column (bfloat16: of a pair of columns, of which `odd` says which).
 INLINE V panel_weights(const int format, const void *w, intptr_t index, const bool odd) {
     switch (format) {
@@ -53,7 +70,7 @@ INLINE void panel_tile(
     intptr_t length, bool accumulate) {
     V sums[TILE_SUMS];
     const int pair = format == TESSERA_PANEL_BF16 ? 2 : 1;
-    const intptr_t bytes = format == TESSERA_PANEL_F32 ? 4 : 2;
+    const intptr_t bytes = panel_bytes(format);
     panel_load_sums(vectors, batch, sums, y, yStride, valid, accumulate);
     if (batch > 1)
         UNROLL for (int b = 0; b < batch; b++)
@@ -72,7 +89,7 @@ INLINE void panel_tile(
                 const V weight = panel_weights(format, weights, v * LANES * pair, odd);
                 UNROLL for (int b = 0; b < batch; b++) {
                     const V value = v_set(x[b * xStride + k + odd]);
-                    sums[b * vectors + v] = v_fma(weight, value, sums[b * vectors + v]);
+                    sums[b * vectors + v] = panel_add(format, weight, value, sums[b * vectors + v]);
                 }
             }
     }

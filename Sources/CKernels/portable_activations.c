@@ -42,8 +42,11 @@ void tessera_portable_rmsNorm(
     }
 }
 
-void tessera_portable_gelu(float *x, intptr_t n) {
-    for (intptr_t i = 0; i < n; i++) x[i] = 0.5f * x[i] * (1 + erff(x[i] * 0.70710678118654752440f));
+void tessera_portable_gelu(float *x, const float *bias, intptr_t n) {
+    for (intptr_t i = 0; i < n; i++) {
+        const float z = bias ? x[i] + bias[i] : x[i];
+        x[i] = 0.5f * z * (1 + erff(z * 0.70710678118654752440f));
+    }
 }
 
 void tessera_portable_geluTanh(float *x, intptr_t n) {

@@ -26,7 +26,7 @@ void tessera_portable_layerNorm(
 void tessera_portable_rmsNorm(
     const float *x, intptr_t xStride, const float *weight, float *y, intptr_t yStride, intptr_t rows,
     intptr_t columns, float epsilon);
-void tessera_portable_gelu(float *x, intptr_t n);
+void tessera_portable_gelu(float *x, const float *bias, intptr_t n);
 void tessera_portable_geluTanh(float *x, intptr_t n);
 void tessera_portable_siluMultiply(const float *gate, const float *up, float *y, intptr_t n);
 void tessera_portable_softmax(float *x, intptr_t rows, intptr_t columns, intptr_t stride, float scale);

@@ -16,4 +16,8 @@ bool tessera_supports_avx512vnni(void) {
     return tessera_supports_avx512() && __builtin_cpu_supports("avx512vnni");
 }
 
+bool tessera_supports_avx512bf16(void) {
+    return tessera_supports_avx512() && __builtin_cpu_supports("avx512bf16");
+}
+
 #endif

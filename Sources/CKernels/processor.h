@@ -11,6 +11,8 @@ bool tessera_supports_avx512(void);
 
 /// The same and its VNNI: products of 8-bit integers summed into 32 bits.
 bool tessera_supports_avx512vnni(void);
+/// The same and products of pairs of bfloat16 (VDPBF16PS).
+bool tessera_supports_avx512bf16(void);
 
 /// AVX2, FMA, F16C.
 bool tessera_supports_avx2(void);

@@ -19,7 +19,7 @@ import Testing
     @Test(arguments: Variant.available)
     func geluMatchesDouble(variant: Variant) {
         let x = EdgeBuffer(Self.points)
-        variant.kernels.gelu(x.start, x.count)
+        variant.kernels.gelu(x.start, nil, x.count)
         var worst = 0.0, worstErf = 0.0
         for (point, value) in zip(Self.points, x.array) {
             let z = Double(point), exact = z * 0.5 * erfc(-z / 2.0.squareRoot())
@@ -30,6 +30,18 @@ import Testing
         }
         #expect(worst < 1e-7)
         #expect(worstErf < 2e-7)
+    }
+
+    @Test(arguments: Variant.available)
+    func geluOfASumIsThatOfItsResult(variant: Variant) {
+        var source = SeededValues(seed: 6)
+        for count in [1, 15, 16, 37] {
+            let bias = source.floats(count), x = EdgeBuffer(source.floats(count))
+            let sums = EdgeBuffer(zip(x.array, bias).map { $0 + $1 })
+            variant.kernels.gelu(x.start, bias, count)
+            variant.kernels.gelu(sums.start, nil, count)
+            #expect(x.array == sums.array)
+        }
     }
 
     @Test(arguments: Variant.available)
@@ -170,7 +182,7 @@ import Testing
             var x = one
             x[count - 1] = .nan
             var y = x
-            kernels.gelu(&y, count)
+            kernels.gelu(&y, nil, count)
             #expect(y[count - 1].isNaN && !y[0].isNaN)
             y = x
             kernels.geluTanh(&y, count)

@@ -13,6 +13,8 @@ package struct KernelBench: Sendable {
     /// Parameters of the structured matrices as a share of a dense one's.
     package var share: Double
     package var temperatures: [Temperature]
+    /// Of dense weights and factors; integers have their own.
+    package var activations = ActivationRounding.none
     package var seed: UInt64 = 0
     /// Seconds of one turn where one product takes less.
     package var turn = 0.002
@@ -75,11 +77,12 @@ package struct KernelBench: Sendable {
         }
         var generator = SeededGenerator(seed: seed, stream: "dense \(shape)")
         let weight = generator.factor([shape.rows, shape.columns], inner: shape.columns, precision)
-        enter("dense", "", Dense(weight), PreparationOptions())
+        enter("dense", "", Dense(weight), PreparationOptions(activations: activations))
         for family in families where family.hasPrecision || withOwnPrecision {
             var generator = SeededGenerator(seed: seed, stream: "\(family.name) \(shape)")
             guard let matrix = try family.make(shape, share, precision, &generator) else { continue }
-            enter(family.name, family.form, matrix, PreparationOptions(activations: family.activations))
+            let activations = family.hasPrecision ? activations : family.activations
+            enter(family.name, family.form, matrix, PreparationOptions(activations: activations))
         }
         return entrants
     }

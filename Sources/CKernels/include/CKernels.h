@@ -94,8 +94,9 @@ typedef struct tessera_kernels {
 
     // MARK: Activations
 
-    /// x <- x * (1 + erf(x / sqrt 2)) / 2, the erf within 2e-7. Hendrycks, Gimpel 2016.
-    void (*gelu)(float *x, intptr_t n);
+    /// With z = x + bias, or x where bias is NULL: x <- z * (1 + erf(z / sqrt 2)) / 2, the erf within 2e-7. Hendrycks,
+    /// Gimpel 2016.
+    void (*gelu)(float *x, const float *TESSERA_NULLABLE bias, intptr_t n);
 
     /// x <- x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2.
     void (*geluTanh)(float *x, intptr_t n);

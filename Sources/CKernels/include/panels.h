@@ -51,13 +51,21 @@ void tessera_unpack(
     tessera_panel_format format, const void *packed, float *w, intptr_t wStride, intptr_t rows, intptr_t columns);
 
 typedef struct tessera_panel_kernels {
-    /// "portable", "avx2", "avx512" or "neon".
+    /// "portable", "avx2", "avx512", "avx512bf16" or "neon".
     const char *name;
 
     /// Y (+)= X W^T with packed floats of any format. `packed` may begin at any panel of a larger matrix.
     void (*product)(
         tessera_panel_format format, const float *x, intptr_t xStride, const void *packed, float *y, intptr_t yStride,
         intptr_t batch, intptr_t rows, intptr_t columns, bool accumulate);
+
+    /// Y (+)= round(X) W^T with packed bf16, X rounded to bf16 (nearest even, what is smaller than 2^-126 to 0) and
+    /// products of bf16 summed in f32; null where the processor has no instruction for them. For every pair of columns
+    /// the odd one is added first, then the even one, each by a fused multiply-add (Intel's definition of VDPBF16PS), with
+    /// what is smaller than 2^-126 taken for 0 and turned into 0.
+    void (*_Nullable bfloatProduct)(
+        const float *x, intptr_t xStride, const void *packed, float *y, intptr_t yStride, intptr_t batch, intptr_t rows,
+        intptr_t columns, bool accumulate);
 
     /// The middle step of BLAST: w[i][c] = sum over j of s[i][j][c] * z[j][c] for i < outputs, j < inputs, c < width.
     /// Rows of z [batch x inputs * width] and w [batch x outputs * width]; s [outputs x inputs x width] as it is stored.

@@ -186,7 +186,7 @@ private struct TableReader {
             throw wrong(place, "precision", "f32, f16 or bf16", json["precision"])
         }
         guard let activations = ActivationRounding(rawValue: try text(json, "activations", place)) else {
-            throw wrong(place, "activations", "none or int8", json["activations"])
+            throw wrong(place, "activations", "none, bf16 or int8", json["activations"])
         }
         return ProductKey(
             candidate: Candidate(family: family, options: integers),

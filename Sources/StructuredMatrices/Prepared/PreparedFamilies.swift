@@ -4,26 +4,26 @@ import Tensors
 
 extension Dense {
     public func prepared(_ options: PreparationOptions) -> any PreparedProduct {
-        PreparedChain(PackedMatrix(weight), shape: shape)
+        PreparedChain(PackedMatrix(weight, options), shape: shape)
     }
 }
 
 extension LowRank {
     public func prepared(_ options: PreparationOptions) -> any PreparedProduct {
-        PreparedChain(shape: shape, stages: [.product(PackedMatrix(v)), .product(PackedMatrix(u))])
+        PreparedChain(shape: shape, stages: [.product(PackedMatrix(v, options)), .product(PackedMatrix(u, options))])
     }
 }
 
 extension BlockDiagonal {
     public func prepared(_ options: PreparationOptions) -> any PreparedProduct {
-        PreparedChain(shape: shape, stages: [.blocks(PackedMatrix(blocks, count: blockCount))])
+        PreparedChain(shape: shape, stages: [.blocks(PackedMatrix(blocks, count: blockCount, options))])
     }
 }
 
 extension BlockDense {
     public func prepared(_ options: PreparationOptions) -> any PreparedProduct {
         PreparedChain(
-            shape: shape, stages: [.blocks(PackedMatrix(first, count: blocks)), .product(PackedMatrix(second))])
+            shape: shape, stages: [.blocks(PackedMatrix(first, count: blocks, options)), .product(PackedMatrix(second, options))])
     }
 }
 
@@ -32,9 +32,9 @@ extension BlockShuffle {
         PreparedChain(
             shape: shape,
             stages: [
-                .blocks(PackedMatrix(first, count: blocks)),
+                .blocks(PackedMatrix(first, count: blocks, options)),
                 .transposition(rows: first.shape[1], columns: blocks, cell: 1),
-                .blocks(PackedMatrix(second, count: blocks)),
+                .blocks(PackedMatrix(second, count: blocks, options)),
                 .transposition(rows: blocks, columns: second.shape[1], cell: 1),
             ])
     }
@@ -49,17 +49,17 @@ extension Monarch {
             let cells = (0..<blocks).flatMap { block in (0..<groups).map { (block, $0) } }
             stages = [
                 .products(
-                    PackedMatrix(right, count: blocks * groups),
+                    PackedMatrix(right, count: blocks * groups, options),
                     inputs: cells.map { block, _ in block * right.shape[2] },
                     outputs: cells.map { block, group in (group * blocks + block) * rank })
             ]
         } else {
             stages = [
-                .blocks(PackedMatrix(right, count: blocks)),
+                .blocks(PackedMatrix(right, count: blocks, options)),
                 .transposition(rows: blocks, columns: groups, cell: rank),
             ]
         }
-        stages.append(.blocks(PackedMatrix(left, count: groups)))
+        stages.append(.blocks(PackedMatrix(left, count: groups, options)))
         if strided, groups > 1 { stages.append(.transposition(rows: groups, columns: left.shape[1], cell: 1)) }
         return PreparedChain(shape: shape, stages: stages)
     }
@@ -75,10 +75,10 @@ extension BLAST {
         let (blocks, blockRows, blockColumns) = (blocks, u.shape[1], v.shape[1])
         let terms = stride(from: 0, to: rank, by: Self.slice).map { first -> [PreparedStage] in
             let width = min(Self.slice, rank - first)
-            let v = PackedMatrix(count: blocks, rows: width, columns: blockColumns, precision: v.precision) { block, body in
+            let v = PackedMatrix(count: blocks, rows: width, columns: blockColumns, precision: v.precision, options) { block, body in
                 Matrix(rows: width, columns: blockColumns) { right[block * blockColumns + $1, first + $0] }.withView(body)
             }
-            let u = PackedMatrix(count: blocks, rows: blockRows, columns: width, precision: u.precision) { block, body in
+            let u = PackedMatrix(count: blocks, rows: blockRows, columns: width, precision: u.precision, options) { block, body in
                 Matrix(rows: blockRows, columns: width) { left[block * blockRows + $0, first + $1] }.withView(body)
             }
             let s = Matrix(rows: blocks * blocks, columns: width) { middle[$0, first + $1] }

@@ -56,7 +56,7 @@ struct BertPass {
         let share = TokenShare(tokens: batch.tokens.count, worker: worker)
         let hidden = hidden[share.copy]
         lookUp(share.rows, into: hidden)
-        for index in model.layers.indices {
+        for (index, layer) in model.layers.enumerated() {
             func observe(_ activations: MutableMatrixView, _ name: (BertEncoder.LayerInputs) -> String) {
                 guard isObserved, worker.index == 0 else { return }
                 observer(name(BertEncoder.LayerInputs(BertEncoder.layerName(model.prefix, index))), activations.readable)
@@ -65,38 +65,37 @@ struct BertPass {
             observe(hidden) { $0.attention }
             var scratch = productScratch
             let input = hidden.readable
-            model.layers[index].query.multiply(input, into: query, scratch: &scratch, worker: worker)
-            model.layers[index].key.multiply(input, into: key, scratch: &scratch, worker: worker)
-            model.layers[index].value.multiply(input, into: value, scratch: &scratch, worker: worker)
+            layer.query.multiply(input, into: query, scratch: &scratch, worker: worker)
+            layer.key.multiply(input, into: key, scratch: &scratch, worker: worker)
+            layer.value.multiply(input, into: value, scratch: &scratch, worker: worker)
             worker.barrier()
-            for row in worker.share(of: batch.tokens.count) {
-                let all = 0..<hidden.columns
-                model.layers[index].query.addBias(to: query.row(row), columns: all)
-                model.layers[index].key.addBias(to: key.row(row), columns: all)
-                model.layers[index].value.addBias(to: value.row(row), columns: all)
-            }
+            let tokens = worker.share(of: batch.tokens.count)
+            layer.query.addBias(to: query.rows(tokens))
+            layer.key.addBias(to: key.rows(tokens))
+            layer.value.addBias(to: value.rows(tokens))
             worker.barrier()
             attend(worker)
             worker.barrier()
             observe(mixed) { $0.attentionOutput }
-            multiply(model.layers[index].attentionOutput, mixed, update, worker)
+            multiply(layer.attentionOutput, mixed, update, worker)
             worker.barrier()
-            add(model.layers[index].attentionOutput, model.layers[index].attentionNorm, to: hidden.rows(share.rows), share)
+            add(layer.attentionOutput, layer.attentionNorm, to: hidden.rows(share.rows), share)
 
             share.barrier()
             observe(hidden) { $0.intermediate }
-            multiply(model.layers[index].intermediate, hidden, wide, worker)
+            multiply(layer.intermediate, hidden, wide, worker)
             worker.barrier()
-            worker.forEachPiece(of: wide) { row, columns in
-                let piece = wide.row(row) + columns.lowerBound
-                model.layers[index].intermediate.addBias(to: piece, columns: columns)
-                Kernels.best.gelu(piece, columns.count)
+            layer.intermediate.withBias { bias in
+                worker.forEachPiece(of: wide) { row, columns in
+                    let first = columns.lowerBound
+                    Kernels.best.gelu(wide.row(row) + first, bias.map { $0 + first }, columns.count)
+                }
             }
             worker.barrier()
             observe(wide) { $0.output }
-            multiply(model.layers[index].output, wide, update, worker)
+            multiply(layer.output, wide, update, worker)
             worker.barrier()
-            add(model.layers[index].output, model.layers[index].outputNorm, to: hidden.rows(share.rows), share)
+            add(layer.output, layer.outputNorm, to: hidden.rows(share.rows), share)
         }
     }
 
@@ -138,7 +137,7 @@ struct BertPass {
 
     /// hidden <- norm(hidden + bias + update). The update is another's to read as well, so the bias goes to the sum.
     private func add(_ linear: Linear, _ norm: LayerNorm, to hidden: MutableMatrixView, _ share: TokenShare) {
-        for row in 0..<hidden.rows { linear.addBias(to: hidden.row(row), columns: 0..<hidden.columns) }
+        linear.addBias(to: hidden)
         norm.apply(hidden, adding: update.rows(share.rows).readable)
     }
 }

@@ -39,6 +39,19 @@ public struct Linear: Sendable {
         scratch += ActivationArena.aligned(prepared.scratchFloats(batch: input.rows))
     }
 
+    /// Adds the bias to the outputs of some tokens.
+    func addBias(to rows: MutableMatrixView) {
+        withBias { bias in
+            if let bias { Kernels.best.addBias(rows.base, bias, rows.rows, rows.columns, rows.rowStride) }
+        }
+    }
+
+    /// Lends the bias, nil where there is none.
+    func withBias(_ body: (UnsafePointer<Float>?) -> Void) {
+        guard let bias else { return body(nil) }
+        bias.withUnsafeBufferPointer { body($0.baseAddress) }
+    }
+
     /// Adds the bias of some outputs to those outputs of one token.
     func addBias(to row: UnsafeMutablePointer<Float>, columns: Range<Int>) {
         guard let bias else { return }

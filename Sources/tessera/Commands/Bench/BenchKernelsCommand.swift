@@ -42,6 +42,10 @@ struct BenchKernelsCommand: ParsableCommand {
         help: ArgumentHelp("Parameters of the structured matrices, of a dense one's.", valueName: "share"))
     var size = "50%"
 
+    @Option(
+        help: "Inputs of bf16 matrices: bf16 rounds them where the processor multiplies bf16 with bf16 (AVX512_BF16).")
+    var activations = ActivationsOption.f32
+
     @Flag(
         exclusivity: .exclusive,
         help: "Weights from memory (the default), or again and again the same, or both.")
@@ -78,6 +82,7 @@ struct BenchKernelsCommand: ParsableCommand {
             share: share,
             temperatures: temperature == .both ? [.cold, .hot] : temperature == .hot ? [.hot] : [.cold])
         bench.rounds.seconds = seconds
+        bench.activations = activations.rounding
         return bench
     }
 
@@ -107,6 +112,7 @@ struct BenchKernelsCommand: ParsableCommand {
         guard json else { return }
         var object = JSONObject()
         for (key, value) in BenchMachine.facts { object[key] = .string(value) }
+        object["activations"] = .string(activations.rawValue)
         object["last_level_cache_bytes"] = JSONValue(LastLevelCache.byteCount)
         object["cases"] = .array(cases.map { $0.document })
         try StandardOutput.write(.object(object))
