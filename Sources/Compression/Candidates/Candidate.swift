@@ -103,6 +103,10 @@ public protocol CandidateSource: Sendable {
     /// Slow fits are made only near the sizes that a first allocation with the quick families chose.
     var isSlow: Bool { get }
 
+    /// Whether `assess` shares work between sizes, so that all sizes of a matrix are one task; otherwise each is one of
+    /// its own, and a large matrix does not keep one thread busy while the others wait.
+    var sharesWork: Bool { get }
+
     /// Whether the family takes part without being named in `--families`.
     var isDefault: Bool { get }
 
@@ -121,13 +125,15 @@ public protocol CandidateSource: Sendable {
     /// Fits one candidate.
     func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit
 
-    /// Fits several candidates of one matrix; sources that share work between sizes override it.
+    /// Fits several candidates of one matrix; sources that share work between sizes override it, and say so by
+    /// `sharesWork`.
     func assess(_ candidates: [Candidate], _ context: CandidateContext) throws -> [AssessedCandidate]
 }
 
 extension CandidateSource {
     public var name: String { family.name }
     public var isSlow: Bool { false }
+    public var sharesWork: Bool { false }
     public var isDefault: Bool { true }
     public func isDefault(for quantity: Budget.Quantity) -> Bool { isDefault }
     public var sizeOption: String? { nil }

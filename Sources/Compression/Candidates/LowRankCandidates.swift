@@ -11,6 +11,7 @@ public struct LowRankCandidates: CandidateSource {
     public var family: Family { LowRank.family }
     public var optionNames: Set<String> { ["rank"] }
     public var sizeOption: String? { "rank" }
+    public var sharesWork: Bool { true }
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }
 

@@ -55,12 +55,12 @@ final class CandidateTable: Sendable {
         _ wanted: [(site: MatrixSite, source: any CandidateSource, candidates: [Candidate])],
         progress: LoopProgress
     ) throws {
-        // Quick sources share a decomposition between the sizes of one matrix; slow ones are one task for each size.
+        // Some sources share a decomposition between the sizes of one matrix; of the others each size is a task.
         var tasks: [(site: MatrixSite, source: any CandidateSource, candidates: [Candidate])] = []
         for (site, source, candidates) in wanted {
             let known = Set(self.candidates(of: site).map(\.candidate))
             let missing = candidates.filter { !known.contains($0) }
-            if source.isSlow { tasks += missing.map { (site, source, [$0]) } } else if !missing.isEmpty {
+            if !source.sharesWork { tasks += missing.map { (site, source, [$0]) } } else if !missing.isEmpty {
                 tasks.append((site, source, missing))
             }
         }
