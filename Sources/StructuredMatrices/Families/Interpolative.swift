@@ -76,9 +76,9 @@ public struct Interpolative: StructuredMatrix {
     }
 
     public func prepared(_ options: PreparationOptions) -> any PreparedProduct {
-        let hidden: PreparedStage = v.count > 0 ? .interpolation(PackedMatrix(v)) : .permutation(.identity(rank))
+        let hidden: PreparedStage = v.count > 0 ? .interpolation(PackedMatrix(v, options)) : .permutation(.identity(rank))
         return PreparedChain(
-            shape: shape, stages: [.permutation(columnOrder), hidden, .product(PackedMatrix(u))])
+            shape: shape, stages: [.permutation(columnOrder), hidden, .product(PackedMatrix(u, options))])
     }
 
     private func withViews(_ body: (_ u: MatrixView, _ v: MatrixView) -> Void) {

@@ -100,11 +100,11 @@ public struct KroneckerSum: DifferentiableMatrix {
     /// Both small matrices are multiplied with many short inputs each, those of a row in one go.
     public func prepared(_ options: PreparationOptions) -> any PreparedProduct {
         let (a, b) = (outerShape, innerShape)
-        let outer = PackedMatrix(Factor(outer.values, shape: [a.rows, a.columns * terms], precision: outer.precision))
+        let outer = PackedMatrix(Factor(outer.values, shape: [a.rows, a.columns * terms], precision: outer.precision), options)
         return PreparedChain(
             shape: shape,
             stages: [
-                .repeated(PackedMatrix(inner), copies: a.columns),
+                .repeated(PackedMatrix(inner, options), copies: a.columns),
                 .transposition(rows: a.columns * terms, columns: b.rows, cell: 1),
                 .repeated(outer, copies: b.rows),
                 .transposition(rows: b.rows, columns: a.rows, cell: 1),

@@ -117,8 +117,8 @@ public struct LDU: StructuredMatrix {
         return PreparedChain(
             shape: shape,
             stages: [
-                .permutation(columnOrder), .product(PackedMatrix(Factor(right.transposed()))),
-                .product(PackedMatrix(Factor(scaled))), .permutation(rowOrder.inverse),
+                .permutation(columnOrder), .product(PackedMatrix(Factor(right.transposed()), options)),
+                .product(PackedMatrix(Factor(scaled), options)), .permutation(rowOrder.inverse),
             ])
     }
 

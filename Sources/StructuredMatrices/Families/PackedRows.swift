@@ -52,7 +52,7 @@ struct PackedRows: @unchecked Sendable {
         let offsets = Matrix(rows: panels.shape.rows, columns: panels.groups) { row, group in
             offset(row: row, group: group * panels.groupSize / groupSize)
         }
-        return PackedMatrix(rows: offsets.rows, columns: offsets.columns, precision: .f32) { _, body in
+        return PackedMatrix(rows: offsets.rows, columns: offsets.columns, precision: .f32, PreparationOptions()) { _, body in
             offsets.withView(body)
         }
     }

@@ -65,7 +65,7 @@ public struct PermutedBlockDiagonal: StructuredMatrix {
         PreparedChain(
             shape: shape,
             stages: [
-                .permutation(columnOrder), .blocks(PackedMatrix(blocks, count: blockCount)),
+                .permutation(columnOrder), .blocks(PackedMatrix(blocks, count: blockCount, options)),
                 .permutation(rowOrder.inverse),
             ])
     }

@@ -136,10 +136,10 @@ public struct Tucker: DifferentiableMatrix {
             shape: shape,
             stages: [
                 .transposition(rows: channels, columns: positions, cell: 1),
-                .repeated(PackedMatrix(input), copies: positions),
+                .repeated(PackedMatrix(input, options), copies: positions),
                 .transposition(rows: positions, columns: ranks[1], cell: 1),
-                .repeated(PackedMatrix(Factor(taps)), copies: ranks[1]),
-                .product(PackedMatrix(flatCore)), .product(PackedMatrix(output)),
+                .repeated(PackedMatrix(Factor(taps), options), copies: ranks[1]),
+                .product(PackedMatrix(flatCore, options)), .product(PackedMatrix(output, options)),
             ])
     }
 
