@@ -23,6 +23,7 @@ public enum Fitters {
         COMPOTFitter(),
         DSFormerFitter(),
         ARMORFitter(),
+        QuantizedFactorsFitter(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }
