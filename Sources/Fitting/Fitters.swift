@@ -53,6 +53,7 @@ public enum Fitters {
         COMPOTFitter(),
         DSFormerFitter(),
         ARMORFitter(),
+        QuantizedFactorsFitter(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }

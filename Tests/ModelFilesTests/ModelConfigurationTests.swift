@@ -182,4 +182,50 @@ import Testing
             message { () throws(ModelFileError) in try settings.structuredEntries() }
                 == #"m/config.json: "tessera.matrices.m.attributes": expected at most 64 members, got 65"#)
     }
+
+    @Test func partsOfComposedMatricesComeBack() throws {
+        let inner = StructuredEntry(
+            family: "product", rows: 3, columns: 5,
+            parts: [
+                StructuredEntry(family: "csr", rows: 3, columns: 2, attributes: ["entries": 4]),
+                StructuredEntry(family: "dense", rows: 2, columns: 5),
+            ])
+        let sum = StructuredEntry(
+            family: "sum", rows: 3, columns: 5,
+            parts: [inner, StructuredEntry(family: "low-rank", rows: 3, columns: 5, attributes: ["rank": 1])])
+        var settings = try configuration("{}")
+        settings.setStructuredEntries([("m", sum)])
+        let again = try configuration(try JSONValue.object(settings.root).text())
+        #expect(try again.structuredEntries()?.map(\.entry) == [sum])
+        #expect(try configuration(try sum.json.text()).structuredEntry() == sum)
+    }
+
+    @Test(arguments: [
+        (#"{"family":"sum","shape":[1,1],"parts":3}"#, #""parts": expected a list, got 3"#),
+        (#"{"family":"sum","shape":[1,1],"parts":[3]}"#, #""parts.0": expected an object, got 3"#),
+        (#"{"family":"sum","shape":[1,1],"parts":[{"family":"x"}]}"#, #""parts.0.shape" is missing"#),
+        (
+            #"{"family":"sum","shape":[1,1],"parts":[{"family":"x","shape":[1,1],"attributes":{"rank":-1}}]}"#,
+            #""parts.0.attributes.rank": expected a whole number from 0 to 2147483647, got -1"#
+        ),
+    ])
+    func refusesParts(entry: String, expected: String) throws {
+        let settings = try configuration(entry)
+        #expect(message { () throws(ModelFileError) in try settings.structuredEntry() } == "m/config.json: " + expected)
+    }
+
+    @Test func refusesTooManyAndTooDeepParts() throws {
+        let part = #"{"family":"x","shape":[1,1]}"#
+        let many = try configuration(
+            #"{"family":"sum","shape":[1,1],"parts":[\#(Array(repeating: part, count: 65).joined(separator: ","))]}"#)
+        #expect(
+            message { () throws(ModelFileError) in try many.structuredEntry() }
+                == #"m/config.json: "parts": expected at most 64 parts, got 65"#)
+        var nested = part
+        for _ in 0..<8 { nested = #"{"family":"sum","shape":[1,1],"parts":[\#(nested)]}"# }
+        let deep = try configuration(nested)
+        #expect(
+            message { () throws(ModelFileError) in try deep.structuredEntry() }?
+                .contains("expected at most 8 levels of parts, got an array") == true)
+    }
 }

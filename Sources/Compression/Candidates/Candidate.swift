@@ -181,6 +181,7 @@ public enum CandidateSources {
         QuantizedLowRankCandidates(),
         DictionaryCandidates(),
         ARMORCandidates(),
+        QuantizedFactorsCandidates(),
     ]
 
     public static var names: [String] { all.map(\.name) }

@@ -43,7 +43,7 @@ public struct NMLowRankCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        let pattern = SparsePattern.groups(kept: candidate["kept"], of: candidate["group"])
+        let pattern = SparseForm.groups(kept: candidate["kept"], of: candidate["group"])
         return try OATSFitter(rank: candidate["rank"], pattern: pattern).fitAny(
             context.weight, objective: context.objective, size: .storedBytes(.max), context: context.fit)
     }

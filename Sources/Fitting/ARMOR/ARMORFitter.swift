@@ -86,7 +86,7 @@ public struct ARMORFitter: Fitter {
         state.left = state.left.map { $0.rounded(context.precision) }
         state.right = state.right.map { $0.rounded(context.precision) }
         try state.updateCore(iterations: 40)
-        let core = try SparsePattern.groups(kept: start.kept, of: start.group)
+        let core = try SparseForm.groups(kept: start.kept, of: start.group)
             .matrix(state.core, mask: state.mask, precision: context.precision)
         let last = try stored(state, core: core, weight, objective, context, trace: trace)
         return last.relativeError <= first.relativeError ? last : first

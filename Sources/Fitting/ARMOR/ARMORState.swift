@@ -143,6 +143,8 @@ struct ARMORState {
     mutating func updatePlaces(rounds: Int) throws {
         // All choices of a group of 4 are few; of larger ones they are too many.
         guard group == 4, kept < 4 else { return }
+        // What could not change before may after the other steps.
+        changes = changes.map { max(1, $0) }
         let (f, h, target) = normalEquations()
         let chooser = GroupChoice(kept: kept, h: h)
         var before = errors()

@@ -5,21 +5,30 @@ import Tensors
 /// whitened weight by orthogonal matching pursuit. All atoms are refitted at once by least squares (the method of optimal
 /// directions), which does in products of matrices what K-SVD does atom by atom.
 ///
-/// It starts from COMPOT's orthonormal dictionary and is never worse.
+/// From COMPOT's orthonormal dictionary it is never worse than COMPOT.
 public struct CoSpaDiFitter: Fitter {
     public static let method = FittingMethod(
         name: "cospadi", family: MatrixProduct.family, objectives: [.frobenius, .activations],
         summary: "sparse codes times a dense dictionary, by matching pursuit on the whitened weight",
         source: "CoSpaDi, arXiv 2509.22075")
 
+    public enum Start: Sendable {
+        /// COMPOT's dictionary: best on trained weights.
+        case orthonormal
+        /// Rows of the weight, drawn at random: where rows are known to be sums of few atoms that are not orthogonal.
+        case rows
+    }
+
     /// Atoms for every one that a row uses.
     public var ratio: Double
+    public var start: Start
     public var sweeps: Int
     /// A sweep that lowers the error by less than this share of it is the last.
     public var tolerance: Double
 
-    public init(ratio: Double = 2, sweeps: Int = 20, tolerance: Double = 5e-4) {
+    public init(ratio: Double = 2, start: Start = .orthonormal, sweeps: Int = 20, tolerance: Double = 5e-4) {
         self.ratio = ratio
+        self.start = start
         self.sweeps = sweeps
         self.tolerance = tolerance
     }
@@ -31,10 +40,11 @@ public struct CoSpaDiFitter: Fitter {
     ) throws -> Fit<MatrixProduct> {
         let problem = try DictionaryProblem(
             weight, objective: objective, size: size, pattern: .rows, ratio: ratio, fitter: Self.method.name, context: context)
-        let start = try problem.orthogonal(sweeps: COMPOTFitter.defaultSweeps, limit: COMPOTFitter.defaultSweeps + sweeps)
+        let limit = COMPOTFitter.defaultSweeps + sweeps
+        let start =
+            self.start == .rows ? try problem.drawnRows() : try problem.orthogonal(sweeps: COMPOTFitter.defaultSweeps, limit: limit)
         let first = try problem.finished(start.codes, mask: start.mask, trace: start.trace)
-        let found = try problem.pursued(
-            start, sweeps: sweeps, tolerance: tolerance, limit: COMPOTFitter.defaultSweeps + sweeps)
+        let found = try problem.pursued(start, sweeps: sweeps, tolerance: tolerance, limit: limit)
         let last = try problem.finished(found.codes, mask: found.mask, trace: found.trace)
         return last.relativeError <= first.relativeError ? last : first
     }

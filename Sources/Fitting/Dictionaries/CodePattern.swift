@@ -9,7 +9,7 @@ enum CodePattern: Sendable, Equatable {
     case groups(kept: Int, of: Int)
 
     /// Of the places of the codes.
-    var sparse: SparsePattern {
+    var sparse: SparseForm {
         switch self {
         case .rows: .rows
         case .groups(let kept, let group): .groups(kept: kept, of: group)

@@ -35,7 +35,7 @@ public struct DSFormerFitter: Fitter {
         func problem(_ group: Int) throws -> DictionaryProblem {
             let kept = kept ?? group / 2
             // Atoms are counted in groups, so that the pattern always divides them.
-            try SparsePattern.groups(kept: kept, of: group).check(
+            try SparseForm.groups(kept: kept, of: group).check(
                 shape: MatrixShape(rows: 1, columns: group), fitter: Self.method.name, matrix: context.name)
             return try DictionaryProblem(
                 weight, objective: objective, size: size, pattern: .groups(kept: kept, of: group), fitter: Self.method.name,

@@ -29,6 +29,22 @@ extension DictionaryProblem {
         return DictionaryState(codes: best.codes, mask: best.mask, atoms: atoms, trace: trace)
     }
 
+    /// Atoms that are rows drawn at random, of norm 1, with the first choice of codes.
+    func drawnRows() throws -> DictionaryState {
+        var generator = context.generator(for: "dictionary")
+        let rows = (0..<target.rows).shuffled(using: &generator)
+        var atoms = DoubleMatrix(rows: size.atoms, columns: target.columns)
+        for atom in 0..<size.atoms {
+            let row = target.row(rows[atom])
+            let norm = row.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            guard norm > 0 else { continue }
+            for (column, value) in row.enumerated() { atoms[atom, column] = value / norm }
+        }
+        let none = DoubleMatrix(rows: target.rows, columns: size.atoms)
+        let (codes, mask) = try recoded(none, mask: [Bool](repeating: false, count: none.count), atoms: atoms)
+        return DictionaryState(codes: codes, mask: mask, atoms: atoms, trace: [relativeError(codes, atoms)])
+    }
+
     /// Alternates least squares for all atoms at once with a new choice of atoms for every row. Neither raises the error.
     func pursued(
         _ start: DictionaryState, sweeps: Int, tolerance: Double, limit: Int

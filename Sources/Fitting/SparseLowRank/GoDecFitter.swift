@@ -11,13 +11,13 @@ public struct GoDecFitter: Fitter {
     /// Of the low-rank part; nil takes `share` of the budget.
     public var rank: Int?
     public var share: Double
-    public var pattern: SparsePattern
+    public var pattern: SparseForm
     public var sweeps: Int
     /// Exact sweeps at the end, with the places fixed.
     public var refits: Int
 
     public init(
-        rank: Int? = nil, share: Double = 0.4, pattern: SparsePattern = .anywhere, sweeps: Int = 30, refits: Int = 10
+        rank: Int? = nil, share: Double = 0.4, pattern: SparseForm = .anywhere, sweeps: Int = 30, refits: Int = 10
     ) {
         self.rank = rank
         self.share = share

@@ -11,14 +11,14 @@ public struct OATSFitter: Fitter {
     /// Of the low-rank part; nil takes `share` of the budget (the paper's kappa).
     public var rank: Int?
     public var share: Double
-    public var pattern: SparsePattern
+    public var pattern: SparseForm
     /// At most; the paper takes 80 full decompositions.
     public var sweeps: Int
     /// Exact sweeps at the end, with the places fixed; 0 is the paper's method but for the values of the sparse part.
     public var refits: Int
 
     public init(
-        rank: Int? = nil, share: Double = 0.3, pattern: SparsePattern = .rows, sweeps: Int = 80, refits: Int = 10
+        rank: Int? = nil, share: Double = 0.3, pattern: SparseForm = .rows, sweeps: Int = 80, refits: Int = 10
     ) {
         self.rank = rank
         self.share = share

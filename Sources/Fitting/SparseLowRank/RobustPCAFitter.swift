@@ -54,7 +54,7 @@ public struct RobustPCAFitter: Fitter {
             rows: weight.rows, columns: weight.columns,
             elements: zip(parts.sparse.elements, leftover.elements).map { $0 * $0 > 0 ? largest + $0 * $0 : $1 })
         return try cut.finished(
-            lowRank: subspace.projection(of: lowRank), mask: SparsePattern.anywhere.places(scores, entries: cut.entries),
+            lowRank: subspace.projection(of: lowRank), mask: SparseForm.anywhere.places(scores, entries: cut.entries),
             subspace: subspace, sweeps: refits, trace: [])
     }
 

@@ -9,7 +9,7 @@ struct SparseLowRankProblem {
     /// The same in `Double`.
     let wide: DoubleMatrix
     let objective: Objective
-    let pattern: SparsePattern
+    let pattern: SparseForm
     let context: FitContext
     let rank: Int
     let entries: Int
@@ -24,7 +24,7 @@ struct SparseLowRankProblem {
     ///   - size: of the whole.
     /// - Throws: `FittingError`, `LinearAlgebraError`.
     init(
-        _ weight: Matrix, objective: Objective, size: SizeBudget, pattern: SparsePattern, rank: Int?, share: Double,
+        _ weight: Matrix, objective: Objective, size: SizeBudget, pattern: SparseForm, rank: Int?, share: Double,
         fitter: String, context: FitContext
     ) throws {
         try context.check(weight, objective)

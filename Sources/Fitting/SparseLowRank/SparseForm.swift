@@ -2,7 +2,7 @@ import StructuredMatrices
 import Tensors
 
 /// Which places of a matrix may hold numbers.
-public enum SparsePattern: Sendable, Equatable {
+public enum SparseForm: Sendable, Equatable {
     /// Any, the best of the whole matrix: compressed sparse rows.
     case anywhere
     /// Any, as many in every row: compressed sparse rows.
@@ -68,7 +68,7 @@ public enum SparsePattern: Sendable, Equatable {
             for index in scores.indices { mask[index] = true }
             return
         }
-        let threshold = scores.sorted(by: >)[count - 1]
+        let threshold = nthLargest(count, of: scores)
         var left = count
         for index in scores.indices where scores[index] > threshold {
             mask[index] = true
@@ -91,5 +91,33 @@ public enum SparsePattern: Sendable, Equatable {
         return try NMSparse(
             values: places.map { Float(values.elements[$0]) }, places: places.map { UInt8($0 % shape.columns % group) },
             shape: shape, kept: kept, group: group, precision: precision)
+    }
+}
+
+/// The `rank`-th largest of the numbers (1 is the largest), in time proportional to their count but for bad luck.
+/// - Precondition: 1...count, no NaN.
+private func nthLargest(_ rank: Int, of numbers: ArraySlice<Double>) -> Double {
+    var numbers = Array(numbers)
+    return numbers.withUnsafeMutableBufferPointer { numbers in
+        var (low, high) = (0, numbers.count - 1)
+        let wanted = rank - 1
+        while low < high {
+            // The median of three keeps sorted input from being the worst case.
+            let (a, b, c) = (numbers[low], numbers[low + (high - low) / 2], numbers[high])
+            let pivot = max(min(a, b), min(max(a, b), c))
+            var (left, right) = (low, high)
+            while left <= right {
+                while numbers[left] > pivot { left += 1 }
+                while numbers[right] < pivot { right -= 1 }
+                if left <= right {
+                    numbers.swapAt(left, right)
+                    left += 1
+                    right -= 1
+                }
+            }
+            // Between the two lie numbers equal to the pivot.
+            if wanted <= right { high = right } else if wanted >= left { low = left } else { return pivot }
+        }
+        return numbers[wanted]
     }
 }
