@@ -15,18 +15,18 @@ INLINE void fetch_single(const uint8_t *weights, intptr_t bytes) {
     for (intptr_t line = 0; line < bytes; line += 64) __builtin_prefetch(weights + SINGLE_AHEAD + line);
 }
 
-/// Y += X W^T. `bits` as stored, `range` the bits that codes may have: what was widened to bytes is still small; `steps`
-/// of a group, 0 if any number.
+/// Y += X W^T, or Y = X W^T when `fresh`. `bits` as stored, `range` the bits that codes may have: what was widened to
+/// bytes is still small; `steps` of a group, 0 if any number.
 INLINE void integer_tile(
     int bits, int range, int vectors, int rows, int steps, Block w, intptr_t first, Rows x, float *y, intptr_t yStride,
-    Ahead ahead) {
+    bool fresh, Ahead ahead) {
     const int shares = 8 / bits;
     const bool kept = vectors * rows <= KEPT_SUMS;
     V totals[MOST_SUMS];
     if (kept) {
         UNROLLED for (int r = 0; r < rows; r++)
             UNROLLED for (int v = 0; v < vectors; v++)
-                totals[r * vectors + v] = v_load(y + r * yStride + first + v * LANES);
+                totals[r * vectors + v] = fresh ? v_zero() : v_load(y + r * yStride + first + v * LANES);
     }
     for (intptr_t g = 0; g < w.groups; g++) {
         const uint8_t *group = w.codes + g * w.groupBytes;
@@ -68,6 +68,17 @@ INLINE void integer_tile(
         if (!kept) __asm__("" : "+r"(y));
         V scales[MOST_VECTORS];
         UNROLLED for (int v = 0; v < vectors; v++) scales[v] = group_scales(w, group, first, v);
+        // What is written for the first time is not read before: it may lie far away.
+        if (!kept && fresh && g == 0) {
+            UNROLLED for (int r = 0; r < rows; r++) {
+                V scale = v_set(x.scales[r * x.scaleStride + g]);
+                UNROLLED for (int v = 0; v < vectors; v++) {
+                    V both = v_mul(scales[v], scale), numbers = v_from_int(sums[r * vectors + v]);
+                    v_store(y + r * yStride + first + v * LANES, v_fma(numbers, both, v_zero()));
+                }
+            }
+            continue;
+        }
         UNROLLED for (int r = 0; r < rows; r++) {
             V scale = v_set(x.scales[r * x.scaleStride + g]);
             UNROLLED for (int v = 0; v < vectors; v++) {
@@ -87,11 +98,13 @@ INLINE void integer_tile(
 
 /// One function for each number of rows, so that sums have registers of their own: all tiles of a panel.
 #define INTEGER_TILES(name, bits, range, vectors, rows) \
-    TARGET static void name##_##rows(Block w, Rows x, float *y, intptr_t yStride, Ahead ahead) { \
+    TARGET static void name##_##rows(Block w, Rows x, float *y, intptr_t yStride, bool fresh, Ahead ahead) { \
         for (intptr_t first = 0; first < HEIGHT; first += vectors * LANES) { \
             if (rows == 1 && w.groupSize == STEP) \
-                integer_tile(bits, range, vectors, 1, 1, w, first, x, y, yStride, ahead); \
-            else integer_tile(bits, range, vectors, rows <= TILE_ROWS ? rows : 1, 0, w, first, x, y, yStride, ahead); \
+                integer_tile(bits, range, vectors, 1, 1, w, first, x, y, yStride, fresh, ahead); \
+            else \
+                integer_tile( \
+                    bits, range, vectors, rows <= TILE_ROWS ? rows : 1, 0, w, first, x, y, yStride, fresh, ahead); \
             ahead.lines = 0; \
         } \
     }
@@ -103,7 +116,7 @@ INLINE void integer_tile(
     INTEGER_TILES(name, bits, range, TILE_VECTORS, 5) \
     INTEGER_TILES(name, bits, range, TILE_VECTORS, 6) \
     static const IntegerTiles name[] = {name##_1, name##_2, name##_3, name##_4, name##_5, name##_6};
-typedef void (*IntegerTiles)(Block w, Rows x, float *y, intptr_t yStride, Ahead ahead);
+typedef void (*IntegerTiles)(Block w, Rows x, float *y, intptr_t yStride, bool fresh, Ahead ahead);
 INTEGERS(integers8, 8, 8)
 INTEGERS(integers4, 4, 4)
 INTEGERS(integers2, 2, 2)
@@ -112,14 +125,14 @@ INTEGERS(integers4in8, 8, 4)
 /// All columns of one panel, `valid` of whose rows exist, times up to CHUNK rows of X.
 INLINE void integer_panel(
     intptr_t bits, intptr_t zero, tessera_quantized_rows x, const uint8_t *codes, intptr_t height, intptr_t batch,
-    float *y, intptr_t yStride) {
+    float *y, intptr_t yStride, bool accumulate) {
     const intptr_t blockGroups = BLOCK / x.groupSize, tiles = (batch + TILE_ROWS - 1) / TILE_ROWS;
     const bool widened = height < HEIGHT || (bits < 8 && batch > TILE_ROWS);
     const IntegerTiles *functions = bits == 8 ? integers8 : widened ? integers4in8 : bits == 4 ? integers4 : integers2;
     if (batch == 1 && !widened && SINGLE_VECTORS * LANES == HEIGHT) {
         // From the first column to the last without a pause, as one stream of weights.
         Rows from = {x.codes, x.scales, x.sums, 0, 0, i_offset(bits, zero)};
-        functions[0](block_at(codes, bits, x.groups, x.groupSize), from, y, yStride, (Ahead){codes, 0});
+        functions[0](block_at(codes, bits, x.groups, x.groupSize), from, y, yStride, !accumulate, (Ahead){codes, 0});
         return;
     }
     _Alignas(64) uint8_t bytes[HEIGHT * (BLOCK + 2 * BLOCK_GROUPS)];
@@ -142,7 +155,9 @@ INLINE void integer_panel(
             Rows from = {
                 x.codes + (b * x.groups + g) * x.groupSize, x.scales + b * x.groups + g, offsets,
                 x.groups * x.groupSize, x.groups, 1};
-            functions[rows - 1](block, from, y + b * yStride, yStride, ahead_of(codes, blockBytes, count, tile, tiles));
+            functions[rows - 1](
+                block, from, y + b * yStride, yStride, !accumulate && g == 0,
+                ahead_of(codes, blockBytes, count, tile, tiles));
         }
     }
 }
@@ -165,12 +180,14 @@ TARGET static void codeProduct(
             part.sums += b * x.groups;
             float *target = y + b * yStride + start;
             if (valid == HEIGHT) {
-                for (intptr_t r = 0; r < count && !accumulate; r++) memset(target + r * yStride, 0, HEIGHT * sizeof(float));
-                integer_panel(bits, zero, part, codes, height, count, target, yStride);
+                // Nothing but 0 where there are no columns.
+                for (intptr_t r = 0; r < count && !accumulate && x.groups == 0; r++)
+                    memset(target + r * yStride, 0, HEIGHT * sizeof(float));
+                integer_panel(bits, zero, part, codes, height, count, target, yStride, accumulate);
                 continue;
             }
             gather(target, yStride, count, valid, accumulate, copy);
-            integer_panel(bits, zero, part, codes, height, count, copy, HEIGHT);
+            integer_panel(bits, zero, part, codes, height, count, copy, HEIGHT, true);
             scatter(target, yStride, count, valid, copy);
         }
         codes += x.groups * tessera_code_group_bytes(bits, x.groupSize, height);

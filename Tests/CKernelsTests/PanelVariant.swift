@@ -10,7 +10,7 @@ struct PanelVariant: Sendable, CustomTestStringConvertible {
     var kernels: tessera_panel_kernels { (tessera_panels_named(name) ?? tessera_panels_portable()).pointee }
 
     /// Slowest first.
-    static let available: [PanelVariant] = ["portable", "neon", "avx2", "avx512"]
+    static let available: [PanelVariant] = ["portable", "neon", "avx2", "avx512", "avx512bf16"]
         .filter { (name: String) in tessera_panels_named(name) != nil }
         .map { PanelVariant(name: $0) }
 }

@@ -162,7 +162,7 @@ import Transformers
             changed("[8, 4]", "[8, 9223372036854775807]"),
             "product 0: 'shape': expected two integers from 1 to 2147483647, got an array"
         ),
-        (changed("int8", "int9"), "product 0: 'activations': expected none or int8, got a string"),
+        (changed("int8", "int9"), "product 0: 'activations': expected none, bf16 or int8, got a string"),
         (changed("f16", "f8"), "product 0: 'precision': expected f32, f16 or bf16, got a string"),
         (
             changed("\"batch\": 1", "\"batch\": 99999999999"),
