@@ -63,11 +63,14 @@ struct BertPass {
             }
             share.barrier()
             observe(hidden) { $0.attention }
-            var scratch = productScratch
-            let input = hidden.readable
-            model.layers[index].query.multiply(input, into: query, scratch: &scratch, worker: worker)
-            model.layers[index].key.multiply(input, into: key, scratch: &scratch, worker: worker)
-            model.layers[index].value.multiply(input, into: value, scratch: &scratch, worker: worker)
+            var products = ProductsOfOneInput(hidden.readable, scratch: productScratch, worker: worker)
+            products.read(for: model.layers[index].query)
+            products.read(for: model.layers[index].key)
+            products.read(for: model.layers[index].value)
+            products.barrier()
+            products.multiply(model.layers[index].query, into: query)
+            products.multiply(model.layers[index].key, into: key)
+            products.multiply(model.layers[index].value, into: value)
             worker.barrier()
             for row in worker.share(of: batch.tokens.count) {
                 let all = 0..<hidden.columns
@@ -123,8 +126,7 @@ struct BertPass {
     private func multiply(
         _ linear: Linear, _ input: MutableMatrixView, _ output: MutableMatrixView, _ worker: Worker
     ) {
-        var scratch = productScratch
-        linear.multiply(input.readable, into: output, scratch: &scratch, worker: worker)
+        linear.multiply(input.readable, into: output, scratch: productScratch, worker: worker)
     }
 
     private func attend(_ worker: Worker) {
