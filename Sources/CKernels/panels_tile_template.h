@@ -3,7 +3,7 @@
 enum {
     VECTORS = TESSERA_PANEL_VECTOR / LANES,    // of V in 16 rows
     TILE_SUMS = 24,                            // the most accumulators of any tile of several rows of x
-    AHEAD = 2048,                              // bytes of weights prefetched ahead where they are read once
+    AHEAD = 4096,                              // bytes of weights prefetched ahead where they are read once
 };
 
 /// A format beside those of panels.h: a pair of bf16 columns, of W and of X alike, is one column of f32 whose product with

@@ -47,7 +47,13 @@ public struct ExecutionContext: Sendable {
         _ count: Int, progress: LoopProgress = { _, _ in }, _ body: @Sendable (Int) throws -> Output
     ) throws -> [Output] {
         let count = max(0, count)
-        let results = Mutex<[Result<Output, any Error>?]>(Array(repeating: nil, count: count))
+        // Every element is written by one thread, and read when all are done.
+        nonisolated(unsafe) let results = UnsafeMutableBufferPointer<Result<Output, any Error>?>.allocate(capacity: count)
+        results.initialize(repeating: nil)
+        defer {
+            results.deinitialize()
+            results.deallocate()
+        }
         let next = Atomic<Int>(0)
         let stopped = Atomic<Bool>(false)
         let done = Atomic<Int>(0)
@@ -59,7 +65,7 @@ public struct ExecutionContext: Sendable {
                 let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
                 guard index < count else { return }
                 let result = Result { try body(index) }
-                results.withLock { $0[index] = result }
+                results[index] = result
                 if case .failure = result { stopped.store(true, ordering: .relaxed) }
                 reporting.withLock { _ in
                     // The order that the lock makes is said once more by the counter: sanitizers do not see that the
@@ -76,7 +82,7 @@ public struct ExecutionContext: Sendable {
             }
         }
         if let interruption { throw interruption }
-        return try results.withLock { try $0.compactMap { try $0?.get() } }
+        return try results.compactMap { try $0?.get() }
     }
 }
 

@@ -25,9 +25,9 @@ import Tensors
     @Test(arguments: [1, 2, 5])
     func parallelForVisitsEachIndexOnce(threads: Int) throws {
         let context = ExecutionContext(threads: threads)
-        let visits = Mutex<[Int]>(Array(repeating: 0, count: 1000))
-        context.parallelFor(1000) { index in visits.withLock { $0[index] += 1 } }
-        #expect(visits.withLock { $0 } == Array(repeating: 1, count: 1000))
+        let visits = (0..<1000).map { _ in Counter() }
+        context.parallelFor(1000) { visits[$0].increment() }
+        #expect(visits.map(\.count) == Array(repeating: 1, count: 1000))
         #expect(try context.parallelMap(100) { $0 * $0 } == (0..<100).map { $0 * $0 })
         #expect(throws: TensorError.shapeOverflow(shape: [3])) {
             try context.parallelMap(10) { if $0 >= 3 { throw TensorError.shapeOverflow(shape: [$0]) } }

@@ -34,6 +34,11 @@ struct PreparedChain: PreparedProduct {
 
     init(_ matrix: PackedMatrix, shape: MatrixShape) { self.init(shape: shape, stages: [.product(matrix)]) }
 
+    func rowsPerMember(batch: Int, members: Int) -> Int? {
+        guard terms.count == 1, terms[0].count == 1 else { return nil }
+        return terms[0][0].rowsPerMember(batch: batch, members: members)
+    }
+
     func scratchFloats(batch: Int) -> Int { live * hidden * batch }
 
     /// Weights that stay in a core's own cache while many rows pass by.

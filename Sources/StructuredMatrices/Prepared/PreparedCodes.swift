@@ -45,22 +45,46 @@ struct PreparedCodes: PreparedProduct {
     func apply(
         _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker
     ) {
-        let panels = planes[0].panels
-        let split = WorkSplit(panels: panels, batch: input.rows, members: worker.count)
+        if waitsForInput(batch: input.rows, members: worker.count) {
+            readInput(input, scratch: scratch, worker: worker)
+            worker.barrier()
+        }
+        finish(input, into: output, scratch: scratch, worker: worker)
+    }
+
+    private func split(_ batch: Int, _ members: Int) -> WorkSplit {
+        WorkSplit(panels: planes[0].panels, batch: batch, members: members)
+    }
+
+    func rowsPerMember(batch: Int, members: Int) -> Int? {
+        WorkSplit.rowsPerMember(rows: shape.rows, batch: batch, members: members)
+    }
+
+    /// Members whose share is some panels need all of X rounded, or summed.
+    func waitsForInput(batch: Int, members: Int) -> Bool {
+        (activations == .int8 || offsets != nil) && split(batch, members) == .panels
+    }
+
+    func readInput(_ input: MatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker) {
         let sums = scratch + roundedFloats(batch: input.rows)
-        switch split {
+        if activations == .int8 {
+            round(input, into: roundedRows(scratch, batch: input.rows), sums: sums, worker: worker)
+        } else {
+            for row in worker.share(of: input.rows) { sum(input.row(row), into: sums + row * groups) }
+        }
+    }
+
+    func finish(
+        _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker
+    ) {
+        let panels = planes[0].panels
+        let sums = scratch + roundedFloats(batch: input.rows)
+        switch split(input.rows, worker.count) {
         case .panels:
             let share = worker.share(of: panels)
             if activations == .int8 {
-                let rounded = roundedRows(scratch, batch: input.rows)
-                round(input, into: rounded, sums: sums, worker: worker)
-                worker.barrier()
-                multiply(rounded, sums, panels: share, into: output)
+                multiply(roundedRows(scratch, batch: input.rows), sums, panels: share, into: output)
             } else {
-                if offsets != nil {
-                    for row in worker.share(of: input.rows) { sum(input.row(row), into: sums + row * groups) }
-                    worker.barrier()
-                }
                 multiplyExactly(input, sums, panels: share, into: output)
             }
         case .batch:
@@ -186,23 +210,5 @@ extension tessera_quantized_rows {
         tessera_quantized_rows(
             codes: codes + row * groups * groupSize, scales: scales + row * groups, sums: sums + row * groups,
             groups: groups, groupSize: groupSize)
-    }
-}
-
-/// What a team shares: panels of W, where they can be dealt out evenly, else rows of X.
-enum WorkSplit {
-    case panels, batch
-
-    /// Rows that the kernels take at a time.
-    static let batchGrain = 6
-
-    init(panels: Int, batch: Int, members: Int) {
-        /// What share of the team is busy on average when this many equal pieces are dealt out.
-        func evenness(_ pieces: Int) -> Double {
-            pieces == 0 ? 0 : Double(pieces) / Double((pieces + members - 1) / members * members)
-        }
-        let byPanel = evenness(panels)
-        let byBatch = evenness((batch + Self.batchGrain - 1) / Self.batchGrain)
-        self = byPanel >= 0.9 || byPanel >= byBatch ? .panels : .batch
     }
 }

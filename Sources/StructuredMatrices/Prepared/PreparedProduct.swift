@@ -18,6 +18,35 @@ public protocol PreparedProduct: Sendable {
     /// around it nor on the size of the team.
     func apply(
         _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker)
+
+    /// Whether `apply` is `readInput`, a barrier, and `finish`, so that products of one input can have one barrier
+    /// together; otherwise it is `finish`.
+    func waitsForInput(batch: Int, members: Int) -> Bool
+
+    /// A member's share of what is done with X first, into the scratch.
+    func readInput(_ input: MatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker)
+
+    /// The rest of `apply`.
+    func finish(
+        _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker)
+
+    /// How many columns of Y, in order, every member computes by itself for all rows of X, so that it may go on with
+    /// them before a barrier; nil where the work is shared in another way.
+    func rowsPerMember(batch: Int, members: Int) -> Int?
+}
+
+extension PreparedProduct {
+    public func waitsForInput(batch: Int, members: Int) -> Bool { false }
+
+    public func readInput(_ input: MatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker) {}
+
+    public func finish(
+        _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker
+    ) {
+        apply(input, into: output, scratch: scratch, worker: worker)
+    }
+
+    public func rowsPerMember(batch: Int, members: Int) -> Int? { nil }
 }
 
 /// How far activations may be rounded on their way into a product; each allows what those before it allow.

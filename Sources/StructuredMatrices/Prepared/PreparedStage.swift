@@ -52,6 +52,12 @@ enum PreparedStage: Sendable {
         }
     }
 
+    /// As `PreparedProduct.rowsPerMember`.
+    func rowsPerMember(batch: Int, members: Int) -> Int? {
+        guard case .products(let matrix, _, _) = self, matrix.count == 1 else { return nil }
+        return WorkSplit.rowsPerMember(rows: matrix.rows, batch: batch, members: members)
+    }
+
     /// A member's share of the step.
     /// - Precondition: `canAccumulate` where it is to add.
     func apply(_ x: MatrixView, into y: MutableMatrixView, accumulating: Bool = false, worker: Worker) {
@@ -100,12 +106,11 @@ enum PreparedStage: Sendable {
     ) {
         let perMatrix = matrix.panelsPerMatrix
         let panels = matrix.count * perMatrix
-        let byPanel = Self.evenness(panels, worker.count)
-        let batchGrain = 6
-        let byBatch = Self.evenness((x.rows + batchGrain - 1) / batchGrain, worker.count)
         let (share, batch) =
-            byPanel >= 0.9 || byPanel >= byBatch
-            ? (worker.share(of: panels), 0..<x.rows) : (0..<panels, worker.share(of: x.rows, grain: batchGrain))
+            switch WorkSplit(panels: panels, batch: x.rows, members: worker.count) {
+            case .panels: (worker.share(of: panels), 0..<x.rows)
+            case .batch: (0..<panels, worker.share(of: x.rows, grain: WorkSplit.batchGrain))
+            }
         guard !batch.isEmpty else { return }
         var panel = share.lowerBound
         while panel < share.upperBound {
@@ -119,12 +124,6 @@ enum PreparedStage: Sendable {
                 into: y.block(rows: batch, columns: output..<output + rows.count), accumulating: accumulating)
             panel += last - first
         }
-    }
-
-    /// What share of a team is busy on average when this many equal pieces are dealt out.
-    private static func evenness(_ pieces: Int, _ members: Int) -> Double {
-        guard pieces > 0 else { return 0 }
-        return Double(pieces) / Double((pieces + members - 1) / members * members)
     }
 }
 

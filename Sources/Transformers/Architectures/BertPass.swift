@@ -63,11 +63,14 @@ struct BertPass {
             }
             share.barrier()
             observe(hidden) { $0.attention }
-            var scratch = productScratch
-            let input = hidden.readable
-            layer.query.multiply(input, into: query, scratch: &scratch, worker: worker)
-            layer.key.multiply(input, into: key, scratch: &scratch, worker: worker)
-            layer.value.multiply(input, into: value, scratch: &scratch, worker: worker)
+            var products = ProductsOfOneInput(hidden.readable, scratch: productScratch, worker: worker)
+            products.read(for: layer.query)
+            products.read(for: layer.key)
+            products.read(for: layer.value)
+            products.barrier()
+            products.multiply(layer.query, into: query)
+            products.multiply(layer.key, into: key)
+            products.multiply(layer.value, into: value)
             worker.barrier()
             let tokens = worker.share(of: batch.tokens.count)
             layer.query.addBias(to: query.rows(tokens))
@@ -122,8 +125,7 @@ struct BertPass {
     private func multiply(
         _ linear: Linear, _ input: MutableMatrixView, _ output: MutableMatrixView, _ worker: Worker
     ) {
-        var scratch = productScratch
-        linear.multiply(input.readable, into: output, scratch: &scratch, worker: worker)
+        linear.multiply(input.readable, into: output, scratch: productScratch, worker: worker)
     }
 
     private func attend(_ worker: Worker) {

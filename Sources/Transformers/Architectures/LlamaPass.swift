@@ -83,14 +83,8 @@ struct LlamaPass {
                 hidden.rows(share.rows).readable, into: normed.rows(share.rows))
             share.barrier()
             observe(normed) { $0.attention }
-            var scratch = productScratch
             let input = normed.readable
-            model.layers[index].query.multiply(input, into: query, scratch: &scratch, worker: worker)
-            model.layers[index].key.multiply(input, into: key, scratch: &scratch, worker: worker)
-            model.layers[index].value.multiply(input, into: value, scratch: &scratch, worker: worker)
-            worker.barrier()
-            place(index, worker)
-            worker.barrier()
+            project(index, input, worker)
             attend(index, worker)
             worker.barrier()
             observe(mixed) { $0.attentionOutput }
@@ -102,11 +96,7 @@ struct LlamaPass {
                 hidden.rows(share.rows).readable, into: normed.rows(share.rows))
             share.barrier()
             observe(normed) { $0.feedForward }
-            scratch = productScratch
-            model.layers[index].gate.multiply(input, into: gate, scratch: &scratch, worker: worker)
-            model.layers[index].up.multiply(input, into: up, scratch: &scratch, worker: worker)
-            worker.barrier()
-            activate(index, worker)
+            expand(index, input, worker)
             worker.barrier()
             observe(gate) { $0.down }
             multiply(model.layers[index].down, gate, update, worker)
@@ -135,8 +125,46 @@ struct LlamaPass {
     private func multiply(
         _ linear: Linear, _ input: MutableMatrixView, _ output: MutableMatrixView, _ worker: Worker
     ) {
-        var scratch = productScratch
-        linear.multiply(input.readable, into: output, scratch: &scratch, worker: worker)
+        linear.multiply(input.readable, into: output, scratch: productScratch, worker: worker)
+    }
+
+    /// Queries, keys and values.
+    private func project(_ layer: Int, _ input: MatrixView, _ worker: Worker) {
+        var products = ProductsOfOneInput(input, scratch: productScratch, worker: worker)
+        products.read(for: model.layers[layer].query)
+        products.read(for: model.layers[layer].key)
+        products.read(for: model.layers[layer].value)
+        products.barrier()
+        products.multiply(model.layers[layer].query, into: query)
+        products.multiply(model.layers[layer].key, into: key)
+        products.multiply(model.layers[layer].value, into: value)
+    }
+
+    /// gate <- silu(gate + bias) * (up + bias).
+    private func expand(_ layer: Int, _ input: MatrixView, _ worker: Worker) {
+        var products = ProductsOfOneInput(input, scratch: productScratch, worker: worker)
+        products.read(for: model.layers[layer].gate)
+        products.read(for: model.layers[layer].up)
+        products.barrier()
+        products.multiply(model.layers[layer].gate, into: gate)
+        products.multiply(model.layers[layer].up, into: up)
+
+        let columns = model.layers[layer].gate.rowsPerMember(batch: input.rows, members: worker.count)
+        if let columns, columns == model.layers[layer].up.rowsPerMember(batch: input.rows, members: worker.count) {
+            // What a member made of both is enough for it to go on.
+            let own = worker.index * columns..<(worker.index + 1) * columns
+            for row in 0..<gate.rows { activate(layer, row, own) }
+        } else {
+            worker.barrier()
+            worker.forEachPiece(of: gate) { row, columns in activate(layer, row, columns) }
+        }
+    }
+
+    private func activate(_ layer: Int, _ row: Int, _ columns: Range<Int>) {
+        let (gate, up) = (gate.row(row) + columns.lowerBound, up.row(row) + columns.lowerBound)
+        model.layers[layer].gate.addBias(to: gate, columns: columns)
+        model.layers[layer].up.addBias(to: up, columns: columns)
+        Kernels.best.siluMultiply(gate, up, gate, columns.count)
     }
 
     /// hidden += bias, hidden += update.
@@ -147,37 +175,23 @@ struct LlamaPass {
         }
     }
 
-    /// Biases, rotation to each token's position, and the caches: by token and key-value head.
-    private func place(_ layer: Int, _ worker: Worker) {
+    /// How many key-value heads every member has made the keys, the values and the queries of by itself, in order, where
+    /// each sequence has one new token; nil where heads have to wait for others' work.
+    private func headsPerMember(_ layer: Int, members: Int) -> Int? {
         let sizes = model.configuration
-        let (heads, dimension) = (sizes.keyValueHeads, sizes.headDimension)
-        let group = sizes.heads / heads
-        let share = worker.share(of: batch.tokens.count * heads)
-        guard !share.isEmpty else { return }
-        for (sequence, span) in batch.spans.enumerated() {
-            // The part of this sequence's tokens and heads that is this member's.
-            for unit in share.clamped(to: span.lowerBound * heads..<span.upperBound * heads) {
-                let (row, head) = unit.quotientAndRemainder(dividingBy: heads)
-                let queries = head * group * dimension..<(head + 1) * group * dimension
-                let features = head * dimension..<(head + 1) * dimension
-                let (queryRow, keyRow, valueRow) = (
-                    query.row(row) + queries.lowerBound, key.row(row) + features.lowerBound,
-                    value.row(row) + features.lowerBound
-                )
-                model.layers[layer].query.addBias(to: queryRow, columns: queries)
-                model.layers[layer].key.addBias(to: keyRow, columns: features)
-                model.layers[layer].value.addBias(to: valueRow, columns: features)
-                rotation.apply(queryRow, token: row, heads: group)
-                rotation.apply(keyRow, token: row, heads: 1)
-                guard !caches.isEmpty else { continue }
-                caches[sequence].write(
-                    key: keyRow, value: valueRow, layer: layer, offset: row - span.lowerBound, head: head)
-            }
-        }
+        let (tokens, dimension) = (batch.tokens.count, sizes.headDimension)
+        guard tokens == batch.spans.count, batch.spans.allSatisfy({ $0.count == 1 }),
+            let features = model.layers[layer].key.rowsPerMember(batch: tokens, members: members),
+            features % dimension == 0,
+            features == model.layers[layer].value.rowsPerMember(batch: tokens, members: members),
+            features * (sizes.heads / sizes.keyValueHeads)
+                == model.layers[layer].query.rowsPerMember(batch: tokens, members: members)
+        else { return nil }
+        return features / dimension
     }
 
     private func attend(_ layer: Int, _ worker: Worker) {
-        attention.apply(count: batch.spans.count, scratch: attentionScratch, worker: worker) { index in
+        func sequence(_ index: Int) -> Attention.Sequence {
             let rows = batch.spans[index]
             let seen: (keys: TokenFeatures, values: TokenFeatures) =
                 caches.isEmpty
@@ -187,16 +201,52 @@ struct LlamaPass {
                 queries: query.rows(rows).readable, tokens: (caches.isEmpty ? 0 : caches[index].count) + rows.count,
                 keys: seen.keys, values: seen.values, output: mixed.rows(rows))
         }
+        if let heads = headsPerMember(layer, members: worker.count) {
+            let own = worker.index * heads..<(worker.index + 1) * heads
+            for (index, span) in batch.spans.enumerated() {
+                for head in own { place(layer, row: span.lowerBound, head: head, sequence: index) }
+                attention.apply(keyValueHeads: own, scratch: attentionScratch, worker: worker, sequence(index))
+            }
+        } else {
+            worker.barrier()
+            placeShare(layer, worker)
+            worker.barrier()
+            attention.apply(count: batch.spans.count, scratch: attentionScratch, worker: worker, sequence: sequence)
+        }
     }
 
-    /// gate <- silu(gate + bias) * (up + bias).
-    private func activate(_ layer: Int, _ worker: Worker) {
-        worker.forEachPiece(of: gate) { row, columns in
-            let (gate, up) = (gate.row(row) + columns.lowerBound, up.row(row) + columns.lowerBound)
-            model.layers[layer].gate.addBias(to: gate, columns: columns)
-            model.layers[layer].up.addBias(to: up, columns: columns)
-            Kernels.best.siluMultiply(gate, up, gate, columns.count)
+    /// A member's share of the tokens and key-value heads.
+    private func placeShare(_ layer: Int, _ worker: Worker) {
+        let heads = model.configuration.keyValueHeads
+        let share = worker.share(of: batch.tokens.count * heads)
+        guard !share.isEmpty else { return }
+        for (sequence, span) in batch.spans.enumerated() {
+            // The part of this sequence's tokens and heads that is this member's.
+            for unit in share.clamped(to: span.lowerBound * heads..<span.upperBound * heads) {
+                let (row, head) = unit.quotientAndRemainder(dividingBy: heads)
+                place(layer, row: row, head: head, sequence: sequence)
+            }
         }
+    }
+
+    /// Biases, rotation to the token's position, and the cache: of one token and key-value head.
+    private func place(_ layer: Int, row: Int, head: Int, sequence: Int) {
+        let sizes = model.configuration
+        let (group, dimension) = (sizes.heads / sizes.keyValueHeads, sizes.headDimension)
+        let queries = head * group * dimension..<(head + 1) * group * dimension
+        let features = head * dimension..<(head + 1) * dimension
+        let (queryRow, keyRow, valueRow) = (
+            query.row(row) + queries.lowerBound, key.row(row) + features.lowerBound,
+            value.row(row) + features.lowerBound
+        )
+        model.layers[layer].query.addBias(to: queryRow, columns: queries)
+        model.layers[layer].key.addBias(to: keyRow, columns: features)
+        model.layers[layer].value.addBias(to: valueRow, columns: features)
+        rotation.apply(queryRow, token: row, heads: group)
+        rotation.apply(keyRow, token: row, heads: 1)
+        guard !caches.isEmpty else { return }
+        caches[sequence].write(
+            key: keyRow, value: valueRow, layer: layer, offset: row - batch.spans[sequence].lowerBound, head: head)
     }
 }
 

@@ -54,6 +54,16 @@ struct Attention: Sendable {
         }
     }
 
+    /// The attention of a sequence's one new token within some key-value heads, by the calling member alone.
+    func apply(
+        keyValueHeads: Range<Int>, scratch: UnsafeMutablePointer<Float>, worker: Worker, _ sequence: Sequence
+    ) {
+        let scratch = scratch + worker.index * scratchFloats
+        forEachPiece(of: sequence) { piece in
+            if keyValueHeads.contains(piece.keyValueHead) { attend(sequence, piece, scratch) }
+        }
+    }
+
     /// Queries that are scored together against one key-value head.
     private struct Piece {
         let queries: MatrixView

@@ -26,17 +26,19 @@ public struct Linear: Sendable {
     }
 
     /// A member's share of X W^T, without the bias; complete after the next barrier. X is tokens x inputs, Y tokens x
-    /// outputs. Takes what it needs of the scratch, since products between the same barriers must not share any.
-    /// Trusts shapes.
+    /// outputs. Trusts shapes.
     func multiply(
-        _ input: MatrixView, into output: MutableMatrixView, scratch: inout UnsafeMutablePointer<Float>,
-        worker: Worker
+        _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker
     ) {
-        guard let prepared else {
-            return UnpackedProduct(weight).apply(input, into: output, scratch: scratch, worker: worker)
-        }
-        prepared.apply(input, into: output, scratch: scratch, worker: worker)
-        scratch += ActivationArena.aligned(prepared.scratchFloats(batch: input.rows))
+        var products = ProductsOfOneInput(input, scratch: scratch, worker: worker)
+        products.read(for: self)
+        products.barrier()
+        products.multiply(self, into: output)
+    }
+
+    /// As `PreparedProduct.rowsPerMember`.
+    func rowsPerMember(batch: Int, members: Int) -> Int? {
+        prepared?.rowsPerMember(batch: batch, members: members)
     }
 
     /// Adds the bias to the outputs of some tokens.
