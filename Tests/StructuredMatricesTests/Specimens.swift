@@ -197,7 +197,6 @@ extension Specimen {
                     shape: shape, groupSize: groupSize)
             ]
         },
-        },
         Specimen(family: GroupSparse.self) { shape, precision, generator in
             // Groups of one row, of a ragged number, of every number that a kernel knows, and of all rows.
             try [1, 3, 8, 16, shape.rows, 4].map { tile in

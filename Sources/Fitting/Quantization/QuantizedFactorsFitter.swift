@@ -27,8 +27,8 @@ public struct QuantizedFactorsFitter: Fitter {
 
     /// What a matrix of this form costs.
     public static func cost(shape: MatrixShape, rank: Int, bits: Int, groupSize: Int) -> Cost {
-        QuantizedFitter.cost(shape: MatrixShape(rows: shape.rows, columns: rank), bits: bits, groupSize: groupSize)
-            + QuantizedFitter.cost(shape: MatrixShape(rows: rank, columns: shape.columns), bits: bits, groupSize: groupSize)
+        Quantized.cost(shape: MatrixShape(rows: shape.rows, columns: rank), bits: bits, groupSize: groupSize)
+            + Quantized.cost(shape: MatrixShape(rows: rank, columns: shape.columns), bits: bits, groupSize: groupSize)
     }
 
     /// Cost: one `Double` SVD of W L and two quantizations.
