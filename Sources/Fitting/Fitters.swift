@@ -21,6 +21,11 @@ public enum Fitters {
         LDUFitter(),
         ToeplitzFitter(),
         BlockCirculantFitter(),
+        KroneckerFitter(),
+        TuckerFitter(),
+        HouseholderFitter(),
+        PermutedBlockDiagonalFitter(),
+        BTTFitter(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }

@@ -157,6 +157,14 @@ public enum CandidateSources {
         BLASTCandidates(),
         NMSparseCandidates(),
         SparseRowsCandidates(),
+        KroneckerCandidates(),
+        TuckerCandidates(),
+        HouseholderCandidates(),
+        PermutedBlockDiagonalCandidates(),
+        BlockCirculantCandidates(),
+        ToeplitzCandidates(),
+        LDUCandidates(),
+        InterpolativeCandidates(),
     ]
 
     public static var names: [String] { all.map { $0.family.name } }
