@@ -54,6 +54,11 @@ public enum Fitters {
         DSFormerFitter(),
         ARMORFitter(),
         QuantizedFactorsFitter(),
+        KroneckerFitter(),
+        TuckerFitter(),
+        HouseholderFitter(),
+        PermutedBlockDiagonalFitter(),
+        BTTFitter(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }

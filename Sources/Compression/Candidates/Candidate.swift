@@ -182,6 +182,14 @@ public enum CandidateSources {
         DictionaryCandidates(),
         ARMORCandidates(),
         QuantizedFactorsCandidates(),
+        KroneckerCandidates(),
+        TuckerCandidates(),
+        HouseholderCandidates(),
+        PermutedBlockDiagonalCandidates(),
+        BlockCirculantCandidates(),
+        ToeplitzCandidates(),
+        LDUCandidates(),
+        InterpolativeCandidates(),
     ]
 
     public static var names: [String] { all.map(\.name) }
