@@ -192,4 +192,27 @@ import Testing
             }
         }
     }
+
+    /// Weights at the ends of what floats can hold: no trap, and nothing that is not a number.
+    @Test func hugeAndTinyWeightsAreNumbers() throws {
+        for size: Float in [1e38, 1e30, 1e-30, 0x1p-140] {
+            var weight = Instances.random(5, 48)
+            for index in weight.elements.indices { weight.elements[index] = max(-3, min(3, weight.elements[index])) * size }
+            for objective in try Instances.objectives(48) {
+                func check(_ fitter: some Fitter) throws {
+                    let fit = try fitter.fit(weight, objective: objective, size: Self.whole, context: FitContext())
+                    #expect(fit.matrix.dense().isFinite, "\(fitter.method.name) \(size)")
+                }
+                for bits in [2, 4] {
+                    try check(ScaleSearchFitter<Quantized>(bits: bits, groupSize: 16))
+                    try check(GPTQFitter<Quantized>(bits: bits, groupSize: 16))
+                    try check(QuantizedFitter(bits: bits, groupSize: 16))
+                    try check(RoundToNearestFitter<AsymmetricQuantized>(bits: bits, groupSize: 16))
+                    try check(AsymmetricQuantizedFitter(bits: bits, groupSize: 16))
+                }
+                try check(NormalFloatFitter(groupSize: 16))
+                try check(TritPlaneFitter(planes: 2, groupSize: 16))
+            }
+        }
+    }
 }

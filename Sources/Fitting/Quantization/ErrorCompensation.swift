@@ -34,7 +34,9 @@ struct ErrorCompensation: Sendable {
     /// U, in rounding order.
     private let inverseRoot: Matrix
     /// 1 / U_jj^2, in rounding order.
-    private let importance: [Float]
+    let importance: [Float]
+    /// The positions of a group by the first of them.
+    let spanStarts: [Int: Range<Int>]
 
     /// Columns of a block, unless one group is longer.
     private static let blockSize = 128
@@ -78,6 +80,7 @@ struct ErrorCompensation: Sendable {
         self.inverseRoot = inverseRoot
         self.order = order
         self.spans = spans
+        spanStarts = Dictionary(uniqueKeysWithValues: spans.map { ($0.positions.lowerBound, $0.positions) })
     }
 
     /// Whole groups where there are any, so that a group's columns are fully compensated when its scale is chosen.
@@ -113,11 +116,10 @@ struct ErrorCompensation: Sendable {
                 }
             }
         }
-        let starts = Dictionary(uniqueKeysWithValues: spans.map { ($0.positions.lowerBound, $0.positions) })
         var scale = GroupScale()
         sweep(rows) { row, weights, position, column in
             let group = row * groups + column / groupSize
-            if let positions = starts[position] {
+            if let positions = spanStarts[position] {
                 scale = search.scale(quantizer, weights, importance, positions)
                 result.scales[group] = scale
             } else if spans.isEmpty {
