@@ -16,6 +16,8 @@ enum {
     /// Columns that share a 32-bit lane: two quads.
     WORD = 8,
     QUAD = 4,
+    /// Bytes fetched ahead at batch 1.
+    AHEAD = 4096,
     /// Rows of X whose sums wait for their scale at once.
     CHUNK = 96,
 };
@@ -36,7 +38,10 @@ INLINE void lookup_rows(
         UNROLL for (int v = 0; v < vectors; v++) sums[v] = v_zero();
         for (intptr_t k = start; k < end; k += WORD, words += height * QUAD) {
             I codes[ROW_VECTORS];
-            UNROLL for (int v = 0; v < vectors; v++) codes[v] = i_load(words + v * LANES * QUAD);
+            UNROLL for (int v = 0; v < vectors; v++) {
+                codes[v] = i_load(words + v * LANES * QUAD);
+                __builtin_prefetch(words + v * LANES * QUAD + AHEAD);
+            }
             if (k + WORD <= end) {
                 UNROLL for (int i = 0; i < WORD; i++) {
                     const V same = v_set(x[k + i]);
