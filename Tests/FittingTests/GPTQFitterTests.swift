@@ -161,6 +161,21 @@ import Testing
         }
     }
 
+    /// More groups than are solved for together: codes alone improve.
+    @Test func manyGroupsKeepTheirScales() throws {
+        let weight = Instances.random(6, 300)
+        let objective = Objective.activations(try Instances.correlatedGram(300))
+        func errors<Form: GroupQuantized>(_ form: Form.Type) throws -> [Double] {
+            try [0, 10].map { rounds in
+                try QuantizationFitter<Form>(bits: 2, groupSize: 2, rounds: rounds)
+                    .fit(weight, objective: objective, size: .fraction(9)).relativeError
+            }
+        }
+        for found in [try errors(Quantized.self), try errors(AsymmetricQuantized.self)] {
+            #expect(found[1] < found[0])
+        }
+    }
+
     @Test func zeroPointsHelpMostWithFewLevels() throws {
         let weight = Instances.random(20, 128)
         func ratio(_ bits: Int) throws -> Double {

@@ -30,7 +30,7 @@ public struct QuantizationFitter<Form: GroupQuantized>: Fitter {
     }
 
     /// Under `.frobenius` some 50 passes over the weight; otherwise columns^3 and about 3 (`rounds` + 1) rows columns^2
-    /// multiply-adds more. Rows are shared among `context.execution`'s threads.
+    /// multiply-adds more, and 40 columns^2 bytes. Rows are shared among `context.execution`'s threads.
     /// - Throws: `FittingError`, `LinearAlgebraError`.
     public func fit(
         _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
@@ -61,7 +61,7 @@ public struct QuantizationFitter<Form: GroupQuantized>: Fitter {
         guard best.relativeError > 0 else { return Fit(matrix: best.matrix, relativeError: 0, trace: trace) }
         let descent = CoordinateDescent(gram, groupSize: groupSize, quantizer: quantizer, rounds: rounds)
         let (start, groups) = (rows, (weight.columns + groupSize - 1) / groupSize)
-        let improved = try problem.pieces { range, view in
+        let improved = try problem.pieces(of: descent.rowsAtOnce) { range, view in
             var piece = QuantizedRows(rows: 0, columns: weight.columns, groupSize: groupSize)
             piece.codes = Array(
                 start.codes[range.lowerBound * weight.columns..<range.upperBound * weight.columns])
