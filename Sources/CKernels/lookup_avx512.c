@@ -4,11 +4,13 @@
 
 /// A table in one register; vectors of rows at batch 1.
 typedef __m512 L;
+typedef __m512i I;
 enum { ROW_VECTORS = 4 };
 INLINE L l_load(const float *table) { return v_load(table); }
-INLINE V l_find(L table, const void *words, int shift) {
+INLINE I i_load(const void *p) { return _mm512_loadu_si512(p); }
+INLINE V l_find(L table, I codes, int shift) {
     // Only the four lowest bits of a lane are looked at.
-    return _mm512_permutexvar_ps(_mm512_srl_epi32(_mm512_loadu_si512(words), _mm_cvtsi32_si128(shift)), table);
+    return _mm512_permutexvar_ps(_mm512_srli_epi32(codes, (unsigned)shift), table);
 }
 
 #define NAME "avx512"

@@ -1,4 +1,5 @@
-// Included once per instruction set, after its vector type, the type L of a table in registers and its l_load and l_find:
+// Included once per instruction set, after its vector type, the types L of a table in registers and I of LANES words of
+// eight codes, and their l_load, i_load and l_find:
 // products with codes of a table, and the table of functions TABLE named NAME, with the packed products of PANELS.
 //
 // One row of X multiplies codes as they are looked up. More rows share the look-up: a group of a panel becomes floats,
@@ -15,9 +16,14 @@ enum {
     /// Columns that share a 32-bit lane: two quads.
     WORD = 8,
     QUAD = 4,
+    /// Bytes fetched ahead at batch 1.
+    AHEAD = 4096,
     /// Rows of X whose sums wait for their scale at once.
-    CHUNK = 32,
+    CHUNK = 96,
 };
+
+/// Where the code of column i of a word begins.
+INLINE int code_shift(int i) { return i % QUAD * 8 + i / QUAD * 4; }
 
 /// y (+)= one row of X times `vectors` vectors of rows of a panel.
 INLINE void lookup_rows(
@@ -31,19 +37,22 @@ INLINE void lookup_rows(
         V sums[ROW_VECTORS];
         UNROLL for (int v = 0; v < vectors; v++) sums[v] = v_zero();
         for (intptr_t k = start; k < end; k += WORD, words += height * QUAD) {
+            I codes[ROW_VECTORS];
+            UNROLL for (int v = 0; v < vectors; v++) {
+                codes[v] = i_load(words + v * LANES * QUAD);
+                __builtin_prefetch(words + v * LANES * QUAD + AHEAD);
+            }
             if (k + WORD <= end) {
                 UNROLL for (int i = 0; i < WORD; i++) {
                     const V same = v_set(x[k + i]);
                     UNROLL for (int v = 0; v < vectors; v++)
-                        sums[v] = v_fma(
-                            same, l_find(table, words + v * LANES * QUAD, i % QUAD * 8 + i / QUAD * 4), sums[v]);
+                        sums[v] = v_fma(same, l_find(table, codes[v], code_shift(i)), sums[v]);
                 }
             } else {
                 for (int i = 0; k + i < end; i++) {
                     const V same = v_set(x[k + i]);
                     UNROLL for (int v = 0; v < vectors; v++)
-                        sums[v] = v_fma(
-                            same, l_find(table, words + v * LANES * QUAD, i % QUAD * 8 + i / QUAD * 4), sums[v]);
+                        sums[v] = v_fma(same, l_find(table, codes[v], code_shift(i)), sums[v]);
                 }
             }
         }
@@ -55,12 +64,14 @@ INLINE void lookup_rows(
     UNROLL for (int v = 0; v < vectors; v++) v_store(y + first + v * LANES, totals[v]);
 }
 
-/// `count` columns of a group of a panel as packed floats.
+/// A group of a panel as packed floats, columns rounded up to whole words.
 INLINE void lookup_floats(L table, const uint8_t *words, intptr_t height, intptr_t count, float *values) {
-    for (intptr_t k = 0; k < count; k++, values += height) {
-        const uint8_t *word = words + k / WORD * height * QUAD;
-        const int shift = (int)(k % QUAD * 8 + k / QUAD % 2 * 4);
-        for (intptr_t row = 0; row < height; row += LANES) v_store(values + row, l_find(table, word + row * QUAD, shift));
+    for (intptr_t k = 0; k < count; k += WORD, words += height * QUAD, values += height * WORD) {
+        for (intptr_t row = 0; row < height; row += LANES) {
+            const I codes = i_load(words + row * QUAD);
+            UNROLL for (int i = 0; i < WORD; i++)
+                v_store(values + i * height + row, l_find(table, codes, code_shift(i)));
+        }
     }
 }
 

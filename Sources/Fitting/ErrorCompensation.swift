@@ -35,6 +35,8 @@ struct ErrorCompensation: Sendable {
     let inverseRoot: Matrix
     /// 1 / U_jj^2 in the order of the sweep, but for a common factor.
     let importance: [Float]
+    /// The positions of a group by the first of them.
+    let spanStarts: [Int: Range<Int>]
 
     /// Columns of a block, unless one group is longer.
     static let blockSize = 128
@@ -82,6 +84,7 @@ struct ErrorCompensation: Sendable {
         self.inverseRoot = inverseRoot
         self.order = order
         self.spans = spans
+        spanStarts = Dictionary(uniqueKeysWithValues: spans.map { ($0.positions.lowerBound, $0.positions) })
     }
 
     /// Whole groups where there are any, so that a group's columns are fully compensated when its scale is chosen.
@@ -117,11 +120,10 @@ struct ErrorCompensation: Sendable {
                 }
             }
         }
-        let starts = Dictionary(uniqueKeysWithValues: spans.map { ($0.positions.lowerBound, $0.positions) })
         var scale = GroupScale()
         sweep(rows) { row, weights, position, column in
             let group = row * groups + column / groupSize
-            if let positions = starts[position] {
+            if let positions = spanStarts[position] {
                 scale = search.scale(quantizer, weights, importance, positions)
                 result.scales[group] = scale
             } else if spans.isEmpty {

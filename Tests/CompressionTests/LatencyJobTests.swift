@@ -103,7 +103,7 @@ import Transformers
             #expect(
                 report.allocationNotes.contains {
                     $0.hasPrefix("quantized is no faster than dense with 1 rows, so not used, at ")
-                        && $0.contains("128 x 384 (6 of 12 sizes)")
+                        && $0.contains("128 x 384 (6 of 18 sizes)")
                 })
         }
     }

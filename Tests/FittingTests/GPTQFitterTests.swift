@@ -161,6 +161,21 @@ import Testing
         }
     }
 
+    /// More groups than are solved for together: codes alone improve.
+    @Test func manyGroupsKeepTheirScales() throws {
+        let weight = Instances.random(6, 300)
+        let objective = Objective.activations(try Instances.correlatedGram(300))
+        func errors<Form: GroupQuantized>(_ form: Form.Type) throws -> [Double] {
+            try [0, 10].map { rounds in
+                try QuantizationFitter<Form>(bits: 2, groupSize: 2, rounds: rounds)
+                    .fit(weight, objective: objective, size: .fraction(9)).relativeError
+            }
+        }
+        for found in [try errors(Quantized.self), try errors(AsymmetricQuantized.self)] {
+            #expect(found[1] < found[0])
+        }
+    }
+
     @Test func zeroPointsHelpMostWithFewLevels() throws {
         let weight = Instances.random(20, 128)
         func ratio(_ bits: Int) throws -> Double {
@@ -189,6 +204,29 @@ import Testing
                     let bound = step / 2 + step * Float(1 << bits) / 512 + (largest - smallest) / 2048
                     for column in columns { #expect(abs(weight[row, column] - dense[row, column]) <= bound) }
                 }
+            }
+        }
+    }
+
+    /// Weights at the ends of what floats can hold: no trap, and nothing that is not a number.
+    @Test func hugeAndTinyWeightsAreNumbers() throws {
+        for size: Float in [1e38, 1e30, 1e-30, 0x1p-140] {
+            var weight = Instances.random(5, 48)
+            for index in weight.elements.indices { weight.elements[index] = max(-3, min(3, weight.elements[index])) * size }
+            for objective in try Instances.objectives(48) {
+                func check(_ fitter: some Fitter) throws {
+                    let fit = try fitter.fit(weight, objective: objective, size: Self.whole, context: FitContext())
+                    #expect(fit.matrix.dense().isFinite, "\(fitter.method.name) \(size)")
+                }
+                for bits in [2, 4] {
+                    try check(ScaleSearchFitter<Quantized>(bits: bits, groupSize: 16))
+                    try check(GPTQFitter<Quantized>(bits: bits, groupSize: 16))
+                    try check(QuantizedFitter(bits: bits, groupSize: 16))
+                    try check(RoundToNearestFitter<AsymmetricQuantized>(bits: bits, groupSize: 16))
+                    try check(AsymmetricQuantizedFitter(bits: bits, groupSize: 16))
+                }
+                try check(NormalFloatFitter(groupSize: 16))
+                try check(TritPlaneFitter(planes: 2, groupSize: 16))
             }
         }
     }

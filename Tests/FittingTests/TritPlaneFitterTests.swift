@@ -52,6 +52,21 @@ import Testing
         #expect(weighted.relativeError < 0.8 * plainError)
     }
 
+    @Test(arguments: [1, 2])
+    func compensationHelps(planes: Int) throws {
+        for (rows, columns) in [(24, 96), (1, 50), (70, 130)] {
+            let weight = Instances.random(rows, columns)
+            let objective = Objective.activations(try Instances.correlatedGram(columns))
+            func fit(_ compensated: Bool) throws -> Fit<TritPlanes> {
+                try TritPlaneFitter(planes: planes, groupSize: 32, compensated: compensated)
+                    .fit(weight, objective: objective, size: Self.budget)
+            }
+            let (plain, moved) = (try fit(false), try fit(true))
+            #expect(moved.relativeError < (rows > 1 ? 0.8 : 1) * plain.relativeError)
+            #expect(moved.trace == [plain.relativeError, moved.relativeError])
+        }
+    }
+
     @Test func budgetChoosesThePlanes() throws {
         let weight = Instances.random(16, 128)
         for (bytes, planes) in [(16 * 34, 1), (2 * 16 * 34 - 1, 1), (2 * 16 * 34, 2), (1 << 20, 4)] {

@@ -8,6 +8,7 @@ import Tensors
 /// its scales where that would.
 ///
 /// Coordinate descent over codes as in QuantEase (arXiv 2309.01885); blocks of columns make it products of matrices.
+/// Memory: G in floats; for every thread five matrices of `rowsAtOnce` rows, and 32 MiB.
 struct CoordinateDescent: Sendable {
     private let gram: Matrix
     private let diagonal: [Float]
@@ -19,6 +20,15 @@ struct CoordinateDescent: Sendable {
     private let rounds: Int
     private static let leastGain = 1e-3
     private static let blockSize = 64
+    /// Scales and offsets of one row that are solved for together at most; rows with more keep theirs, because systems of
+    /// equations grow with the square of them and their solution with the cube.
+    private static let mostUnknowns = 256
+    private var unknowns: Int { indicators.columns * (quantizer.hasZeroPoints ? 2 : 1) }
+
+    /// Rows to improve at once: their systems of equations take 32 MiB at most.
+    var rowsAtOnce: Int {
+        unknowns > Self.mostUnknowns ? 256 : max(16, min(256, (1 << 22) / max(1, unknowns * unknowns)))
+    }
 
     init(_ gram: Gram, groupSize: Int, quantizer: GroupQuantizer, rounds: Int) {
         self.gram = gram.matrix.converted()
@@ -40,7 +50,7 @@ struct CoordinateDescent: Sendable {
         var trace = [state.objective()]
         for _ in 0..<rounds {
             state.chooseCodes()
-            state.fitScales()
+            if unknowns <= Self.mostUnknowns { state.fitScales() }
             trace.append(state.objective())
             let (before, after) = (trace[trace.count - 2], trace[trace.count - 1])
             if !(before - after > Self.leastGain * before) { break }

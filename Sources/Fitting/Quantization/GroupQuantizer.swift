@@ -89,11 +89,12 @@ struct GroupQuantizer: Sendable {
         return best
     }
 
-    /// The code of one weight.
+    /// The code of one weight; 0 for what is no number (weights so large that their errors overflow).
     @inline(__always)
     func code(_ weight: Float, _ group: GroupScale) -> Float {
-        group.scale == 0
-            ? 0 : max(lowest, min(highest, (weight / group.scale + group.zero).rounded(.toNearestOrEven)))
+        guard group.scale != 0 else { return 0 }
+        let code = (weight / group.scale + group.zero).rounded(.toNearestOrEven)
+        return code > lowest ? (code < highest ? code : highest) : (code <= lowest ? lowest : 0)
     }
 
     /// What a code stands for.

@@ -50,8 +50,9 @@ struct QuantizationProblem<Form: GroupQuantized> {
     }
 
     /// Rows are cut into pieces by the shape alone, so that the bits do not depend on the threads.
-    func pieces<Output: Sendable>(_ body: @Sendable (Range<Int>, MatrixView) throws -> Output) throws -> [Output] {
-        let rowsAtOnce = 256
+    func pieces<Output: Sendable>(
+        of rowsAtOnce: Int = 256, _ body: @Sendable (Range<Int>, MatrixView) throws -> Output
+    ) throws -> [Output] {
         return try weight.withView { view in
             try context.execution.parallelMap((shape.rows + rowsAtOnce - 1) / rowsAtOnce) { piece in
                 try context.checkCancellation()

@@ -1,24 +1,31 @@
+import LinearAlgebra
 import StructuredMatrices
 import Tensors
 
 /// Trit-planes by alternation within each group: scales by ridge regression, trits by trying all sums. Under
-/// `.activations` weights count by the mean squares of their inputs.
+/// `.activations` weights count by the mean squares of their inputs, and errors are compensated (GPTQ): groups take their
+/// scales from the weights as compensated so far, and what a weight loses moves on. The better of the two is kept.
 public struct TritPlaneFitter: Fitter {
     public static let method = FittingMethod(
         name: "trit-planes", family: TritPlanes.family, objectives: [.frobenius, .activations],
-        summary: "ternary planes and their scales in turn, group by group", source: "PTQTP, arXiv 2509.16989")
+        summary: "ternary planes and their scales in turn, group by group", source: "PTQTP, arXiv 2509.16989, and GPTQ, arXiv 2210.17323")
 
     /// 1 to 4; nil takes as many as the budget allows.
     public var planes: Int?
     /// Consecutive weights of a row that share their scales.
     public var groupSize: Int
 
-    public init(planes: Int? = nil, groupSize: Int = 128) {
+    /// Whether rounding errors are compensated when the objective is `.activations`.
+    public var compensated: Bool
+
+    public init(planes: Int? = nil, groupSize: Int = 128, compensated: Bool = true) {
         self.planes = planes
         self.groupSize = groupSize
+        self.compensated = compensated
     }
 
-    /// At most 7 starts of 50 sweeps over every group, each trying 3^planes sums a weight. Rows are shared among
+    /// At most 7 starts of 50 sweeps over every group, each trying 3^planes sums a weight; compensated, the same again, and
+    /// columns^3 and rows columns^2 multiply-adds. Rows are shared among
     /// `context.execution`'s threads.
     /// - Throws: `FittingError`.
     public func fit(
@@ -34,8 +41,7 @@ public struct TritPlaneFitter: Fitter {
         let rows = try context.execution.parallelMap(shape.rows) { row in
             try context.checkCancellation()
             var group = TritPlaneGroup(planes: planes, groupSize: groupSize)
-            var trits = [Int8](repeating: 0, count: planes * shape.columns)
-            var scales = [Float](repeating: 0, count: planes * groups)
+            var result = TritRows(planes: planes, rows: 1, columns: shape.columns, groups: groups)
             for index in 0..<groups {
                 let columns = index * groupSize..<min(shape.columns, (index + 1) * groupSize)
                 let first = row * shape.columns
@@ -43,24 +49,49 @@ public struct TritPlaneFitter: Fitter {
                     weight.elements[first + columns.lowerBound..<first + columns.upperBound],
                     importance: importance[columns])
                 for plane in 0..<planes {
-                    scales[plane * groups + index] = fit.scales[plane]
+                    result.scales[plane * groups + index] = fit.scales[plane]
                     for column in columns {
-                        trits[plane * shape.columns + column] = group.trit(
+                        result.trits[plane * shape.columns + column] = group.trit(
                             plane: plane, of: column - columns.lowerBound)
                     }
                 }
             }
-            return (trits: trits, scales: scales)
+            return result
         }
+        let nearest = try measured(rows, planes, weight, objective, context)
+        guard compensated, let gram = objective.gram, nearest.relativeError > 0,
+            let compensation = try ErrorCompensation(
+                gram, relativeDamping: 0.01, order: .largestGroups, groupSize: groupSize)
+        else { return nearest }
+        let rowsAtOnce = 64
+        let pieces = try weight.withView { view in
+            try context.execution.parallelMap((shape.rows + rowsAtOnce - 1) / rowsAtOnce) { piece in
+                try context.checkCancellation()
+                let range = piece * rowsAtOnce..<min(shape.rows, (piece + 1) * rowsAtOnce)
+                return compensation.round(view.rows(range), groupSize: groupSize, planes: planes)
+            }
+        }
+        let moved = try measured(pieces, planes, weight, objective, context)
+        let best = moved.relativeError < nearest.relativeError ? moved : nearest
+        return Fit(
+            matrix: best.matrix, relativeError: best.relativeError, trace: [nearest.relativeError, best.relativeError])
+    }
+
+    /// The matrix of pieces of consecutive rows.
+    private func measured(
+        _ pieces: [TritRows], _ planes: Int, _ weight: Matrix, _ objective: Objective, _ context: FitContext
+    ) throws -> Fit<TritPlanes> {
         var trits: [Int8] = [], scales: [Float] = []
         for plane in 0..<planes {
-            for row in rows {
-                trits += row.trits[plane * shape.columns..<(plane + 1) * shape.columns]
-                scales += row.scales[plane * groups..<(plane + 1) * groups]
+            for piece in pieces {
+                let (tritCount, scaleCount) = (piece.trits.count / planes, piece.scales.count / planes)
+                trits += piece.trits[plane * tritCount..<(plane + 1) * tritCount]
+                scales += piece.scales[plane * scaleCount..<(plane + 1) * scaleCount]
             }
         }
         let matrix = try TritPlanes(
-            trits: trits, scales: scales, planes: planes, shape: shape, groupSize: self.groupSize)
+            trits: trits, scales: scales, planes: planes,
+            shape: MatrixShape(rows: weight.rows, columns: weight.columns), groupSize: groupSize)
         return try Fit(measuring: matrix, for: weight, objective: objective, context: context)
     }
 
@@ -74,5 +105,47 @@ public struct TritPlaneFitter: Fitter {
         return try size.largest(
             in: planes.map { $0...$0 } ?? supported, family: TritPlanes.family, shape: shape, matrix: context.name
         ) { TritPlanes.cost(shape: shape, planes: $0, groupSize: groupSize) }
+    }
+}
+
+/// Trits and scales of consecutive rows, plane by plane.
+struct TritRows: Sendable {
+    /// planes x rows x columns.
+    var trits: [Int8]
+    /// planes x rows x groups.
+    var scales: [Float]
+
+    init(planes: Int, rows: Int, columns: Int, groups: Int) {
+        trits = [Int8](repeating: 0, count: planes * rows * columns)
+        scales = [Float](repeating: 0, count: planes * rows * groups)
+    }
+}
+
+extension ErrorCompensation {
+    /// Rows rounded to sums of planes with compensation. Groups are whole in the order of columns.
+    fileprivate func round(_ rows: MatrixView, groupSize: Int, planes: Int) -> TritRows {
+        let (count, size) = (rows.rows, rows.columns)
+        let groups = (size + groupSize - 1) / groupSize
+        var result = TritRows(planes: planes, rows: count, columns: size, groups: groups)
+        var search = TritPlaneGroup(planes: planes, groupSize: groupSize)
+        var sums: [Float] = []
+        sweep(rows) { row, weights, position, column in
+            if let positions = spanStarts[position] {
+                let scales = search.fit(
+                    Array(UnsafeBufferPointer(start: weights + positions.lowerBound, count: positions.count))[...],
+                    importance: importance[positions]
+                ).scales
+                sums = search.sums(scales)
+                for plane in 0..<planes {
+                    result.scales[(plane * count + row) * groups + column / groupSize] = scales[plane]
+                }
+            }
+            let combination = TritPlaneGroup.nearest(sums, to: weights[position])
+            for plane in 0..<planes {
+                result.trits[(plane * count + row) * size + column] = search.trit(plane: plane, combination: combination)
+            }
+            return sums[combination]
+        }
+        return result
     }
 }

@@ -66,6 +66,9 @@ struct TritPlaneGroup {
     /// The trit of a weight of the last group that was fitted.
     func trit(plane: Int, of index: Int) -> Int8 { combinations[chosen[index]][plane] }
 
+    /// The trit of a combination.
+    func trit(plane: Int, combination: Int) -> Int8 { combinations[combination][plane] }
+
     /// - Parameter start: scales; nil starts from signs.
     private mutating func alternate(
         _ weights: ArraySlice<Float>, _ importance: ArraySlice<Float>, from start: [Float]?
@@ -96,24 +99,30 @@ struct TritPlaneGroup {
     private mutating func choose(
         _ weights: ArraySlice<Float>, _ importance: ArraySlice<Float>, scales: [Float]
     ) -> Double {
-        let values = combinations.map { trits in
-            zip(trits, scales).reduce(Float(0)) { $0 + Float($1.0) * $1.1 }
-        }
+        let sums = sums(scales)
         var error = 0.0
         for (index, (weight, importance)) in zip(weights, importance).enumerated() {
-            var nearest = 0
-            var distance = Float.infinity
-            for candidate in values.indices {
-                let difference = abs(weight - values[candidate])
-                if difference < distance {
-                    distance = difference
-                    nearest = candidate
-                }
-            }
+            let nearest = Self.nearest(sums, to: weight)
+            let distance = abs(weight - sums[nearest])
             chosen[index] = nearest
             error += Double(importance) * Double(distance) * Double(distance)
         }
         return error
+    }
+
+    /// What every combination of trits adds up to.
+    func sums(_ scales: [Float]) -> [Float] {
+        combinations.map { trits in zip(trits, scales).reduce(Float(0)) { $0 + Float($1.0) * $1.1 } }
+    }
+
+    /// The first combination whose sum is nearest to a weight.
+    static func nearest(_ sums: [Float], to weight: Float) -> Int {
+        var (nearest, distance) = (0, Float.infinity)
+        for candidate in sums.indices {
+            let difference = abs(weight - sums[candidate])
+            if difference < distance { (nearest, distance) = (candidate, difference) }
+        }
+        return nearest
     }
 
     /// The best scales for the chosen trits: (A + lambda I) alpha = b, lambda from 1e-8 of the mean of A's diagonal

@@ -36,8 +36,8 @@ public struct NormalFloat: StructuredMatrix {
 
     /// - Parameters:
     ///   - codes: indices into `levels` less 8, rows x columns.
-    ///   - scales: not negative, rows x ceil(columns / groupSize), quantized here.
-    /// - Throws: `StructuredMatrixError.invalidSize` for other counts, codes or scales.
+    ///   - scales: rows x ceil(columns / groupSize).
+    /// - Throws: `StructuredMatrixError.invalidSize` for other counts or codes.
     public init(codes: [Int8], scales: QuantizedScales, shape: MatrixShape, groupSize: Int) throws {
         func invalid(_ reason: String) -> StructuredMatrixError {
             .invalidSize(family: Self.family.name, shape: shape, reason: reason)
@@ -66,8 +66,9 @@ public struct NormalFloat: StructuredMatrix {
         public let steps: [Float]
         public let smallest: Float
 
-        /// - Parameter scales: finite and not negative.
+        /// - Parameter scales: brought between 0 and the largest binary16 number first.
         public init(_ scales: [Float]) {
+            let scales = scales.map { $0 > 0 ? min($0, 65504) : 0 }
             let smallest = scales.min() ?? 0
             self.smallest = smallest
             var (codes, steps): ([UInt8], [Float]) = ([], [])
