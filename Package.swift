@@ -14,6 +14,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .target(name: "CKernels"),
@@ -37,8 +38,9 @@ let package = Package(
             name: "Compression",
             dependencies: [
                 "Analysis", "Benchmarking", "CKernels", "Fitting", "LinearAlgebra", "ModelFiles", "StructuredMatrices", "Tensors", "Transformers",
-                .product(name: "Logging", package: "swift-log"),
-            ]),
+                .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
+            ],
+            resources: [.embedInCode("Recipes/Shipped")]),
         .target(
             name: "Benchmarking",
             dependencies: ["CKernels", "LinearAlgebra", "ModelFiles", "StructuredMatrices", "Tensors"]),
@@ -62,7 +64,7 @@ let package = Package(
         .testTarget(
             name: "BenchmarkingTests",
             dependencies: ["Benchmarking", "CKernels", "ModelFiles", "StructuredMatrices", "Tensors", "Transformers"]),
-        .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
+        .testTarget(name: "CompressionTests", dependencies: ["Benchmarking", "Compression", "Fitting", "Transformers"]),
         .testTarget(
             name: "tesseraTests", dependencies: ["tessera", "Benchmarking", "Fitting", "ModelFiles", "StructuredMatrices", "Tensors"], resources: [.copy("Resources")]),
     ],

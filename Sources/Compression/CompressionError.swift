@@ -28,6 +28,8 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case journalInUse(folder: String)
     case planUnreadable(file: String, reason: String)
     case planMismatch(file: String, reason: String)
+    case unknownRecipe(name: String, known: [String])
+    case recipeUnreadable(file: String, reason: String)
     case studyUnreadable(file: String, reason: String)
     case studyMismatch(file: String, differs: [String])
     case notEnoughMemory(expected: Int, got: Int)
@@ -87,6 +89,10 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
             "\(pathForMessage(file)): not a plan: \(reason)"
         case .planMismatch(let file, let reason):
             "\(pathForMessage(file)): the plan does not fit this model: \(reason)"
+        case .unknownRecipe(let name, let known):
+            "unknown recipe '\(name)', expected a YAML file or one of \(known.joined(separator: ", "))"
+        case .recipeUnreadable(let file, let reason):
+            "\(pathForMessage(file)): not a recipe: \(reason)"
         case .studyUnreadable(let file, let reason):
             "\(pathForMessage(file)): not the results of a study: \(reason)"
         case .studyMismatch(let file, let differs):

@@ -21,6 +21,7 @@ struct Tessera: ParsableCommand {
             EmbedCommand.self,
             ExportCommand.self,
             CompareCommand.self,
+            RecipeCommand.self,
             FamiliesCommand.self,
             BenchCommand.self,
         ])

@@ -5,9 +5,9 @@ import Testing
 /// the files anew.
 @Suite(.enabled(if: CommandLineTool.isBuilt, "\(CommandLineTool.skipReason)"))
 struct HelpTests {
-    static let commands = ["", "inspect", "compress", "eval", "run", "embed", "export", "compare", "families", "bench"]
+    static let commands = ["", "inspect", "compress", "eval", "run", "embed", "export", "compare", "recipe", "families", "bench"]
     /// Of commands that have some.
-    static let subcommands = ["bench models", "bench kernels", "bench make-model", "bench calibrate", "bench families"]
+    static let subcommands = ["bench models", "bench kernels", "bench make-model", "bench calibrate", "bench families", "recipe list", "recipe show", "recipe run"]
     static let all = commands + subcommands
 
     private static func help(_ command: String) throws -> CommandLineTool.Result {
@@ -41,7 +41,10 @@ struct HelpTests {
     /// A command that is added must come here too.
     @Test func everyCommandIsListedHere() throws {
         #expect(try Self.listed("") == Set(Self.commands.dropFirst()))
-        #expect(try Self.listed("bench") == Set(Self.subcommands.map { String($0.dropFirst("bench ".count)) }))
+        for command in ["bench", "recipe"] {
+            let own = Self.subcommands.filter { $0.hasPrefix(command + " ") }
+            #expect(try Self.listed(command) == Set(own.map { String($0.dropFirst(command.count + 1)) }))
+        }
     }
 
     /// The subcommands that a help text names.

@@ -20,6 +20,22 @@ package struct RandomModelShape: Sendable, Equatable {
     /// Whether the embedding is the output head too.
     package let tiedEmbeddings: Bool
 
+    package init(
+        kind: Kind, parameters: String, layers: Int, hiddenSize: Int, heads: Int, keyValueHeads: Int, intermediateSize: Int,
+        vocabularySize: Int, positions: Int, tiedEmbeddings: Bool
+    ) {
+        self.kind = kind
+        self.parameters = parameters
+        self.layers = layers
+        self.hiddenSize = hiddenSize
+        self.heads = heads
+        self.keyValueHeads = keyValueHeads
+        self.intermediateSize = intermediateSize
+        self.vocabularySize = vocabularySize
+        self.positions = positions
+        self.tiedEmbeddings = tiedEmbeddings
+    }
+
     package var headDimension: Int { hiddenSize / heads }
 
     /// Llama: the shapes of the llama2.c stories models (Karpathy 2023) and of TinyLlama-1.1B (arXiv

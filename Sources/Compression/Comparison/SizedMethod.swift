@@ -43,6 +43,23 @@ public struct SizedMethod: Sendable {
         }
     }
 
+    /// One candidate of a family, whatever the size asked for.
+    /// - Throws: `CompressionError.unknownFamily`.
+    init(_ candidate: Candidate) throws {
+        guard let source = CandidateSources.all.first(where: { $0.family.name == candidate.family }) else {
+            throw CompressionError.unknownFamily(name: candidate.family, known: CandidateSources.names)
+        }
+        method = FittingMethod(
+            name: candidate.label, family: source.family, objectives: Objective.Kind.allCases,
+            summary: source.family.summary, source: source.family.source)
+        makeFit = { weight, objective, _, context in
+            let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
+            let site = MatrixSite(name: context.name, shape: shape, role: .linear, input: nil)
+            return try source.fit(
+                candidate, CandidateContext(site: site, weight: weight, objective: objective, fit: context))
+        }
+    }
+
     public var name: String { method.name }
 
     /// - Throws: what the fitter throws.

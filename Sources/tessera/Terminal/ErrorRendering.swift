@@ -58,7 +58,7 @@ enum ErrorRendering {
         case CommandError.outputExists: EX_CANTCREAT
         case CommandError.inputNotReadable: EX_NOINPUT
         case CommandError.outputNotWritable: EX_IOERR
-        case CompressionError.invalidBudget, CompressionError.unknownFamily, CompressionError.unknownFitter,
+        case CompressionError.invalidBudget, CompressionError.unknownFamily, CompressionError.unknownFitter, CompressionError.unknownRecipe,
             CompressionError.patternMatchesNothing: EX_USAGE
         case CompressionError.journalInUse: EX_TEMPFAIL
         case TensorError.fileNotReadable, AnalysisError.notReadable, TokenizerError.unreadable: EX_NOINPUT

@@ -1,0 +1,42 @@
+import Foundation
+
+/// The recipes that ship: the files of the folder `Shipped`, built into the program, each registered here once.
+public enum MethodRecipes {
+    private static let files: [(name: String, bytes: [UInt8])] = [
+        ("svd", PackageResources.svd_yaml),
+        ("randomized-svd", PackageResources.randomized_svd_yaml),
+        ("svd-llm", PackageResources.svd_llm_yaml),
+        ("block-diagonal", PackageResources.block_diagonal_yaml),
+        ("block-shuffle", PackageResources.block_shuffle_yaml),
+        ("block-dense", PackageResources.block_dense_yaml),
+        ("monarch", PackageResources.monarch_yaml),
+        ("blast", PackageResources.blast_yaml),
+        ("round-to-nearest-8bit", PackageResources.round_to_nearest_8bit_yaml),
+        ("gptq-4bit", PackageResources.gptq_4bit_yaml),
+        ("gptq-3bit", PackageResources.gptq_3bit_yaml),
+        ("ptqtp", PackageResources.ptqtp_yaml),
+        ("magnitude-2of4", PackageResources.magnitude_2of4_yaml),
+        ("wanda-2of4", PackageResources.wanda_2of4_yaml),
+        ("wanda", PackageResources.wanda_yaml),
+    ]
+
+    public static var names: [String] { files.map(\.name) }
+
+    /// All of them, in order.
+    /// - Throws: `CompressionError.recipeUnreadable`, which a test sees to it never happens.
+    public static func all() throws -> [MethodRecipe] {
+        try files.map { try MethodRecipe(yaml: String(decoding: $0.bytes, as: UTF8.self), file: $0.name) }
+    }
+
+    /// The shipped recipe of a name, or the recipe in a file.
+    /// - Throws: `CompressionError.unknownRecipe`, `.recipeUnreadable`, `TensorError.fileNotReadable`.
+    public static func named(_ name: String) throws -> MethodRecipe {
+        if let file = files.first(where: { $0.name == name }) {
+            return try MethodRecipe(yaml: String(decoding: file.bytes, as: UTF8.self), file: file.name)
+        }
+        guard name.hasSuffix(".yaml") || name.hasSuffix(".yml") else {
+            throw CompressionError.unknownRecipe(name: name, known: names)
+        }
+        return try MethodRecipe.read(file: name)
+    }
+}

@@ -1,0 +1,141 @@
+import Fitting
+import Foundation
+import ModelFiles
+import StructuredMatrices
+import Tensors
+import Transformers
+
+/// A recipe applied to the linear matrices of a model folder: from its files to the compressed folder.
+public struct RecipeJob: Sendable {
+    public var model: String
+    public var output: String
+    public var recipe: MethodRecipe
+    public var calibration: CalibrationSource?
+    public var seed: UInt64
+    public var replacesOutput = false
+    public var context: ExecutionContext
+    public var progress: @Sendable (CompressionProgress) -> Void
+
+    public init(
+        model: String, output: String, recipe: MethodRecipe, calibration: CalibrationSource? = nil, seed: UInt64 = 0,
+        context: ExecutionContext, progress: @escaping @Sendable (CompressionProgress) -> Void = { _ in }
+    ) {
+        self.model = model
+        self.output = output
+        self.recipe = recipe
+        self.calibration = calibration
+        self.seed = seed
+        self.context = context
+        self.progress = progress
+    }
+
+    /// What was fitted, and how well.
+    public struct Outcome: Sendable {
+        public let recipe: MethodRecipe
+        public let calibration: String?
+        public let fits: ModelFits
+        public let seed: UInt64
+    }
+
+    /// Fits every matrix that the recipe takes and writes the folder, with the recipe and the errors reached beside the
+    /// weights (recipe.yaml, report.json). The same recipe, model, text and seed give the same bytes.
+    /// - Throws: `CompressionError`, `FittingError`, `ModelFileError`, `TransformersError`; nothing is written then.
+    public func run() throws -> Outcome {
+        let folder = try ModelFolder(path: model)
+        guard !folder.configuration.isCompressed else { throw CompressionError.alreadyCompressed(folder: model) }
+        let loaded = try LoadedModel.load(model)
+        let selection = MatrixSelection(scope: .linear, only: recipe.only, except: recipe.except)
+        let sites = try selection.split(loaded.model.sites).selected
+        // Refuse a destination that is taken before hours of work, not after.
+        _ = try OutputFolder(
+            destination: output, replacing: replacesOutput, requiredBytes: loaded.checkpoint.fileByteCount)
+        if recipe.needsCalibration, calibration == nil {
+            throw CompressionError.missingCalibration(reason: "the objective '\(recipe.objective.rawValue)' is made of it")
+        }
+        let calibrated = try CalibratedModel(
+            loaded, sites: sites, calibration: recipe.needsCalibration ? calibration : nil, seed: seed, context: context,
+            progress: progress)
+        let (method, size) = try sizedMethod(sites)
+        let fits = try ModelFits(
+            method, size: size, of: calibrated, objective: recipe.objective, errors: [recipe.objective],
+            precision: recipe.precision, seed: seed, context: context
+        ) { progress(CompressionProgress(stage: "fitting \(recipe.name)", done: $0, total: $1)) }
+        let outcome = Outcome(recipe: recipe, calibration: calibrated.origin, fits: fits, seed: seed)
+        let written = try RewrittenFolder(
+            source: folder, checkpoint: loaded.checkpoint, matrices: fits.matrices.map { ($0.site.name, $0.matrix) },
+            destination: output, replacing: replacesOutput)
+        try written.write(extraFiles: [
+            ("recipe.yaml", Array(recipe.text.utf8)),
+            ("report.json", outcome.json.serialized(pretty: true) + [UInt8(ascii: "\n")]),
+        ])
+        return outcome
+    }
+
+    private func sizedMethod(_ sites: [MatrixSite]) throws -> (SizedMethod, SizeShare) {
+        switch recipe.method {
+        case .fitter(let name, let size):
+            guard let method = SizedMethod.all.first(where: { $0.name == name }) else {
+                throw CompressionError.unknownFitter(name: name, known: SizedMethod.all.map(\.name))
+            }
+            return (method, size)
+        case .candidate(let candidate):
+            for site in sites {
+                if let reason = Plan.objection(to: candidate, of: site) {
+                    throw CompressionError.recipeUnreadable(file: recipe.name, reason: "'\(site.name)': \(reason)")
+                }
+            }
+            return (try SizedMethod(candidate), .share(1, of: .bytes))
+        }
+    }
+}
+
+extension RecipeJob.Outcome {
+    package var json: JSONValue {
+        var object = JSONObject()
+        object["recipe"] = .string(recipe.name)
+        object["method"] = .string(recipe.methodText)
+        object["objective"] = .string(recipe.objective.rawValue)
+        object["precision"] = .string(recipe.precision.rawValue)
+        object["calibration"] = calibration.map { .string($0) } ?? .null
+        object["seed"] = .string(String(seed))
+        object["parameters"] = JSONValue(integer: fits.cost.parameters)
+        object["bytes"] = JSONValue(integer: fits.cost.storedBytes)
+        object["multiply_adds"] = JSONValue(integer: fits.cost.multiplyAdds)
+        object["matrices"] = .array(
+            fits.matrices.map { fitted in
+                [
+                    "name": .string(fitted.site.name), "family": .string(fitted.matrix.family.name),
+                    "attributes": FamilyDescription.attributes(fitted.matrix),
+                    "bytes": JSONValue(integer: fitted.matrix.cost.storedBytes),
+                    "relative_error": fitted.errors.first.map { .number($0) } ?? .null,
+                ]
+            })
+        return .object(object)
+    }
+
+    /// One line for each matrix and one for all of them; ends with a newline.
+    package var text: String {
+        var table = TerminalTable(
+            columns: [
+                .init("matrix", wraps: true), .init("shape", .right), .init("family"), .init("bytes", .right),
+                .init("of f16", .right), .init("macs", .right), .init("error", .right),
+            ])
+        var weights = 0
+        func cells(_ head: [String], _ cost: Cost, _ count: Int, _ error: String) -> TerminalTable.Row {
+            .cells(
+                head + [
+                    FigureText.grouped(cost.storedBytes), FigureText.share(cost.storedBytes, of: 2 * count),
+                    FigureText.share(cost.multiplyAdds, of: count), error,
+                ])
+        }
+        for fitted in fits.matrices {
+            let shape = fitted.site.shape
+            weights += shape.count
+            let error = fitted.errors.first.map { FigureText.scientific($0, decimals: 1) } ?? ""
+            table.rows.append(
+                cells([fitted.site.name, shape.description, fitted.matrix.family.name], fitted.matrix.cost, shape.count, error))
+        }
+        table.rows += [.rule, cells(["all \(fits.matrices.count) matrices", "", ""], fits.cost, weights, "")]
+        return (["\(recipe.name): \(recipe.title) (\(recipe.methodText))", ""] + table.lines).joined(separator: "\n") + "\n"
+    }
+}
