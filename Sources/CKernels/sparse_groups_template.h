@@ -1,5 +1,7 @@
 // Rows in groups that share their columns: a column of x meets all rows of a group at once.
 
+enum { GROUP_AHEAD = 6 };   // steps
+
 static inline intptr_t group_column(const bool wide, const void *indices, intptr_t number) {
     return wide ? (intptr_t)((const uint32_t *)indices)[number] : (intptr_t)((const uint16_t *)indices)[number];
 }
@@ -80,23 +82,43 @@ TARGET static void groupProduct(
 #undef PRODUCT
 }
 
-/// totals [4 rows x width] += `steps` steps of four rows of one group, `vectors` vectors of a part of a tile.
+/// totals [rows x width] += `steps` steps of some rows of one group, `vectors` vectors of a part of a tile. The group's first
+/// rows fetch columns of x some steps ahead: their order is not one that the processor foresees.
 INLINE void group_tile_rows(
-    const int vectors, const intptr_t *columns, const intptr_t stride, const float *values, intptr_t steps, const float *x,
-    intptr_t width, float *totals) {
+    const int rows, const int vectors, const bool fetches, const intptr_t *columns, const intptr_t stride,
+    const float *values, intptr_t steps, const float *x, intptr_t width, float *totals) {
+    enum { ahead = GROUP_AHEAD };
     V sums[16], inputs[4];
-    UNROLL for (int r = 0; r < 4; r++)
-        UNROLL for (int v = 0; v < vectors; v++) sums[r * 4 + v] = v_load(totals + r * width + v * LANES);
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int v = 0; v < vectors; v++) sums[r * vectors + v] = v_load(totals + r * width + v * LANES);
     for (intptr_t step = 0; step < steps; step++) {
         const float *source = x + columns[step * stride] * width;
+        if (fetches) {
+            const float *next = x + columns[(step + ahead) * stride] * width;
+            UNROLL for (int v = 0; v < vectors * LANES; v += 16) __builtin_prefetch(next + v, 0, 3);
+        }
         UNROLL for (int v = 0; v < vectors; v++) inputs[v] = v_load(source + v * LANES);
-        UNROLL for (int r = 0; r < 4; r++) {
+        UNROLL for (int r = 0; r < rows; r++) {
             const V weight = v_set(values[step * 16 + r]);
-            UNROLL for (int v = 0; v < vectors; v++) sums[r * 4 + v] = v_fma(weight, inputs[v], sums[r * 4 + v]);
+            UNROLL for (int v = 0; v < vectors; v++)
+                sums[r * vectors + v] = v_fma(weight, inputs[v], sums[r * vectors + v]);
         }
     }
-    UNROLL for (int r = 0; r < 4; r++)
-        UNROLL for (int v = 0; v < vectors; v++) v_store(totals + r * width + v * LANES, sums[r * 4 + v]);
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int v = 0; v < vectors; v++) v_store(totals + r * width + v * LANES, sums[r * vectors + v]);
+}
+
+/// All rows of a slice, `rows` of them (a divisor of the group) at a time.
+INLINE void group_tile_slice(
+    const int rows, const int vectors, const intptr_t group, const intptr_t *columns, const float *values, intptr_t steps,
+    const float *x, intptr_t width, float *totals) {
+    for (intptr_t row = 0; row < 16; row += rows) {
+        const intptr_t *own = columns + row / group;
+        float *target = totals + row * width;
+        if (row % group == 0)
+            group_tile_rows(rows, vectors, true, own, 16 / group, values + row, steps, x, width, target);
+        else group_tile_rows(rows, vectors, false, own, 16 / group, values + row, steps, x, width, target);
+    }
 }
 
 /// Slice after slice, 64 steps at a time, so that their columns of a part of the tile stay in the first-level cache
@@ -104,10 +126,10 @@ INLINE void group_tile_rows(
 TARGET static void groupTile(
     const tessera_row_groups *w, const float *xt, float *y, intptr_t yStride, intptr_t batch, intptr_t first,
     intptr_t last) {
-    enum { most = 64 };
+    enum { most = 64, beyond = GROUP_AHEAD };
     _Alignas(64) float totals[16 * TESSERA_TILE];
     _Alignas(64) float decoded[most * 16];
-    intptr_t columns[most * 4];
+    intptr_t columns[(most + beyond) * 4];
     const intptr_t perSlice = 16 / w->group;
     for (intptr_t slice = first; slice < last; slice++) {
         for (intptr_t i = 0; i < 16 * tessera_tile_width(batch); i++) totals[i] = 0;
@@ -123,24 +145,31 @@ TARGET static void groupTile(
                 values = decoded;
             }
             for (intptr_t i = 0; i < steps * perSlice; i++) columns[i] = group_column(w->wide, w->indices, at * perSlice + i);
+            for (intptr_t i = 0; i < beyond * perSlice; i++) columns[steps * perSlice + i] = 0;
             for (intptr_t part = 0; part < batch; part += TESSERA_TILE_PART) {
                 const intptr_t width = tessera_part_width(batch, part);
-                for (intptr_t v = 0; v < width; v += GROUP_VECTORS * LANES)
-                    for (intptr_t row = 0; row < 16; row += 4) {
-                        const float *x = xt + part * w->columns + v;
-                        float *target = totals + part * 16 + row * width + v;
-#define VECTORS(COUNT) \
-    group_tile_rows(COUNT, columns + row / w->group, perSlice, values + row, steps, x, width, target)
-                        switch (nm_smaller(width - v, GROUP_VECTORS * LANES) / LANES) {
-                        case 1: VECTORS(1); break;
-                        case 2: VECTORS(2); break;
+                for (intptr_t v = 0; v < width; v += GROUP_VECTORS * LANES) {
+                    const float *x = xt + part * w->columns + v;
+                    float *target = totals + part * 16 + v;
+#define ROWS(COUNT, VECTORS) group_tile_slice(COUNT, VECTORS, w->group, columns, values, steps, x, width, target)
+                    switch (nm_smaller(width - v, GROUP_VECTORS * LANES) / LANES) {
+                    // Narrow parts take more rows, whose chains hide the latency of a multiply-add.
+                    case 1:
+                        if (w->group == 16) ROWS(16, 1);
+                        else if (w->group == 8) ROWS(8, 1);
+                        else ROWS(4, 1);
+                        break;
+                    case 2:
+                        if (w->group >= 8 && GROUP_VECTORS > 2) ROWS(8, 2);
+                        else ROWS(4, 2);
+                        break;
 #if GROUP_VECTORS > 2
-                        case 3: VECTORS(3); break;
-                        case 4: VECTORS(4); break;
+                    case 3: ROWS(4, 3); break;
+                    case 4: ROWS(4, 4); break;
 #endif
-                        }
-#undef VECTORS
                     }
+#undef ROWS
+                }
             }
         }
         const intptr_t valid = nm_smaller(w->rows - 16 * slice, 16);

@@ -19,6 +19,7 @@ public final class Gram: Sendable {
     /// See above.
     public static let defaultDamping = 0.01
     private let cachedRoot = Mutex<SymmetricRoot?>(nil)
+    private let cachedSweep = Mutex<ErrorCompensation?>(nil)
 
     /// - Parameter matrix: X^T X / N, columns x columns; both triangles are read and averaged.
     /// - Throws: `FittingError.gramNotSquare`, `.notFiniteGram`.
@@ -68,6 +69,19 @@ public final class Gram: Sendable {
             let root = try SymmetricRoot(matrix)
             cached = root
             return root
+        }
+    }
+
+    /// What sweeps in the order of the columns need, computed at the first call and kept (4 columns^2 bytes): with more
+    /// damping where G is too nearly singular to invert, nil where it is zero. About columns^3 multiply-adds.
+    /// - Throws: `LinearAlgebraError.noConvergence`.
+    func sweep() throws -> ErrorCompensation? {
+        try cachedSweep.withLock { cached in
+            for damping in [0, 1e-6, 1e-4, 1e-2] where cached == nil {
+                cached = try ErrorCompensation(
+                    self, relativeDamping: damping, order: .stored, groupSize: ErrorCompensation.blockSize)
+            }
+            return cached
         }
     }
 

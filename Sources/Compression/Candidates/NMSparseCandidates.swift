@@ -3,12 +3,13 @@ import StructuredMatrices
 import Tensors
 import Transformers
 
-/// A quarter to three quarters of the weights in groups of 4, 8 and 16 where they divide the columns.
+/// A fifth to three quarters of the weights in the widest groups that divide the columns (of groups with as many kept they hold
+/// the others, so they are closer), and 2:4, which is faster in some batches.
 ///
 /// At half of the multiply-adds no family so far keeps more of a trained matrix; in bytes integers do, so that there it is only
 /// tried where asked for.
 public struct NMSparseCandidates: CandidateSource {
-    private static let forms = [(4, 16), (6, 16), (2, 4), (4, 8), (8, 16), (10, 16), (12, 16)]
+    private static let forms: [(group: Int, kept: ClosedRange<Int>)] = [(16, 3...12), (8, 2...6), (4, 1...3)]
     /// Wider matrices are fitted without exact refits, whose work grows with columns^3 for every row.
     private static let widestRefit = 2048
 
@@ -21,8 +22,10 @@ public struct NMSparseCandidates: CandidateSource {
     public func isDefault(for quantity: Budget.Quantity) -> Bool { quantity != .bytes }
 
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
-        Self.forms.filter { site.shape.columns % $0.1 == 0 }
-            .map { Candidate(family: family.name, options: ["kept": $0.0, "group": $0.1]) }
+        guard let (group, kept) = Self.forms.first(where: { site.shape.columns % $0.group == 0 }) else { return [] }
+        return (kept.map { ($0, group) } + (group == 4 ? [] : [(2, 4)])).map {
+            Candidate(family: family.name, options: ["kept": $0, "group": $1])
+        }
     }
 
     public func cost(of candidate: Candidate, shape: MatrixShape, precision: Precision) -> Cost {

@@ -46,7 +46,7 @@ public struct SizedMethod: Sendable {
     /// One candidate of a family, whatever the size asked for.
     /// - Throws: `CompressionError.unknownFamily`.
     init(_ candidate: Candidate) throws {
-        guard let source = CandidateSources.all.first(where: { $0.family.name == candidate.family }) else {
+        guard let source = CandidateSources.all.first(where: { $0.name == candidate.family }) else {
             throw CompressionError.unknownFamily(name: candidate.family, known: CandidateSources.names)
         }
         method = FittingMethod(

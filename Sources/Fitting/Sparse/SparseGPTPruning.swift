@@ -5,25 +5,21 @@ import Tensors
 ///
 /// Weights are chosen by w^2 / U_jj^2 once everything before them is compensated: group by group for N:M; for pools wider
 /// than a block of columns block by block, each row keeping as many of a block as it has among the best of its pool at the
-/// start.
+/// start. Damping is the Gram matrix's own, as everywhere.
 public struct SparseGPTPruning: PruningMethod {
     public static let name = "sparsegpt"
     public static let summary = "column by column, errors compensated in the columns still to come"
     public static let source = "SparseGPT, arXiv 2301.00774"
     public static let objectives: [Objective.Kind] = [.activations]
 
-    /// Added to the Gram matrix's diagonal, times its mean, on top of the Gram matrix's own damping.
-    public var damping: Double
+    public init() {}
 
-    public init() { self.init(damping: 0) }
-    public init(damping: Double) { self.damping = damping }
-
-    /// columns^3 + rows columns^2 multiply-adds; rows are shared among `context.execution`'s threads. Under `.frobenius`, and
-    /// where all inputs are zero, the magnitude rule, which is exact there.
+    /// rows columns^2 multiply-adds, and once for a Gram matrix columns^3; rows are shared among `context.execution`'s
+    /// threads. Under `.frobenius`, and where all inputs are zero, the magnitude rule, which is exact there.
     public func prune(
         _ weight: Matrix, objective: Objective, pattern: SparsityPattern, context: FitContext
     ) throws -> PrunedWeight {
-        guard let gram = objective.gram, let compensation = try compensation(gram) else {
+        guard let gram = objective.gram, let compensation = try gram.sweep() else {
             return try MagnitudePruning().prune(weight, objective: objective, pattern: pattern, context: context)
         }
         let start = WeightMask(best: weight, importance: compensation.importance.map(Double.init), pattern: pattern)
@@ -43,18 +39,6 @@ public struct SparseGPTPruning: PruningMethod {
         let values = Matrix(rows: weight.rows, columns: weight.columns, elements: pieces.flatMap(\.values))
         return PrunedWeight(
             values: values, mask: mask, trace: [try objective.error(of: values, for: weight, name: context.name)])
-    }
-
-    /// More damping where G is too nearly singular to invert.
-    private func compensation(_ gram: Gram) throws -> ErrorCompensation? {
-        for damping in [damping, 1e-6, 1e-4, 1e-2] where damping >= self.damping {
-            if let found = try ErrorCompensation(
-                gram, relativeDamping: damping, order: .stored, groupSize: ErrorCompensation.blockSize)
-            {
-                return found
-            }
-        }
-        return nil
     }
 }
 
