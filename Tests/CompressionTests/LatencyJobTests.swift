@@ -15,7 +15,7 @@ import Transformers
     /// Bytes cost a tenth of a nanosecond each, and a product 200 more; integers of 2 and 3 bits are slow to
     /// unpack.
     static func nanoseconds(_ key: ProductKey) throws -> Double {
-        let source = try #require(CandidateSources.all.first { $0.family.name == key.candidate.family })
+        let source = try #require(CandidateSources.all.first { $0.name == key.candidate.family })
         let bytes = source.cost(of: key.candidate, shape: key.shape, precision: key.precision).storedBytes
         let isSlow = ["2", "3"].contains(key.candidate.options["bits"].map { "\($0)" } ?? "")
         return 200 + Double(bytes) / (isSlow ? 1 : 10)

@@ -204,10 +204,9 @@ public enum CandidateSources {
             throw CompressionError.unknownFamily(name: name, known: self.names)
         }
         return all.filter { source in
-            let name = source.family.name
-            return name == Dense.family.name || (names.isEmpty ? quantities.contains(where: source.isDefault(for:)) : names.contains(name))
             let name = source.name
-            return name == Dense.family.name || (names.isEmpty ? source.isDefault : names.contains(name))
+            let isWanted = names.isEmpty ? quantities.contains(where: source.isDefault(for:)) : names.contains(name)
+            return isWanted || name == Dense.family.name
         }
     }
 }

@@ -30,7 +30,7 @@ public struct QuantizedLowRankCandidates: CandidateSource {
 
     public func cost(of candidate: Candidate, shape: MatrixShape, precision: Precision) -> Cost {
         .lowRank(candidate["rank"], shape: shape, precision: precision)
-            + QuantizedFitter.cost(shape: shape, bits: candidate["bits"], groupSize: max(1, candidate["groupSize"]))
+            + Quantized.cost(shape: shape, bits: candidate["bits"], groupSize: max(1, candidate["groupSize"]))
     }
 
     public func specimen(
