@@ -54,6 +54,31 @@ INLINE V v_replace_from(V a, V b, const int lane) {
     return _mm256_blend_ps(a, b, 0xf0);
 }
 
+#if defined(__GNUC__)
+#define KEEP_SHUFFLES(a) __asm__("" : "+x"(a))
+#else
+#define KEEP_SHUFFLES(a)
+#endif
+/// Values of 1, 2 or 4 neighbouring rows with one load, and one of them in every lane.
+INLINE V v_load_neighbours(const int count, const float *p) {
+    if (count == 1) return v_set(*p);
+    V a = count == 4 ? _mm256_broadcast_ps((const __m128 *)(const void *)p)
+                     : _mm256_castsi256_ps(_mm256_broadcastq_epi64(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+    // Unseen by the compiler, which would make a load of every shuffle.
+    KEEP_SHUFFLES(a);
+    return a;
+}
+INLINE V v_neighbour(const int count, V a, const int which) {
+    if (count == 1) return a;
+    if (count == 2) return which == 0 ? _mm256_moveldup_ps(a) : _mm256_movehdup_ps(a);
+    switch (which) {
+    case 0: return _mm256_permute_ps(a, 0x00);
+    case 1: return _mm256_permute_ps(a, 0x55);
+    case 2: return _mm256_permute_ps(a, 0xaa);
+    default: return _mm256_permute_ps(a, 0xff);
+    }
+}
+
 INLINE void transpose_square(const float *source, intptr_t sourceStride, float *target, intptr_t targetStride) {
     __m256 b[8];
     for (int i = 0; i < 8; i += 4) {

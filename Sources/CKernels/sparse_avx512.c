@@ -8,7 +8,7 @@ typedef __m512 Window;
 
 enum {
     NM_VECTORS = 4, NM_BATCH = 4,              // 16 sums, 4 words of places, 4 windows of x
-    NM_TILE_SUMS = 16, NM_BLOCK_CHUNKS = 8, NM_STEP_FLOATS = 2048, SLICE_COLUMNS = 64,
+    NM_TILE_SUMS = 16, NM_BLOCK_CHUNKS = 8, NM_STEP_FLOATS = 4096, SLICE_COLUMNS = 64,
 };
 #define NM_BATCH_OF_TWO 1
 #define GROUP_SLICES 4
@@ -39,6 +39,31 @@ INLINE V v_where_longer(I lengths, uint32_t step, V longer, V other) {
 
 /// The lanes from `lane` on replaced.
 INLINE V v_replace_from(V a, V b, const int lane) { return _mm512_mask_mov_ps(a, (__mmask16)(0xffffu << lane), b); }
+
+#if defined(__GNUC__)
+#define KEEP_SHUFFLES(a) __asm__("" : "+v"(a))
+#else
+#define KEEP_SHUFFLES(a)
+#endif
+/// Values of 1, 2 or 4 neighbouring rows with one load, and one of them in every lane.
+INLINE V v_load_neighbours(const int count, const float *p) {
+    if (count == 1) return v_set(*p);
+    V a = count == 4 ? _mm512_broadcast_f32x4(_mm_loadu_ps(p))
+                     : _mm512_castsi512_ps(_mm512_broadcastq_epi64(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+    // Unseen by the compiler, which would make a load of every shuffle.
+    KEEP_SHUFFLES(a);
+    return a;
+}
+INLINE V v_neighbour(const int count, V a, const int which) {
+    if (count == 1) return a;
+    if (count == 2) return which == 0 ? _mm512_moveldup_ps(a) : _mm512_movehdup_ps(a);
+    switch (which) {
+    case 0: return _mm512_permute_ps(a, 0x00);
+    case 1: return _mm512_permute_ps(a, 0x55);
+    case 2: return _mm512_permute_ps(a, 0xaa);
+    default: return _mm512_permute_ps(a, 0xff);
+    }
+}
 
 INLINE void transpose_square(const float *source, intptr_t sourceStride, float *target, intptr_t targetStride) {
     __m512 a[16], b[16];

@@ -63,6 +63,23 @@ INLINE V v_where_longer(I lengths, uint32_t step, V longer, V other) {
 /// Never asked for: groups are at least as many as the lanes.
 INLINE V v_replace_from(V a, V b, const int lane) { return lane == 0 ? b : a; }
 
+/// Values of 1, 2 or 4 neighbouring rows with one load, and one of them in every lane.
+INLINE V v_load_neighbours(const int count, const float *p) {
+    if (count == 1) return v_set(*p);
+    if (count == 4) return v_load(p);
+    float32x2_t two = vld1_f32(p);
+    return vcombine_f32(two, two);
+}
+INLINE V v_neighbour(const int count, V a, const int which) {
+    if (count == 1) return a;
+    switch (which) {
+    case 0: return vdupq_laneq_f32(a, 0);
+    case 1: return vdupq_laneq_f32(a, 1);
+    case 2: return vdupq_laneq_f32(a, 2);
+    default: return vdupq_laneq_f32(a, 3);
+    }
+}
+
 INLINE void transpose_square(const float *source, intptr_t sourceStride, float *target, intptr_t targetStride) {
     float32x4x2_t ab = vtrnq_f32(v_load(source), v_load(source + sourceStride));
     float32x4x2_t cd = vtrnq_f32(v_load(source + 2 * sourceStride), v_load(source + 3 * sourceStride));

@@ -7,20 +7,26 @@
 #define KEEP_IN_REGISTER(pointer)
 #endif
 
+enum {
+    NM_AHEAD_CHUNKS = 6,       // between what is multiplied and what is brought nearer from memory
+};
+
 /// Some chunks of a panel with their values as f32, [entry][row of the panel].
 typedef struct nm_block {
     const uint32_t *words[NM_BLOCK_CHUNKS];
     const float *values[NM_BLOCK_CHUNKS];
+    const uint8_t *next[NM_BLOCK_CHUNKS];  // what is brought nearer while the panel meets the chunk: a later one as it is packed
     intptr_t first[NM_BLOCK_CHUNKS + 1];   // entries before each chunk, and before the end
 } nm_block;
 
 /// sums[rows][vectors] += one chunk for rows of the panel from `row`. x is the tile [columns x vectors * LANES].
 ///
-/// Weights are read lane by lane and columns in no order, which the processor does not foresee: while a panel's 64 rows meet
-/// a chunk, each fetches its share of the next chunk and of the columns that it will meet.
+/// Loads are what limits this loop, one for every multiply-add, so weights of neighbouring rows come with one load and are
+/// spread by shuffles. Weights are read lane by lane and columns in no order, which the processor does not foresee: while
+/// a panel's 64 rows meet a chunk, each fetches its share of a later chunk and of the columns `ahead` chunks further.
 INLINE void nm_tile_rows(
     const int rows, const int vectors, const int bits, const int kept, const intptr_t height, const nm_layout layout,
-    const nm_block *block, int chunk, const float *x, intptr_t row, V *sums) {
+    const nm_block *block, int chunk, int ahead, const float *x, intptr_t row, V *sums) {
     const int window = bits == 2 ? 4 : 16, most = bits == 2 ? 16 : 8, width = vectors * LANES;
     const uint32_t mask = (1u << bits) - 1;
     const float *values = block->values[chunk] + row;
@@ -28,18 +34,21 @@ INLINE void nm_tile_rows(
     uint32_t words[NM_TILE_SUMS];
     UNROLL for (int r = 0; r < rows; r++) words[r] = block->words[chunk][row + r];
     if (kept > 0 && count == most) {
+        const int together = rows % 4 == 0 ? 4 : rows % 2 == 0 ? 2 : 1;
         const int columns = most / (kept > 0 ? kept : 1) * window, lines = columns * width / 16 / TESSERA_PANEL_ROWS;
         x += first / (kept > 0 ? kept : 1) * window * width;
-        const float *nextValues = values - row + most * height + row * (most + 1) * height / TESSERA_PANEL_ROWS;
-        const float *nextColumns = x + (columns * width + row * lines * 16);
+        const uint8_t *nextValues = block->next[chunk] + row * 4 * (most + 1);
+        const float *nextColumns = x + (ahead * columns * width + row * lines * 16);
+        V neighbours = v_zero();
         UNROLL for (int entry = 0; entry < most; entry++)
             UNROLL for (int r = 0; r < rows; r++) {
-                if (entry < lines) __builtin_prefetch(nextColumns + (r * lines + entry) * 16, 0, 2);
-                if (entry == most / 2) __builtin_prefetch(nextValues + r * (most + 1), 0, 2);
-                const float *source =
-                    x + (entry / (kept > 0 ? kept : 1) * window + (words[r] >> (bits * entry) & mask)) * width;
+                if (entry < lines) __builtin_prefetch(nextColumns + (r * lines + entry) * 16, 0, 3);
+                if (entry == most / 2) __builtin_prefetch(nextValues + r * 4 * (most + 1), 0, 2);
+                if (r % together == 0) neighbours = v_load_neighbours(together, values + entry * height + r);
+                const V weight = v_neighbour(together, neighbours, r % together);
+                const float *source = x + (words[r] >> (bits * entry) & mask) * width;
                 KEEP_IN_REGISTER(source);
-                const V weight = v_set(values[entry * height + r]);
+                source += entry / (kept > 0 ? kept : 1) * window * width;
                 UNROLL for (int v = 0; v < vectors; v++)
                     sums[r * vectors + v] = v_fma(weight, v_load(source + v * LANES), sums[r * vectors + v]);
             }
@@ -65,7 +74,7 @@ INLINE void nm_tile_rows(
 /// Adds chunks from ..< to of a block to `valid` rows of a panel's totals [rows x vectors * LANES].
 INLINE void nm_tile_panel(
     const int rows, const int vectors, const int bits, const int kept, const intptr_t height, const nm_layout layout,
-    const nm_block *block, int from, int to, const float *x, intptr_t valid, float *totals) {
+    const nm_block *block, int from, int to, int ahead, const float *x, intptr_t valid, float *totals) {
     const int width = vectors * LANES;
     const bool fresh = block->first[from] == 0;
     V sums[NM_TILE_SUMS];
@@ -75,7 +84,7 @@ INLINE void nm_tile_panel(
         float *target = totals + row * width; \
         UNROLL for (int i = 0; i < N * vectors; i++) sums[i] = fresh ? v_zero() : v_load(target + i * LANES); \
         for (int chunk = from; chunk < to; chunk++) \
-            nm_tile_rows(N, vectors, bits, kept, height, layout, block, chunk, x, row, sums); \
+            nm_tile_rows(N, vectors, bits, kept, height, layout, block, chunk, ahead, x, row, sums); \
         UNROLL for (int i = 0; i < N * vectors; i++) v_store(target + i * LANES, sums[i]); \
     }
     ROWS(rows)
@@ -85,27 +94,34 @@ INLINE void nm_tile_panel(
 
 /// The same for any width; panels of whole height know it when compiled.
 INLINE void nm_tile_width(
-    const int bits, const int kept, const nm_layout layout, const nm_block *block, int from, int to, const float *x,
-    intptr_t width, intptr_t height, intptr_t valid, float *totals) {
+    const int bits, const int kept, const nm_layout layout, const nm_block *block, int from, int to, int ahead,
+    const float *x, intptr_t width, intptr_t height, intptr_t valid, float *totals) {
 #define VECTORS(COUNT, ROWS) \
     case COUNT: \
         if (height == TESSERA_PANEL_ROWS && valid == TESSERA_PANEL_ROWS) \
             nm_tile_panel( \
-                ROWS, COUNT, bits, kept, TESSERA_PANEL_ROWS, layout, block, from, to, x, TESSERA_PANEL_ROWS, totals); \
-        else nm_tile_panel(1, COUNT, bits, 0, height, layout, block, from, to, x, valid, totals); \
+                ROWS, COUNT, bits, kept, TESSERA_PANEL_ROWS, layout, block, from, to, ahead, x, TESSERA_PANEL_ROWS, \
+                totals); \
+        else nm_tile_panel(1, COUNT, bits, 0, height, layout, block, from, to, ahead, x, valid, totals); \
         break;
     switch (width / LANES) { NM_TILE_CASES }
 #undef VECTORS
 }
 
-/// Values of a chunk as f32 in the order [entry][row].
+/// Values of a chunk as f32 in the order [entry][row], with room for an even number of entries.
 INLINE void nm_decode(tessera_panel_format format, const uint8_t *values, intptr_t count, intptr_t height, float *decoded) {
-    for (intptr_t entry = 0; entry < count; entry++)
-        for (intptr_t row = 0; row < height; row += LANES)
-            v_store(
-                decoded + entry * height + row,
-                format == TESSERA_PANEL_F16 ? nm_values(TESSERA_PANEL_F16, (int)entry, values, height, row)
-                                            : nm_values(TESSERA_PANEL_BF16, (int)entry, values, height, row));
+    if (format == TESSERA_PANEL_F16) {
+        const uint16_t *halves = (const uint16_t *)(const void *)values;
+        for (intptr_t i = 0; i < count * height; i += LANES) v_store(decoded + i, v_from_half(halves + i));
+        return;
+    }
+    const uint32_t *pairs = (const uint32_t *)(const void *)values;
+    for (intptr_t entry = 0; entry < count; entry += 2, pairs += height, decoded += 2 * height)
+        for (intptr_t row = 0; row < height; row += LANES) {
+            const I pair = i_load(pairs + row);
+            v_store(decoded + row, v_from_low(pair));
+            v_store(decoded + height + row, v_from_high(pair));
+        }
 }
 
 /// Panel after panel; a few chunks of it at a time meet every part of the tile, so that weights are read once and the
@@ -130,6 +146,9 @@ INLINE void nm_tile(
                 block.words[chunks] = (const uint32_t *)(const void *)source;
                 block.values[chunks] = (const float *)(const void *)(source + 4 * height);
                 block.first[chunks] = first;
+                // f32 is read where it lies, from a little later on; other formats are decoded a block at a time.
+                const intptr_t whole = nm_chunk_bytes(layout, shape.format, layout.chunk, height);
+                block.next[chunks] = source + (shape.format == TESSERA_PANEL_F32 ? NM_AHEAD_CHUNKS : NM_BLOCK_CHUNKS) * whole;
                 if (shape.format != TESSERA_PANEL_F32) {
                     float *target = decoded + chunks * 16 * TESSERA_PANEL_ROWS;
                     nm_decode(shape.format, source + 4 * height, count, height, target);
@@ -142,7 +161,7 @@ INLINE void nm_tile(
             for (intptr_t part = 0; part < batch; part += TESSERA_TILE_PART)
                 for (int chunk = 0; chunk < chunks; chunk += step)
                     nm_tile_width(
-                        bits, kept, layout, &block, chunk, (int)nm_smaller(chunk + step, chunks),
+                        bits, kept, layout, &block, chunk, (int)nm_smaller(chunk + step, chunks), step,
                         xt + part * shape.columns, tessera_part_width(batch, part), height, valid,
                         totals + part * TESSERA_PANEL_ROWS);
         }

@@ -49,6 +49,21 @@ import Testing
         }
     }
 
+    /// BLAST is multiplied whole up to 256 components and in slices above.
+    @Test(arguments: Precision.allCases, [256, 257, 300])
+    func componentsInSlices(precision: Precision, rank: Int) {
+        var generator = SeededGenerator(seed: 8, stream: "\(precision) \(rank)")
+        let matrix = BLAST(
+            u: .random([3, 20, rank], precision, &generator), s: .random([3, 3, rank], precision, &generator),
+            v: .random([3, 30, rank], precision, &generator))
+        let prepared = matrix.prepared(PreparationOptions())
+        let dense = matrix.dense()
+        let x = Matrix.random(rows: 100, columns: 90, using: &generator)
+        let alone = product(prepared, x, threads: 1)
+        #expect(alone.largestError(dense.reference(x)) < 2e-5)
+        #expect(product(prepared, x, threads: 3).bits.elementsEqual(alone.bits))
+    }
+
     @Test func emptyBatchDoesNothing() {
         for instance in Specimen.large {
             let x = Matrix(rows: 0, columns: instance.matrix.shape.columns)

@@ -27,7 +27,7 @@ struct PreparedChain: PreparedProduct {
         live = longest > 2 ? 2 : 1
         // Intermediate results stay in a core's own cache; weights from further away are read as seldom as that allows.
         let rows = Self.cachedFloats / max(1, live * hidden)
-        tile = min(Self.largestTile, max(Self.smallestTile, rows / Self.smallestTile * Self.smallestTile))
+        tile = min(Self.largestTile, max(Self.smallestTile, rows / Self.tileStep * Self.tileStep))
     }
 
     init(shape: MatrixShape, stages: [PreparedStage]) { self.init(shape: shape, terms: [stages]) }
@@ -45,8 +45,11 @@ struct PreparedChain: PreparedProduct {
     private static let cachedBytes = 1 << 20
     /// Intermediate results that do.
     private static let cachedFloats = 3 << 16
-    private static let smallestTile = 24
+    /// Rows that pay for reading the weights again, and for widening those of 16 bits: below, intermediate results are
+    /// better left to the next cache.
+    private static let smallestTile = 96
     private static let largestTile = 240
+    private static let tileStep = 24
 
     func apply(
         _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker

@@ -66,15 +66,19 @@ extension Monarch {
 }
 
 extension BLAST {
-    /// Components that are multiplied together: the middle results of a slice stay in cache, those of all would not.
+    /// Components that are multiplied together where there are more than `unsliced`: the middle results of a slice stay in
+    /// cache, those of all would not.
     private static let slice = 64
+    /// So few components that their middle results are small, and the products of slices would be too small to be fast.
+    private static let unsliced = 256
 
     /// A sum over slices of components, each a BLAST matrix of its own.
     public func prepared(_ options: PreparationOptions) -> any PreparedProduct {
         let (left, right, middle) = (u.matrix, v.matrix, s.matrix)
         let (blocks, blockRows, blockColumns) = (blocks, u.shape[1], v.shape[1])
-        let terms = stride(from: 0, to: rank, by: Self.slice).map { first -> [PreparedStage] in
-            let width = min(Self.slice, rank - first)
+        let slice = rank <= Self.unsliced ? rank : Self.slice
+        let terms = stride(from: 0, to: rank, by: slice).map { first -> [PreparedStage] in
+            let width = min(slice, rank - first)
             let v = PackedMatrix(count: blocks, rows: width, columns: blockColumns, precision: v.precision, options) { block, body in
                 Matrix(rows: width, columns: blockColumns) { right[block * blockColumns + $1, first + $0] }.withView(body)
             }
