@@ -16,11 +16,11 @@ struct EncoderFitTests {
         let threads = ExecutionContext(threads: 2)
         let entries = try EncoderMatrices(context: threads).entries
         #expect(entries.count == 36)
-        let names = Self.chosen == "all" ? ["monarch-sweeps", "blast-sweeps"] : Self.chosen?.split(separator: ",").map(String.init) ?? []
-        let size = SizeBudget.fraction(0.5)
+        let names = Self.chosen == "all" ? ["monarch-sweeps", "blast-sweeps", "interpolative-svd"] : Self.chosen?.split(separator: ",").map(String.init) ?? []
+        @Sendable func size(_ weight: Matrix) -> SizeBudget { .parameters(weight.count / 2) }
         let baselines = try threads.parallelMap(entries.count) { index in
             try ActivationSVDFitter().fit(
-                entries[index].weight, objective: entries[index].objective, size: size
+                entries[index].weight, objective: entries[index].objective, size: size(entries[index].weight)
             ).relativeError
         }
         for name in names {
@@ -30,7 +30,8 @@ struct EncoderFitTests {
             let fits = try threads.parallelMap(entries.count) { index -> (error: Double, parameters: Int, seconds: Duration) in
                 let start = clock.now
                 let fit = try fitter.fitAny(
-                    entries[index].weight, objective: entries[index].objective, size: size, context: FitContext())
+                    entries[index].weight, objective: entries[index].objective, size: size(entries[index].weight),
+                    context: FitContext())
                 return (fit.relativeError, fit.matrix.cost.parameters, clock.now - start)
             }
             let wins = zip(fits, baselines).count { $0.error < $1 }
@@ -40,7 +41,7 @@ struct EncoderFitTests {
                     "  \(entry.name)  svd \(baseline)  \(fit.error)  ratio \(fit.error / baseline)  \(fit.seconds)")
             }
             print(lines.joined(separator: "\n"))
-            if ["monarch-sweeps", "blast-sweeps", "btt-sweeps"].contains(name) { #expect(wins >= 30) }
+            if ["monarch-sweeps", "blast-sweeps", "interpolative-svd"].contains(name) { #expect(wins >= 30) }
         }
     }
 }

@@ -64,6 +64,29 @@ import Testing
         #expect(product(prepared, x, threads: 3).bits.elementsEqual(alone.bits))
     }
 
+    /// Both forms of a pre-merged matrix are the matrix, each on its side of the threshold.
+    @Test func premergedFormsAgree() {
+        var generator = SeededGenerator(seed: 1)
+        let matrices: [any StructuredMatrix] = [
+            BlockShuffle(
+                first: .random([4, 12, 16], .f32, &generator), second: .random([4, 12, 12], .f32, &generator)),
+            BlockDense(first: .random([4, 6, 16], .f32, &generator), second: .random([48, 24], .f32, &generator)),
+        ]
+        for matrix in matrices {
+            let x = Matrix.random(rows: 40, columns: matrix.shape.columns, using: &generator)
+            let premerged = PremergedProduct(matrix, largestMergedBatch: 16)
+            let dense = Dense(matrix.dense()).prepared(PreparationOptions())
+            let factored = matrix.prepared(PreparationOptions())
+            for batch in [1, 16, 17, 40] {
+                let part = Matrix(rows: batch, columns: x.columns, elements: Array(x.elements[0..<batch * x.columns]))
+                let (result, merged) = (product(premerged, part, threads: 2), product(dense, part, threads: 2))
+                let expected = batch <= 16 ? merged : product(factored, part, threads: 2)
+                #expect(result.bits == expected.bits)
+                #expect((result - merged).squaredNorm < 1e-10 * merged.squaredNorm)
+            }
+        }
+    }
+
     @Test func emptyBatchDoesNothing() {
         for instance in Specimen.large {
             let x = Matrix(rows: 0, columns: instance.matrix.shape.columns)

@@ -10,6 +10,7 @@ public struct InterpolativeCandidates: CandidateSource {
 
     public var family: Family { Interpolative.family }
     public var optionNames: Set<String> { ["rank"] }
+    public var sizeOption: String? { "rank" }
     public var isDefault: Bool { false }
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }
