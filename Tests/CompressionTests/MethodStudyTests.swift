@@ -49,6 +49,10 @@ import Testing
             #expect(
                 document["matrices_with_less_error_than"]?["50 % of parameters"]?["activation-svd"]?["svd"]?.intValue == 12)
             #expect(document["rows"]?[0]?["processor"]?.stringValue?.isEmpty == false)
+            let page = try StudyResults.markdown(file: output, named: "results.json")
+            #expect(page.hasPrefix("## Measured\n\nFrom `results.json`"))
+            #expect(page.contains("| `quantize` | 8 bits | 8.") && page.contains("Could not serve: `quantize` at 50 % of parameters."))
+            #expect(results.text.contains("refused  quantize, 50 % of parameters: "))
             #if os(Linux)
                 #expect(try #require(eight.peakMemory) >= 0)
             #endif
