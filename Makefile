@@ -3,9 +3,10 @@ unexport OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 
 SWIFT ?= swift
 MINILM := .demo/minilm
+RESULTS := Results/families-minilm.json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sanitize bench performance families format clean
+.PHONY: help demo test sanitize bench performance families results format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,7 +39,13 @@ performance: ## Measure products, models and other programs that are installed; 
 
 families: ## Write Docs/families.md, the table of what is registered
 	$(SWIFT) build -c release --product tessera
-	.build/release/tessera families --markdown > Docs/families.md
+	.build/release/tessera families --markdown $(if $(wildcard $(RESULTS)),--results $(RESULTS)) > Docs/families.md
+
+results: ## Fit all-MiniLM-L6-v2 by every method and write Results/families-minilm.json, then Docs/families.md (an hour or more)
+	$(SWIFT) build -c release --product tessera
+	@Scripts/fetch-minilm $(MINILM)
+	@Scripts/results-families $(MINILM) $(RESULTS)
+	$(MAKE) families
 
 format: ## Format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests

@@ -66,7 +66,7 @@ let package = Package(
             dependencies: ["Benchmarking", "CKernels", "ModelFiles", "StructuredMatrices", "Tensors", "Transformers"]),
         .testTarget(name: "CompressionTests", dependencies: ["Benchmarking", "Compression", "Fitting", "Transformers"]),
         .testTarget(
-            name: "tesseraTests", dependencies: ["tessera", "Benchmarking", "Fitting", "ModelFiles", "StructuredMatrices", "Tensors"], resources: [.copy("Resources")]),
+            name: "tesseraTests", dependencies: ["tessera", "Benchmarking", "Compression", "Fitting", "ModelFiles", "StructuredMatrices", "Tensors"], resources: [.copy("Resources")]),
     ],
     cLanguageStandard: .c11
 )

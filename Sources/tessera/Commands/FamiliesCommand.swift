@@ -20,8 +20,12 @@ struct FamiliesCommand: ParsableCommand {
     @Flag(help: "The page Docs/families.md.")
     var markdown = false
 
+    @Option(help: ArgumentHelp("With --markdown: what 'bench families' measured, for the page's last table.", valueName: "file"))
+    var results: String?
+
     func validate() throws {
         if json, markdown { throw ValidationError("families: --json and --markdown exclude each other") }
+        if results != nil, !markdown { throw ValidationError("families: --results is for --markdown") }
     }
 
     func run() throws {
@@ -29,7 +33,8 @@ struct FamiliesCommand: ParsableCommand {
         if json {
             try StandardOutput.write(.array(families.map(\.json)))
         } else if markdown {
-            try StandardOutput.write(FamilyDescription.markdown(families))
+            let measured = try results.map { try "\n" + StudyResults.markdown(file: $0, named: $0) } ?? ""
+            try StandardOutput.write(FamilyDescription.markdown(families) + measured)
         } else {
             try StandardOutput.write(families.map(\.text).joined(separator: "\n"))
         }

@@ -1,0 +1,47 @@
+import ModelFiles
+
+extension StudyResults {
+    /// The section of Docs/families.md on what a study measured, from its file.
+    /// - Throws: `ModelFileError`, `CompressionError.studyUnreadable`.
+    package static func markdown(file: String, named name: String) throws -> String {
+        let document = try JSONValue.read(file: file)
+        func problem(_ reason: String) -> CompressionError { .studyUnreadable(file: file, reason: reason) }
+        guard document["tessera_study"]?.intValue == 1, let entries = document["rows"]?.arrayValue,
+            let dense = document["dense"]?["sts_spearman_100"]?.doubleValue, let matrices = document["matrices"]?.arrayValue
+        else { throw problem("expected \"tessera_study\": 1, \"rows\", \"dense\" and \"matrices\"") }
+        func text(_ key: String) -> String { document[key]?.stringValue ?? FigureText.absent }
+        let objective = text("objective")
+        let rows = try entries.enumerated().map { index, entry in
+            guard let row = StudyRow(json: entry, objectives: [objective]) else { throw problem("row \(index) is incomplete") }
+            return row
+        }
+        let weights = matrices.reduce(0) { $0 + ($1["shape"]?.arrayValue?.compactMap(\.intValue).reduce(1, *) ?? 0) }
+        var lines = [
+            "## Measured", "",
+            "From `\(name)`, written by `tessera bench families`: the \(matrices.count) linear matrices of \(text("model")) fitted",
+            "under \(objective) on \(text("calibration")), factors in \(text("precision")), seed \(text("seed")). The dense model",
+            "scores \(FigureText.fixed(dense, decimals: 2)) (Spearman correlation x 100 on STS-B dev). Overlap of the ten nearest neighbours",
+            "and mean cosine are against the dense model. Error: squared, relative, under \(objective), the mean over the matrices.",
+            "Seconds: of all fits together, on the threads that the file names for each row. Peak: memory that fitting the largest",
+            "matrix took, over what the process held before.", "",
+            "| fitter | size | bits per weight | STS-B dev | overlap@10 | mean cosine | error | seconds | peak |",
+            "|---|---|--:|--:|--:|--:|--:|--:|--:|",
+        ]
+        for row in rows {
+            guard let measured = row.measured else { continue }
+            let cells = [
+                "`\(row.fitter)`", row.size,
+                FigureText.fixed(8 * Double(measured.cost.storedBytes) / Double(max(1, weights)), decimals: 2),
+                FigureText.fixed(measured.spearman, decimals: 2), FigureText.fixed(measured.overlap, decimals: 3),
+                FigureText.fixed(measured.meanCosine, decimals: 3), FigureText.scientific(row.meanError(objective) ?? .nan),
+                FigureText.fixed(measured.seconds, decimals: 1), measured.peakMemory.map(FigureText.bytes) ?? FigureText.absent,
+            ]
+            lines.append("| " + cells.joined(separator: " | ") + " |")
+        }
+        let refused = rows.filter { $0.measured == nil }
+        if !refused.isEmpty {
+            lines += ["", "Could not serve: " + refused.map { "`\($0.fitter)` at \($0.size)" }.joined(separator: ", ") + "."]
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+}
