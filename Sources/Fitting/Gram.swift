@@ -11,7 +11,7 @@ import Tensors
 /// The default of 0.01 is against fitting the calibration text instead of the language: on MiniLM, calibrated
 /// on 5,000 tokens and judged on other sentences, it lowered the errors of BLAST and Monarch by 5 - 30 %
 /// against 1e-6 and cost low-rank nothing; 0.1 was too much. It also keeps G invertible when inputs are dead
-/// or fewer than features. Memory: columns^2 doubles, and the same again once `root()` was asked for.
+/// or fewer than features. Memory: columns^2 doubles, the same again once `root()` was asked for, and half as much for sweeps.
 public final class Gram: Sendable {
     /// The damped G, columns x columns, symmetric.
     public let matrix: DoubleMatrix

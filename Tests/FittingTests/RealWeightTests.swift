@@ -35,6 +35,23 @@ struct RealWeightTests {
         #expect(monarch.matrix.cost.parameters <= lowRank.matrix.cost.parameters)
     }
 
+    @Test(arguments: [(2, 4), (4, 8)])
+    func updatesBeatMasksAlone(kept: Int, group: Int) throws {
+        let (weight, objective) = try RealWeight.load()
+        func error<Method: PruningMethod>(_ method: Method) throws -> Double {
+            try NMSparseFitter(kept: kept, group: group, pruning: method)
+                .fit(weight, objective: objective, size: .fraction(1)).relativeError
+        }
+        let magnitude = try error(MagnitudePruning())
+        let wanda = try error(WandaPruning())
+        let swept = try error(SparseGPTPruning())
+        let refitted = try error(RefittedPruning<SparseGPTPruning>())
+        #expect(wanda < magnitude)
+        #expect(swept < 0.8 * wanda)
+        #expect(refitted < swept)
+        #expect(try error(CombinatorialPruning()) <= refitted)
+    }
+
     @Test func leastSquaresBeatDroppingBlocks() throws {
         let (weight, objective) = try RealWeight.load()
         let weighted = try BlockDiagonalFitter().fit(weight, objective: objective, size: Self.half)

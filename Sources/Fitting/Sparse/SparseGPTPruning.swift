@@ -14,7 +14,7 @@ public struct SparseGPTPruning: PruningMethod {
 
     public init() {}
 
-    /// rows columns^2 multiply-adds, and once for a Gram matrix columns^3; rows are shared among `context.execution`'s
+    /// rows columns^2 multiply-adds, and columns^3 once for a Gram matrix; rows are shared among `context.execution`'s
     /// threads. Under `.frobenius`, and where all inputs are zero, the magnitude rule, which is exact there.
     public func prune(
         _ weight: Matrix, objective: Objective, pattern: SparsityPattern, context: FitContext
