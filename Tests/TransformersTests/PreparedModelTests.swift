@@ -108,7 +108,7 @@ import Transformers
         var single = Matrix(rows: 1, columns: 60)
         for token in texts[0] { single = try model.advance([[token]], caches: &cache, context: context) }
         #expect(Array(single.row(0)) == Array(serial[0].row(0)))
-        #expect(single.elements.allSatisfy(\.isFinite))
+        #expect(single.elements.allSatisfy { $0.isFinite })
     }
 
     /// More tokens than one step takes, and attention over several blocks of keys.
