@@ -33,6 +33,36 @@ import Testing
         }
     }
 
+    /// What `rowsPerMember` promises: a member's own columns are there when it returns, with no barrier.
+    @Test func rowsOfAMemberAreItsOwn() throws {
+        var generator = SeededGenerator(seed: 1)
+        let weight = Matrix.random(rows: 128, columns: 96, using: &generator)
+        let x = Matrix.random(rows: 1, columns: 96, using: &generator)
+        let product = Dense(weight).prepared(PreparationOptions())
+        #expect(product.rowsPerMember(batch: 1, members: 1) == 128)
+        #expect(product.rowsPerMember(batch: 1, members: 2) == 64)
+        #expect(product.rowsPerMember(batch: 1, members: 3) == nil)
+        let odd = Dense(weight.block(rows: 0..<120, columns: 0..<96)).prepared(PreparationOptions())
+        #expect(odd.rowsPerMember(batch: 1, members: 2) == nil)
+        let expected = self.product(product, x, threads: 1)
+        nonisolated(unsafe) let memory = UnsafeMutablePointer<Float>.allocate(capacity: 1)
+        defer { memory.deallocate() }
+        #expect(product.scratchFloats(batch: 1) == 0)
+        for member in 0..<2 {
+            var result = Matrix(rows: 1, columns: 128) { _, _ in .nan }
+            x.withView { x in
+                result.withMutableView { y in
+                    ExecutionContext(threads: 2).team { worker in
+                        guard worker.index == member || worker.count == 1 else { return }
+                        product.finish(x, into: y, scratch: memory, worker: worker)
+                    }
+                }
+            }
+            let own = member * 64..<(member + 1) * 64
+            #expect(Array(result.elements[own]) == Array(expected.elements[own]), "member \(member)")
+        }
+    }
+
     @Test(arguments: Specimen.large)
     func rowsDependOnNothingAroundThem(instance: Instance) {
         let prepared = instance.matrix.prepared(PreparationOptions())

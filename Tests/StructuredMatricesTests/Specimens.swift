@@ -209,7 +209,16 @@ extension Specimen {
                     shape: shape, kept: kept, tile: tile, precision: precision)
             }
         },
-    ]
+        Specimen(family: MatrixSum.self) { shape, precision, generator in
+            let sparseLowRank = try MatrixSum([
+                sparse(shape, precision, &generator), lowRank(shape, 3, precision, &generator),
+            ])
+            return [
+                try MatrixSum([Dense(.random([shape.rows, shape.columns], precision, &generator))]),
+                try MatrixSum([lowRank(shape, 2, precision, &generator), lowRank(shape, 1, .f16, &generator)]),
+                try MatrixSum([codes(shape, &generator), sparseLowRank, lowRank(shape, 1, precision, &generator)]),
+                sparseLowRank,
+            ]
 
     /// Random codes, scales and zero points.
     static func asymmetric(
@@ -222,17 +231,7 @@ extension Specimen {
             scales: (0..<groups).map { _ in Float(generator.nextUniform() + 0.1) },
             zeros: (0..<groups).map { _ in Int8(Int.random(in: -128...127, using: &generator)) }, shape: shape, bits: bits,
             groupSize: groupSize)
-        },
-        Specimen(family: MatrixSum.self) { shape, precision, generator in
-            let sparseLowRank = try MatrixSum([
-                sparse(shape, precision, &generator), lowRank(shape, 3, precision, &generator),
-            ])
-            return [
-                try MatrixSum([Dense(.random([shape.rows, shape.columns], precision, &generator))]),
-                try MatrixSum([lowRank(shape, 2, precision, &generator), lowRank(shape, 1, .f16, &generator)]),
-                try MatrixSum([codes(shape, &generator), sparseLowRank, lowRank(shape, 1, precision, &generator)]),
-                sparseLowRank,
-            ]
+    }
         },
         Specimen(family: MatrixProduct.self) { shape, precision, generator in
             let inner = max(4, shape.rows / 8)

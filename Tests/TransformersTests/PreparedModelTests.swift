@@ -76,6 +76,41 @@ import Transformers
         #expect(scores == Array(whole.row(44)))
     }
 
+    /// With whole panels of heads for every member of a team of 1 or 2 (not of 3), heads and columns go on without waiting
+    /// for the others': the bits are those of one thread all the same, for floats and for rounded activations.
+    @Test(arguments: [1, 2, 3], [0, 8]) func headsThatGoOnAloneGiveTheSameBits(threads: Int, bits: Int) throws {
+        var model = try SmallModels.llama(changing: [
+            "hidden_size": 64, "head_dim": 64, "num_attention_heads": 4, "num_key_value_heads": 2,
+            "intermediate_size": 256,
+        ])
+        for site in model.sites where bits > 0 && site.role == .linear {
+            let codes = (0..<site.shape.count).map { Int8(truncatingIfNeeded: $0 &* 37 % 101 - 50) }
+            model[site: site.name] = try Quantized(
+                codes: codes, scales: [Float](repeating: 0.003, count: site.shape.rows * site.shape.columns / 32),
+                shape: site.shape, bits: bits, groupSize: 32)
+        }
+        model.prepare(PreparationOptions(activations: .int8), context: context)
+        let texts = [[7, 3, 50, 2, 2, 41], [9, 9, 1], [58]]
+        func scores(_ context: ExecutionContext) throws -> [Matrix] {
+            var caches = texts.map { _ in model.makeCache() }
+            var all = [try model.advance(texts, caches: &caches, context: context)]
+            for step in 0..<5 {
+                let next = texts.indices.map { [(step * 17 + $0 * 5) % 60] }
+                all.append(try model.advance(next, caches: &caches, context: context))
+            }
+            return all
+        }
+        let serial = try scores(.serial)
+        let got = try scores(ExecutionContext(threads: threads))
+        #expect(got == serial)
+        // A token by itself gives what it gives within its text.
+        var cache = [model.makeCache()]
+        var single = Matrix(rows: 1, columns: 60)
+        for token in texts[0] { single = try model.advance([[token]], caches: &cache, context: context) }
+        #expect(Array(single.row(0)) == Array(serial[0].row(0)))
+        #expect(single.elements.allSatisfy { $0.isFinite })
+    }
+
     /// More tokens than one step takes, and attention over several blocks of keys.
     @Test func longPromptsAreReadInSteps() throws {
         let model = prepared(try SmallModels.llama(changing: ["max_position_embeddings": 2000]))
