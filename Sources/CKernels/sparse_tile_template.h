@@ -15,7 +15,7 @@ enum {
 typedef struct nm_block {
     const uint32_t *words[NM_BLOCK_CHUNKS];
     const float *values[NM_BLOCK_CHUNKS];
-    const uint8_t *next[NM_BLOCK_CHUNKS];  // what is brought nearer while the panel meets the chunk: a later one as it is packed
+    const uint8_t *next[NM_BLOCK_CHUNKS];  // a later chunk as packed, brought nearer while the panel meets this one
     intptr_t first[NM_BLOCK_CHUNKS + 1];   // entries before each chunk, and before the end
 } nm_block;
 
