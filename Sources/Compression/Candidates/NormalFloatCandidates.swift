@@ -4,8 +4,8 @@ import StructuredMatrices
 import Tensors
 import Transformers
 
-/// Normal floats in groups of 32, 64 and 128. Only where asked for: integers of the same bytes, compensated and refined, are
-/// closer, and multiply faster.
+/// Normal floats in groups of 32, 64 and 128. Only where asked for: at 4.13 bits they are as close as integers of 4.25, but
+/// they multiply as floats, in batches at half the integers' speed and less.
 public struct NormalFloatCandidates: CandidateSource {
     public init() {}
 
