@@ -43,6 +43,22 @@ struct EncoderCommandTests {
         }
     }
 
+    /// A model of bf16 numbers, its inputs as they are and rounded too: near each other, whatever the processor has.
+    @Test func bfloatActivationsStayNear() throws {
+        try CommandLineTool.withTemporaryFolder { folder in
+            let half = folder.appendingPathComponent("bf16").path
+            let made = try CommandLineTool.run("export", model, "--dense", "-o", half, "--precision", "bf16", "--quiet")
+            #expect(made.status == 0)
+            let texts = "A man is playing a guitar.\nThe stock market fell sharply on Monday.\n"
+            let exact = try embeddings(try CommandLineTool.run("embed", half, "--activations", "f32", input: texts))
+            let rounded = try embeddings(try CommandLineTool.run("embed", half, "--activations", "bf16", input: texts))
+            #expect(exact.count == 2 && rounded.count == 2)
+            for (left, right) in zip(exact, rounded) {
+                #expect(zip(left, right).reduce(0) { $0 + $1.0 * $1.1 } > 0.9995)
+            }
+        }
+    }
+
     @Test func longLinesAreCutAndCounted() throws {
         let long = Array(repeating: "word", count: 600).joined(separator: " ")
         let result = try CommandLineTool.run("embed", model, input: "short\n\(long)\n")

@@ -23,7 +23,8 @@ extension BlockDiagonal {
 extension BlockDense {
     public func prepared(_ options: PreparationOptions) -> any PreparedProduct {
         PreparedChain(
-            shape: shape, stages: [.blocks(PackedMatrix(first, count: blocks, options)), .product(PackedMatrix(second, options))])
+            shape: shape,
+            stages: [.blocks(PackedMatrix(first, count: blocks, options)), .product(PackedMatrix(second, options))])
     }
 }
 
@@ -79,10 +80,14 @@ extension BLAST {
         let slice = rank <= Self.unsliced ? rank : Self.slice
         let terms = stride(from: 0, to: rank, by: slice).map { first -> [PreparedStage] in
             let width = min(slice, rank - first)
-            let v = PackedMatrix(count: blocks, rows: width, columns: blockColumns, precision: v.precision, options) { block, body in
+            let v = PackedMatrix(
+                count: blocks, rows: width, columns: blockColumns, precision: v.precision, options
+            ) { block, body in
                 Matrix(rows: width, columns: blockColumns) { right[block * blockColumns + $1, first + $0] }.withView(body)
             }
-            let u = PackedMatrix(count: blocks, rows: blockRows, columns: width, precision: u.precision, options) { block, body in
+            let u = PackedMatrix(
+                count: blocks, rows: blockRows, columns: width, precision: u.precision, options
+            ) { block, body in
                 Matrix(rows: blockRows, columns: width) { left[block * blockRows + $0, first + $1] }.withView(body)
             }
             let s = Matrix(rows: blocks * blocks, columns: width) { middle[$0, first + $1] }
