@@ -42,8 +42,8 @@ import Testing
     @Test func wrongOptionsAreRefused() {
         let weight = Instances.random(8, 12)
         #expect(throws: FittingError.invalidOption(
-            fitter: "quantized-factors", option: "bits", expected: "2, 3, 4 or 8", got: 5)
-        ) { try QuantizedFactorsFitter(bits: 5).fit(weight, objective: .frobenius, size: .fraction(1)) }
+            fitter: "quantized-factors", option: "bits", expected: "2, 3, 4, 5, 6 or 8", got: 7)
+        ) { try QuantizedFactorsFitter(bits: 7).fit(weight, objective: .frobenius, size: .fraction(1)) }
         #expect(throws: FittingError.invalidOption(
             fitter: "quantized-factors", option: "rank", expected: "1 to 8", got: 9)
         ) { try QuantizedFactorsFitter(rank: 9).fit(weight, objective: .frobenius, size: .fraction(1)) }

@@ -219,19 +219,6 @@ extension Specimen {
                 try MatrixSum([codes(shape, &generator), sparseLowRank, lowRank(shape, 1, precision, &generator)]),
                 sparseLowRank,
             ]
-
-    /// Random codes, scales and zero points.
-    static func asymmetric(
-        _ shape: MatrixShape, bits: Int, groupSize: Int, _ generator: inout SeededGenerator
-    ) throws -> AsymmetricQuantized {
-        let range = Quantized.range(bits: bits)
-        let groups = shape.rows * ((shape.columns + groupSize - 1) / groupSize)
-        return try AsymmetricQuantized(
-            codes: (0..<shape.count).map { _ in Int8(Int.random(in: range, using: &generator)) },
-            scales: (0..<groups).map { _ in Float(generator.nextUniform() + 0.1) },
-            zeros: (0..<groups).map { _ in Int8(Int.random(in: -128...127, using: &generator)) }, shape: shape, bits: bits,
-            groupSize: groupSize)
-    }
         },
         Specimen(family: MatrixProduct.self) { shape, precision, generator in
             let inner = max(4, shape.rows / 8)
@@ -273,6 +260,19 @@ extension Specimen {
             ]
         },
     ]
+
+    /// Random codes, scales and zero points.
+    static func asymmetric(
+        _ shape: MatrixShape, bits: Int, groupSize: Int, _ generator: inout SeededGenerator
+    ) throws -> AsymmetricQuantized {
+        let range = Quantized.range(bits: bits)
+        let groups = shape.rows * ((shape.columns + groupSize - 1) / groupSize)
+        return try AsymmetricQuantized(
+            codes: (0..<shape.count).map { _ in Int8(Int.random(in: range, using: &generator)) },
+            scales: (0..<groups).map { _ in Float(generator.nextUniform() + 0.1) },
+            zeros: (0..<groups).map { _ in Int8(Int.random(in: -128...127, using: &generator)) }, shape: shape, bits: bits,
+            groupSize: groupSize)
+    }
 
     private static func lowRank(
         _ shape: MatrixShape, _ rank: Int, _ precision: Precision, _ generator: inout SeededGenerator

@@ -58,7 +58,18 @@ public struct FamilyDescription: Sendable {
                 }
             }
         }
-        return nil
+        return wrapped(Dense(weight)).first { $0.family.name == family.name }
+    }
+
+    /// Families that change another matrix, which no fitter makes by themselves.
+    private static func wrapped(_ matrix: Dense) -> [any StructuredMatrix] {
+        let (rows, columns) = (matrix.shape.rows, matrix.shape.columns)
+        let permuted = try? PermutedMatrix(
+            matrix, rowOrder: Array((0..<rows).reversed()), columnOrder: Array((0..<columns).reversed()))
+        let ones = { Factor([Float](repeating: 1, count: $0), shape: [$0], precision: .f16) }
+        let scaled = try? ScaledMatrix(matrix, rowScales: ones(rows), columnScales: ones(columns))
+        let wrapped: [(any StructuredMatrix)?] = [permuted, scaled]
+        return wrapped.compactMap { $0 }
     }
 
     /// A matrix's attributes as JSON.

@@ -13,7 +13,7 @@ public struct QuantizedFactorsFitter: Fitter {
         summary: "low-rank with factors in small integers, the second fitted to the first as rounded",
         source: "SVD-LLM, arXiv 2403.07378, with GPTQ, arXiv 2210.17323")
 
-    /// 2, 3, 4 or 8.
+    /// One of `Quantized.supportedBits`.
     public var bits: Int
     public var groupSize: Int
     /// Nil takes as many as the budget allows.
@@ -41,7 +41,7 @@ public struct QuantizedFactorsFitter: Fitter {
         func invalid(_ option: String, _ expected: String, _ got: Int) -> FittingError {
             .invalidOption(fitter: Self.method.name, option: option, expected: expected, got: got)
         }
-        guard Quantized.supportedBits.contains(bits) else { throw invalid("bits", "2, 3, 4 or 8", bits) }
+        guard Quantized.supportedBits.contains(bits) else { throw invalid("bits", Quantized.supportedBitsText, bits) }
         guard groupSize > 0 else { throw invalid("group size", "1 or more", groupSize) }
         let most = min(shape.rows, shape.columns)
         if let rank, !(1...most).contains(rank) { throw invalid("rank", "1 to \(most)", rank) }
@@ -51,7 +51,10 @@ public struct QuantizedFactorsFitter: Fitter {
 
         let factors = try LowRankFactorisation(weight, objective: objective, context: context).balancedFactors(rank: rank)
         let quantizer = QuantizedFitter(bits: bits, groupSize: groupSize)
-        let v = try quantizer.fit(factors.v.converted(), objective: objective, size: .storedBytes(.max), context: context).matrix
+        // Weights of W's rows say nothing about V's.
+        let v = try quantizer.fit(
+            factors.v.converted(), objective: objective.ofColumns, size: .storedBytes(.max), context: context
+        ).matrix
         let rounded: DoubleMatrix = v.dense().converted()
         let weighted = objective.gram.map { rounded.multiplied(by: $0.matrix) } ?? rounded
         // What V puts out, and U's normal equations under it.

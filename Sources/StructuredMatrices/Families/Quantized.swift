@@ -14,7 +14,7 @@ public struct Quantized: GroupQuantized {
 
     public static let supportedBits = [2, 3, 4, 5, 6, 8]
     /// For messages.
-    static let supportedBitsText = "2, 3, 4, 5, 6 or 8"
+    package static let supportedBitsText = "2, 3, 4, 5, 6 or 8"
     /// Rows decoded at once.
     private static let panel = 64
 
