@@ -46,6 +46,16 @@ enum CommandLineTool {
         }
     }
 
+    private static let environment: [String: String] = {
+        var environment = ProcessInfo.processInfo.environment
+        // Help is wrapped to the terminal; here it has 80 columns.
+        environment["COLUMNS"] = "80"
+        // Some environments set these; the program says so, which is no part of what the tests compare, and the library's
+        // numbers are others with them.
+        for name in ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"] { environment[name] = nil }
+        return environment
+    }()
+
     /// Runs the program in the package's folder with nothing but these arguments and input.
     static func run(_ arguments: String..., input: String = "") throws -> Result { try run(arguments, input: input) }
 
@@ -61,11 +71,6 @@ enum CommandLineTool {
             process.executableURL = binary
             process.currentDirectoryURL = packageRoot
             process.arguments = arguments
-            // Help is wrapped to the terminal; here it has 80 columns.
-            var environment = ProcessInfo.processInfo.environment
-            environment["COLUMNS"] = "80"
-            // Some environments set these; the program says so, which is no part of what the tests compare.
-            for name in ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"] { environment[name] = nil }
             process.environment = environment
             process.standardInput = streams[0]
             process.standardOutput = streams[1]
@@ -86,6 +91,7 @@ enum CommandLineTool {
         process.executableURL = binary
         process.currentDirectoryURL = packageRoot
         process.arguments = arguments
+        process.environment = environment
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
