@@ -189,7 +189,7 @@ public struct Compressor: Sendable {
 
     /// How many times the chosen candidate's error low-rank may have at that size for the slow families to be tried:
     /// they halve low-rank's error at best, so beyond this they cannot be chosen and hours would be wasted on them.
-    private static let hopelessRatio = 4.0
+    private static let hopelessRatio = 2.5
 
     /// The candidates of a slow source whose size is next to the chosen one, below and above.
     private func nearest(
