@@ -47,7 +47,7 @@ public struct ARMORCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        let pruner = NMMagnitudeFitter(kept: candidate["kept"], group: candidate["group"])
+        let pruner = NMSparseFitter<RefittedPruning<SparseGPTPruning>>(kept: candidate["kept"], group: candidate["group"])
         return try ARMORFitter(pruner: pruner, blockSize: candidate["block"]).fitAny(
             context.weight, objective: context.objective, size: .storedBytes(.max), context: context.fit)
     }

@@ -22,7 +22,7 @@ public struct ARMORFitter: Fitter {
     public var tolerance: Double
 
     public init(
-        pruner: any Fitter = NMMagnitudeFitter(), blockSize: Int? = nil, sweeps: Int = 30, rounds: Int = 6,
+        pruner: any Fitter = NMSparseFitter<RefittedPruning<SparseGPTPruning>>(), blockSize: Int? = nil, sweeps: Int = 30, rounds: Int = 6,
         tolerance: Double = 1e-3
     ) {
         self.pruner = pruner
