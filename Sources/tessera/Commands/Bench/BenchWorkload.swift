@@ -33,7 +33,7 @@ struct BenchWorkload {
         if let text {
             let sentences = try TextFile.sentences(text)
             sequences = loaded.map { model in sentences.map { model.tokens($0) } }
-            source = "\(sentences.count) sentences of \(text)"
+            source = "\(sentences.count) sentences of \(URL(fileURLWithPath: text).lastPathComponent)"
         } else {
             let vocabulary = encoders.map(\.vocabularySize).min() ?? 1
             let longest = encoders.map(\.maximumPositions).min() ?? 1
