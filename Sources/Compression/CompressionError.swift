@@ -22,6 +22,8 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case calibrationTooShort(file: String, expected: String, got: String)
     case calibrationNotText(file: String)
     case missingCalibration(reason: String)
+    case missingFisher(objective: String)
+    case noFisherWeights(file: String, expected: [String], names: [String])
     case notFinite(matrix: String, what: String)
     case journalMismatch(folder: String, differs: [String])
     case journalUnreadable(file: String, reason: String)
@@ -77,6 +79,11 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
             "\(pathForMessage(file)): calibration text is not UTF-8"
         case .missingCalibration(let reason):
             "calibration text is needed: \(reason) (--calibration FILE or --calibration self)"
+        case .missingFisher(let objective):
+            "Fisher weights are needed: the objective '\(objective)' is made of them (--fisher FILE.npz)"
+        case .noFisherWeights(let file, let expected, let names):
+            "\(pathForMessage(file)): expected arrays \(expected.map(quotedForMessage).joined(separator: " or ")), got "
+                + (names.isEmpty ? "no arrays" : names.prefix(8).map(quotedForMessage).joined(separator: ", "))
         case .notFinite(let matrix, let what):
             "\(matrix): \(what) holds NaN or infinite numbers"
         case .journalMismatch(let folder, let differs):

@@ -1,18 +1,45 @@
 import Compression
 import Fitting
 import Foundation
+import LinearAlgebra
 import StructuredMatrices
+import Tensors
 import Testing
+import Transformers
 
 @Suite struct MethodRecipeTests {
     @Test func shippedRecipesAreSoundAndNamedAfterTheirFiles() throws {
         let recipes = try MethodRecipes.all()
         #expect(recipes.map(\.name) == MethodRecipes.names)
-        #expect(Set(MethodRecipes.names).count == MethodRecipes.names.count && recipes.count >= 15)
+        #expect(Set(MethodRecipes.names).count == MethodRecipes.names.count && recipes.count >= 47)
         for recipe in recipes {
             #expect(try MethodRecipes.named(recipe.name) == recipe)
             #expect(!recipe.title.isEmpty && !recipe.source.isEmpty)
         }
+    }
+
+    /// A weight of 128 x 128, its inputs' moments and its Fisher weights: every recipe fits it, within its size.
+    @Test(arguments: MethodRecipes.names)
+    func everyShippedRecipeFits(name: String) throws {
+        let recipe = try MethodRecipes.named(name)
+        let site = MatrixSite(name: "w", shape: MatrixShape(rows: 128, columns: 128), role: .linear, input: nil)
+        var generator = SeededGenerator(seed: 3)
+        let weight = Matrix.random(rows: 128, columns: 128, using: &generator)
+        let mixing = DoubleMatrix(rows: 128, columns: 128) { $0 == $1 ? 2 : 1 / Double(1 + $0 + $1) }
+        let inputs = Matrix.random(rows: 300, columns: 128, using: &generator).converted(to: Double.self)
+        let subject = try ComparisonSubject(
+            name: "w", weight: weight, gram: try Gram(inputs: inputs.multiplied(by: mixing)),
+            fisher: try FisherWeighting(columns: (0..<128).map { 1 + Double($0 % 5) }))
+        let objective = try #require(try subject.objective(recipe.objective))
+        let (method, size) = try recipe.sizedMethod(for: [site])
+        #expect(method.method.objectives.contains(recipe.objective))
+        let budget = size.budget(for: site.shape)
+        let fit = try method.fit(
+            weight, objective: objective, size: budget,
+            context: FitContext(name: "w", precision: recipe.precision, execution: ExecutionContext(threads: 2)))
+        #expect(fit.matrix.family == method.method.family && fit.matrix.shape == site.shape && fit.refinement == nil)
+        #expect(fit.relativeError > 0 && fit.relativeError < 1)
+        if case .fitter = recipe.method { #expect(budget.allows(fit.matrix.cost, shape: site.shape)) }
     }
 
     /// The files of the folder are those that are registered.

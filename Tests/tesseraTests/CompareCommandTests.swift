@@ -99,6 +99,22 @@ struct CompareCommandTests {
         }
     }
 
+    @Test func fisherWeightsAreTheObjective() throws {
+        try Self.withWeight { folder, weight in
+            let fisher = folder.appendingPathComponent("fisher.npz").path
+            try NumPyArchive.write([("rows", NumPyArray((0..<48).map { Float(1 + $0 % 4) }))], to: fisher)
+            let result = try CommandLineTool.run(
+                "compare", weight, "--size", "50%", "--fitters", "svd,fisher-svd", "--fisher", fisher, "--json", "--quiet",
+                "--batch", "1")
+            #expect(result.status == 0 && result.errors.isEmpty)
+            let document = try #require(try result.json as? [String: Any])
+            #expect(document["objective"] as? String == "fisher")
+            let rows = try #require(document["methods"] as? [[String: Any]])
+            #expect(rows.map { $0["refinement"] as? String } == ["l-bfgs", nil])
+            #expect(rows.allSatisfy { Set(($0["relative_errors"] as? [String: Double] ?? [:]).keys) == ["frobenius", "fisher"] })
+        }
+    }
+
     @Test func aMatrixOfAModelIsCompared() throws {
         let name = "model.layers.0.self_attn.k_proj"
         let result = try CommandLineTool.run(
@@ -139,6 +155,10 @@ struct CompareCommandTests {
                 ([weight, "--families", "square"], 64, "unknown family 'square', expected one of \(families)"),
                 ([weight, "--objective", "activations"], 65,
                     "calibration text is needed: the objective 'activations' is made of it (--calibration FILE or --calibration self)"),
+                ([weight, "--objective", "fisher"], 65,
+                    "Fisher weights are needed: the objective 'fisher' is made of them (--fisher FILE.npz)"),
+                ([weight, "--fisher", two], 65,
+                    "\(two): expected arrays \"rows\" or \"columns\", got \"a\", \"b\""),
                 ([weight, "--calibration", "self"], 64, "--calibration: a NumPy file needs its inputs as one, got 'self'"),
                 ([weight, "--calibration", inputs], 65,
                     "\(inputs): expected inputs of 64 numbers, one for each column of the weight, got 5"),

@@ -3,7 +3,7 @@ import StructuredMatrices
 import Tensors
 import Transformers
 
-/// A model with the moments of the inputs of some of its matrices.
+/// A model with what is known of some of its matrices: the moments of their inputs, their Fisher weights.
 public struct CalibratedModel: Sendable {
     public let loaded: LoadedModel
     public let sites: [MatrixSite]
@@ -12,16 +12,26 @@ public struct CalibratedModel: Sendable {
     /// The sequences the moments are of.
     public let sequences: [[Int]]
     private let grams: [String: Gram]
+    private let fisher: [String: FisherWeighting]
 
-    /// Runs the model over all sequences of the calibration text, those held out elsewhere too; without calibration the
-    /// matrices have the Frobenius objective alone.
+    /// Runs the model over all sequences of the calibration text, those held out elsewhere too; without calibration and
+    /// Fisher weights the matrices have the Frobenius objective alone.
     /// - Throws: `CompressionError`, `FittingError`, `TransformersError`, `TensorError.fileNotReadable`.
     public init(
-        _ loaded: LoadedModel, sites: [MatrixSite], calibration: CalibrationSource?, seed: UInt64,
-        context: ExecutionContext, progress: @escaping @Sendable (CompressionProgress) -> Void = { _ in }
+        _ loaded: LoadedModel, sites: [MatrixSite], calibration: CalibrationSource?, fisher: FisherArchive? = nil,
+        seed: UInt64, context: ExecutionContext, progress: @escaping @Sendable (CompressionProgress) -> Void = { _ in }
     ) throws {
         self.loaded = loaded
         self.sites = sites
+        var weightings: [String: FisherWeighting] = [:]
+        if let fisher {
+            for site in sites {
+                let weighting = try fisher.weights(of: site.name, isOnly: false)
+                try ObjectiveStatistics(fisher: weighting).check(site.shape, name: site.name)
+                weightings[site.name] = weighting
+            }
+        }
+        self.fisher = weightings
         guard let calibration else {
             (origin, sequences, grams) = (nil, [], [:])
             return
@@ -39,9 +49,16 @@ public struct CalibratedModel: Sendable {
     public func gram(of site: MatrixSite) -> Gram? { site.input.flatMap { grams[$0] } }
 
     /// The objective of a kind; nil where it needs statistics that are not here.
-    public func objective(_ kind: Objective.Kind, of site: MatrixSite) -> Objective? {
-        if kind == .frobenius { return .frobenius }
-        return kind == .activations ? gram(of: site).map { .activations($0) } : nil
+    /// - Throws: as `FisherWeighting.init`.
+    public func objective(_ kind: Objective.Kind, of site: MatrixSite) throws -> Objective? {
+        try statistics(of: site).objective(kind)
+    }
+
+    /// - Throws: `CompressionError.missingCalibration`, `.missingFisher` for statistics that are not here.
+    func required(_ kind: Objective.Kind, of site: MatrixSite) throws -> Objective { try statistics(of: site).required(kind) }
+
+    private func statistics(of site: MatrixSite) -> ObjectiveStatistics {
+        ObjectiveStatistics(gram: gram(of: site), fisher: fisher[site.name])
     }
 
     /// - Throws: `CompressionError.notFinite`.

@@ -10,33 +10,39 @@ import Transformers
 public struct ComparisonSubject: Sendable {
     public let name: String
     public let weight: Matrix
-    /// Moments of the inputs, where there is calibration.
-    public let gram: Gram?
+    private let statistics: ObjectiveStatistics
     /// What the moments are of, for reports.
     public let calibration: String?
 
-    /// - Throws: `CompressionError.notFinite`.
-    public init(name: String, weight: Matrix, gram: Gram? = nil, calibration: String? = nil) throws {
+    /// - Parameters:
+    ///   - gram: moments of the inputs, where there is calibration.
+    ///   - fisher: weights without moments, where there are gradients.
+    /// - Throws: `CompressionError.notFinite`; `FittingError.fisherMismatch`, `.gramMismatch`.
+    public init(
+        name: String, weight: Matrix, gram: Gram? = nil, fisher: FisherWeighting? = nil, calibration: String? = nil
+    ) throws {
         guard weight.isFinite else { throw CompressionError.notFinite(matrix: name, what: "the weight") }
         self.name = name
         self.weight = weight
-        self.gram = gram
         self.calibration = calibration
+        statistics = ObjectiveStatistics(gram: gram, fisher: fisher)
+        try statistics.check(shape, name: name)
     }
 
     public var shape: MatrixShape { MatrixShape(rows: weight.rows, columns: weight.columns) }
 
     /// The objective of a kind; nil where it needs statistics that are not here.
-    public func objective(_ kind: Objective.Kind) -> Objective? {
-        if kind == .frobenius { return .frobenius }
-        return kind == .activations ? gram.map { .activations($0) } : nil
-    }
+    /// - Throws: as `FisherWeighting.init`.
+    public func objective(_ kind: Objective.Kind) throws -> Objective? { try statistics.objective(kind) }
+
+    /// - Throws: `CompressionError.missingCalibration`, `.missingFisher` for statistics that are not here.
+    func required(_ kind: Objective.Kind) throws -> Objective { try statistics.required(kind) }
 
     /// A linear matrix of a model, by its name with or without ".weight"; the first one for nil.
     /// - Throws: `CompressionError.unknownMatrix`, and what loading and calibrating throw.
     public init(
-        model folder: String, matrix: String?, calibration: CalibrationSource?, seed: UInt64, context: ExecutionContext,
-        progress: @escaping @Sendable (CompressionProgress) -> Void = { _ in }
+        model folder: String, matrix: String?, calibration: CalibrationSource?, fisher: FisherArchive? = nil, seed: UInt64,
+        context: ExecutionContext, progress: @escaping @Sendable (CompressionProgress) -> Void = { _ in }
     ) throws {
         let loaded = try LoadedModel.load(folder)
         let suffix = ".weight"
@@ -49,16 +55,17 @@ public struct ComparisonSubject: Sendable {
             loaded, sites: [site], calibration: calibration, seed: seed, context: context, progress: progress)
         try self.init(
             name: site.name, weight: loaded.model[site: site.name].dense(), gram: calibrated.gram(of: site),
-            calibration: calibrated.origin)
+            fisher: fisher?.weights(of: site.name, isOnly: true), calibration: calibrated.origin)
     }
 
     /// A NumPy file: FILE.npy, or FILE.npz:NAME (where an archive holds one array, FILE.npz).
     /// - Parameter inputs: the layer's inputs, a NumPy file too, samples x columns.
     /// - Throws: `ModelFileError`, `CompressionError`, `FittingError`.
-    public init(numPy path: String, inputs: String?) throws {
+    public init(numPy path: String, inputs: String?, fisher: FisherArchive? = nil) throws {
         let weight = try NumPyArray(argument: path).matrix
+        let fisher = try fisher?.weights(of: path, isOnly: true)
         guard let inputs else {
-            try self.init(name: path, weight: weight)
+            try self.init(name: path, weight: weight, fisher: fisher)
             return
         }
         let samples = try NumPyArray(argument: inputs).matrix
@@ -67,7 +74,7 @@ public struct ComparisonSubject: Sendable {
         }
         guard samples.isFinite else { throw CompressionError.notFinite(matrix: inputs, what: "the calibration input") }
         try self.init(
-            name: path, weight: weight, gram: try Gram(inputs: samples.converted()),
+            name: path, weight: weight, gram: try Gram(inputs: samples.converted()), fisher: fisher,
             calibration: "\(samples.rows) inputs of \(URL(fileURLWithPath: inputs).lastPathComponent)")
     }
 

@@ -36,6 +36,7 @@ extension MatrixComparison.Result {
             object["relative_errors"] = .object(errors)
             object["fit_seconds"] = .number(fitted.seconds)
             object["sweeps"] = JSONValue(integer: fitted.sweeps)
+            object["refinement"] = fitted.refinement.map { .string($0) } ?? .null
             object["attributes"] = FamilyDescription.attributes(fitted.matrix)
         }
         var whole = JSONObject()

@@ -18,7 +18,10 @@ extension MatrixComparison.Result {
         }
         for family in SizedMethod.unfitted { lines.append("cannot serve  \(family.name): no fitter is registered") }
         lines += ["", Self.legend]
-        if rows.contains(where: { !$0.servesObjective && $0.outcome.fitted != nil }) {
+        for name in Set(rows.compactMap { $0.outcome.fitted?.refinement }).sorted() {
+            lines.append("+ \(name): makes another objective small than \(comparison.objective.rawValue); refined under it by \(name).")
+        }
+        if rows.contains(where: { !$0.servesObjective && $0.outcome.fitted.map { $0.refinement == nil } == true }) {
             lines.append("*: makes another objective small than \(comparison.objective.rawValue); its error is measured under it.")
         }
         return lines.joined(separator: "\n") + "\n"
@@ -55,10 +58,15 @@ extension MatrixComparison.Result {
             }
             table.rows.append(
                 .cells(
-                    [row.method.name + (row.servesObjective ? "" : "*"), row.method.family.name] + amounts(fitted.matrix.cost)
+                    [row.method.name + mark(row, fitted), row.method.family.name] + amounts(fitted.matrix.cost)
                         + fitted.errors.map { FigureText.scientific($0) } + [FigureText.fixed(fitted.seconds, decimals: 2)] + times))
         }
         return table
+    }
+
+    /// How a method that cannot make the objective small came to its error.
+    private func mark(_ row: MatrixComparison.Row, _ fitted: MatrixComparison.Fitted) -> String {
+        fitted.refinement.map { " + \($0)" } ?? (row.servesObjective ? "" : "*")
     }
 
     private static func duration(_ seconds: Double) -> String { FigureText.fixed(seconds * 1e6, decimals: 1) + " µs" }

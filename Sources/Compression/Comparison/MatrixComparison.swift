@@ -55,6 +55,8 @@ public struct MatrixComparison: Sendable {
         public let errors: [Double]
         public let seconds: Double
         public let sweeps: Int
+        /// What made the objective small where the method could not itself; nil where nothing did.
+        public let refinement: String?
         /// By the batches of the comparison.
         public internal(set) var times: [ProductTime] = []
     }
@@ -85,21 +87,21 @@ public struct MatrixComparison: Sendable {
 
     /// Fits and times everything. What a method refuses is a row with its reason; the fits use all of `context`'s threads,
     /// one after the other, so that their seconds compare.
-    /// - Throws: `CompressionError.missingCalibration` where the objective needs statistics that the subject lacks.
+    /// - Throws: `CompressionError.missingCalibration`, `.missingFisher` where the objective needs statistics that the
+    ///   subject lacks.
     public func run(
         _ subject: ComparisonSubject, context: ExecutionContext,
         progress: @escaping @Sendable (CompressionProgress) -> Void = { _ in }
     ) throws -> Result {
-        guard let target = subject.objective(objective) else {
-            throw CompressionError.missingCalibration(reason: "the objective '\(objective.rawValue)' is made of it")
-        }
-        let objectives = Objective.Kind.allCases.filter { subject.objective($0) != nil }
+        let target = try subject.required(objective)
+        let known = try Objective.Kind.allCases.compactMap { kind in try subject.objective(kind).map { (kind, $0) } }
+        let objectives = known.map { $0.0 }
         var rows: [Row] = []
         let total = sizes.count * methods.count
         for size in sizes {
             for method in methods {
                 progress(CompressionProgress(stage: "fitting", done: rows.count, total: total))
-                let outcome = fit(method, size, subject, target, objectives.compactMap { subject.objective($0) }, context)
+                let outcome = fit(method, size, subject, target, known.map { $0.1 }, context)
                 rows.append(
                     Row(
                         method: method.method, size: size, outcome: outcome,
@@ -130,7 +132,9 @@ public struct MatrixComparison: Sendable {
             guard dense.isFinite else { return .refused(reason: "the fit holds NaN or infinite numbers") }
             let errors = try objectives.map { try $0.error(of: dense, for: subject.weight, name: subject.name) }
             return .fitted(
-                Fitted(matrix: fit.matrix, errors: errors, seconds: seconds, sweeps: max(0, fit.trace.count - 1)))
+                Fitted(
+                    matrix: fit.matrix, errors: errors, seconds: seconds, sweeps: max(0, fit.trace.count - 1),
+                    refinement: fit.refinement))
         } catch {
             // The rows are all of one matrix; its name before every reason says nothing.
             let text = "\(error)"

@@ -10,9 +10,16 @@ public struct SizedMethod: Sendable {
     public let method: FittingMethod
     private let makeFit: @Sendable (Matrix, Objective, SizeBudget, FitContext) throws -> AnyFit
 
+    /// Under Fisher weights that the fitter cannot use, the generic refinement takes over and the fit names it. Under
+    /// activations the plain method stands as it is, so that it can be compared with those that use them.
     public init(_ fitter: any Fitter) {
         method = fitter.method
-        makeFit = { try fitter.fitAny($0, objective: $1, size: $2, context: $3) }
+        makeFit = { weight, objective, size, context in
+            guard objective.kind.isFisher else {
+                return try fitter.fitAny(weight, objective: objective, size: size, context: context)
+            }
+            return try fitter.fitRefining(weight, objective: objective, size: size, context: context)
+        }
     }
 
     /// The largest candidate within the size.

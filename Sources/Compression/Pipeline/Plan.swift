@@ -127,9 +127,10 @@ public struct Plan: Sendable, Equatable {
         for (name, value) in candidate.options.sorted(by: { $0.key < $1.key }) where !(1...largest).contains(value) {
             return "option '\(name)': expected 1 to \(largest), got \(value)"
         }
-        let parameters = source.cost(of: candidate, shape: site.shape, precision: .f32).parameters
-        guard parameters / 2 <= site.shape.count else {
-            return "\(candidate.label) has \(parameters) parameters, more than twice the \(site.shape.count) of the matrix"
+        let cost = source.cost(of: candidate, shape: site.shape, precision: .f32)
+        // Trit-planes have a parameter for every weight of every plane, and few bytes of them.
+        guard cost.parameters / 2 <= site.shape.count || cost.storedBytes / 8 <= site.shape.count else {
+            return "\(candidate.label) has \(cost.parameters) parameters, more than twice the \(site.shape.count) of the matrix"
         }
         return nil
     }

@@ -2,6 +2,7 @@ import Fitting
 import ModelFiles
 import StructuredMatrices
 import Tensors
+import Transformers
 
 /// One method with the choices of one paper, as a YAML file states them: enough to apply it to a model by name.
 ///
@@ -38,13 +39,34 @@ public struct MethodRecipe: Sendable, Equatable {
     public let text: String
 
     /// Whether the objective needs calibration.
-    public var needsCalibration: Bool { objective != .frobenius }
+    public var needsCalibration: Bool { objective.isOfInputs }
+    /// Whether the objective needs Fisher weights.
+    public var needsFisher: Bool { objective.isFisher }
 
     /// "quantized bits=4 groupSize=128", "svd, 50 % of parameters".
     public var methodText: String {
         switch method {
         case .fitter(let name, let size): "\(name), \(size.text)"
         case .candidate(let candidate): candidate.label
+        }
+    }
+
+    /// The method, and the size that it is asked for; options say their own.
+    /// - Throws: `CompressionError.unknownFitter`, `.unknownFamily`; `.recipeUnreadable` where options do not suit a site.
+    package func sizedMethod(for sites: [MatrixSite]) throws -> (method: SizedMethod, size: SizeShare) {
+        switch method {
+        case .fitter(let name, let size):
+            guard let method = SizedMethod.all.first(where: { $0.name == name }) else {
+                throw CompressionError.unknownFitter(name: name, known: SizedMethod.all.map(\.name))
+            }
+            return (method, size)
+        case .candidate(let candidate):
+            for site in sites {
+                if let reason = Plan.objection(to: candidate, of: site) {
+                    throw CompressionError.recipeUnreadable(file: self.name, reason: "'\(site.name)': \(reason)")
+                }
+            }
+            return (try SizedMethod(candidate), .share(1, of: .bytes))
         }
     }
 

@@ -11,19 +11,23 @@ public struct RecipeJob: Sendable {
     public var output: String
     public var recipe: MethodRecipe
     public var calibration: CalibrationSource?
+    /// Weights of every matrix, for recipes whose objective is made of them.
+    public var fisher: FisherArchive?
     public var seed: UInt64
     public var replacesOutput = false
     public var context: ExecutionContext
     public var progress: @Sendable (CompressionProgress) -> Void
 
     public init(
-        model: String, output: String, recipe: MethodRecipe, calibration: CalibrationSource? = nil, seed: UInt64 = 0,
-        context: ExecutionContext, progress: @escaping @Sendable (CompressionProgress) -> Void = { _ in }
+        model: String, output: String, recipe: MethodRecipe, calibration: CalibrationSource? = nil,
+        fisher: FisherArchive? = nil, seed: UInt64 = 0, context: ExecutionContext,
+        progress: @escaping @Sendable (CompressionProgress) -> Void = { _ in }
     ) {
         self.model = model
         self.output = output
         self.recipe = recipe
         self.calibration = calibration
+        self.fisher = fisher
         self.seed = seed
         self.context = context
         self.progress = progress
@@ -52,10 +56,11 @@ public struct RecipeJob: Sendable {
         if recipe.needsCalibration, calibration == nil {
             throw CompressionError.missingCalibration(reason: "the objective '\(recipe.objective.rawValue)' is made of it")
         }
+        if recipe.needsFisher, fisher == nil { throw CompressionError.missingFisher(objective: recipe.objective.rawValue) }
         let calibrated = try CalibratedModel(
-            loaded, sites: sites, calibration: recipe.needsCalibration ? calibration : nil, seed: seed, context: context,
-            progress: progress)
-        let (method, size) = try sizedMethod(sites)
+            loaded, sites: sites, calibration: recipe.needsCalibration ? calibration : nil,
+            fisher: recipe.needsFisher ? fisher : nil, seed: seed, context: context, progress: progress)
+        let (method, size) = try recipe.sizedMethod(for: sites)
         let fits = try ModelFits(
             method, size: size, of: calibrated, objective: recipe.objective, errors: [recipe.objective],
             precision: recipe.precision, seed: seed, context: context
@@ -69,23 +74,6 @@ public struct RecipeJob: Sendable {
             ("report.json", outcome.json.serialized(pretty: true) + [UInt8(ascii: "\n")]),
         ])
         return outcome
-    }
-
-    private func sizedMethod(_ sites: [MatrixSite]) throws -> (SizedMethod, SizeShare) {
-        switch recipe.method {
-        case .fitter(let name, let size):
-            guard let method = SizedMethod.all.first(where: { $0.name == name }) else {
-                throw CompressionError.unknownFitter(name: name, known: SizedMethod.all.map(\.name))
-            }
-            return (method, size)
-        case .candidate(let candidate):
-            for site in sites {
-                if let reason = Plan.objection(to: candidate, of: site) {
-                    throw CompressionError.recipeUnreadable(file: recipe.name, reason: "'\(site.name)': \(reason)")
-                }
-            }
-            return (try SizedMethod(candidate), .share(1, of: .bytes))
-        }
     }
 }
 
@@ -108,6 +96,7 @@ extension RecipeJob.Outcome {
                     "attributes": FamilyDescription.attributes(fitted.matrix),
                     "bytes": JSONValue(integer: fitted.matrix.cost.storedBytes),
                     "relative_error": fitted.errors.first.map { .number($0) } ?? .null,
+                    "refinement": fitted.refinement.map { .string($0) } ?? .null,
                 ]
             })
         return .object(object)

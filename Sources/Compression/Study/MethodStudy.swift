@@ -15,6 +15,8 @@ public struct MethodStudy: Sendable {
     /// Rows of sentence, sentence, score.
     public var pairs: String
     public var calibration: CalibrationSource
+    /// Weights of every matrix, for the objectives made of them.
+    public var fisher: FisherArchive?
     public var methods: [SizedMethod]
     public var sizes: [SizeShare]
     /// Sizes for methods that keep a code for every weight.
@@ -30,7 +32,8 @@ public struct MethodStudy: Sendable {
     public var progress: @Sendable (CompressionProgress) -> Void
 
     public init(
-        model: String, pairs: String, calibration: CalibrationSource = .own, methods: [SizedMethod] = SizedMethod.all,
+        model: String, pairs: String, calibration: CalibrationSource = .own, fisher: FisherArchive? = nil,
+        methods: [SizedMethod] = SizedMethod.all,
         sizes: [SizeShare], bits: [Int], objective: Objective.Kind = .activations, precision: Precision = .f16,
         seed: UInt64 = 0, output: String, again: [String] = [], context: ExecutionContext,
         progress: @escaping @Sendable (CompressionProgress) -> Void = { _ in }
@@ -38,6 +41,7 @@ public struct MethodStudy: Sendable {
         self.model = model
         self.pairs = pairs
         self.calibration = calibration
+        self.fisher = fisher
         self.methods = methods
         self.sizes = sizes
         self.bits = bits
@@ -57,14 +61,14 @@ public struct MethodStudy: Sendable {
         let loaded = try LoadedModel.load(model)
         let pairs = try SentencePair.read(csv: pairs)
         let calibrated = try CalibratedModel(
-            loaded, sites: loaded.model.sites.filter { $0.role == .linear }, calibration: calibration, seed: seed,
-            context: context, progress: progress)
+            loaded, sites: loaded.model.sites.filter { $0.role == .linear }, calibration: calibration, fisher: fisher,
+            seed: seed, context: context, progress: progress)
         progress(CompressionProgress(stage: "judging the dense model", done: 0, total: 1))
         let judge = try EncoderJudge(loaded, pairs: pairs, context: context)
         var results = StudyResults(
             identity: try identity(calibrated, judge), sites: calibrated.sites,
-            objectives: Objective.Kind.allCases.filter { kind in
-                calibrated.sites.allSatisfy { calibrated.objective(kind, of: $0) != nil }
+            objectives: try Objective.Kind.allCases.filter { kind in
+                try calibrated.sites.allSatisfy { try calibrated.objective(kind, of: $0) != nil }
             },
             dense: try judge.verdict(on: loaded, context: context))
         progress(CompressionProgress(stage: "judging the dense model", done: 1, total: 1))
@@ -128,10 +132,17 @@ public struct MethodStudy: Sendable {
         for sequence in model.sequences { sequence.withUnsafeBytes { text.add($0) } }
         var sentences = Fingerprint()
         for pair in judge.pairs { sentences.add("\(pair.first)\u{0}\(pair.second)\u{0}\(pair.score)") }
+        var gradients: Fingerprint?
+        if let fisher {
+            var file = Fingerprint()
+            try file.add(fileAt: fisher.file)
+            gradients = file
+        }
         return [
             ("model", URL(fileURLWithPath: self.model).lastPathComponent), ("weights", weights.text),
-            ("calibration", model.origin ?? "none"), ("calibration_tokens", text.text), ("pairs", sentences.text),
+            ("calibration", model.origin ?? StudyResults.none), ("calibration_tokens", text.text), ("pairs", sentences.text),
             ("objective", objective.rawValue), ("precision", precision.rawValue), ("seed", String(seed)),
+            ("fisher", gradients?.text ?? StudyResults.none),
         ]
     }
 }

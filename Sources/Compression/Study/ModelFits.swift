@@ -16,6 +16,8 @@ public struct ModelFits: Sendable {
         public let seconds: Double
         /// Relative squared errors before the first sweep and after each one.
         public let trace: [Double]
+        /// What made the objective small where the method could not itself; nil where nothing did.
+        public let refinement: String?
     }
 
     public let matrices: [Matrix]
@@ -37,9 +39,7 @@ public struct ModelFits: Sendable {
         }
         let fit = { @Sendable (index: Int, execution: ExecutionContext) throws -> Matrix in
             let site = model.sites[index]
-            guard let target = model.objective(objective, of: site) else {
-                throw CompressionError.missingCalibration(reason: "the objective '\(objective.rawValue)' is made of it")
-            }
+            let target = try model.required(objective, of: site)
             let weight = try model.weight(of: site)
             let place = FitContext(name: site.name, seed: seed, precision: precision, execution: execution)
             let clock = ContinuousClock()
@@ -48,10 +48,12 @@ public struct ModelFits: Sendable {
             let seconds = start.duration(to: clock.now).inSeconds
             let dense = fit.matrix.dense()
             guard dense.isFinite else { throw CompressionError.notFinite(matrix: site.name, what: "the fit") }
-            let errors = try kinds.compactMap { model.objective($0, of: site) }.map {
+            let errors = try kinds.compactMap { try model.objective($0, of: site) }.map {
                 try $0.error(of: dense, for: weight, name: site.name)
             }
-            return Matrix(site: site, matrix: fit.matrix, errors: errors, seconds: seconds, trace: fit.trace)
+            return Matrix(
+                site: site, matrix: fit.matrix, errors: errors, seconds: seconds, trace: fit.trace,
+                refinement: fit.refinement)
         }
         let clock = ContinuousClock()
         let start = clock.now

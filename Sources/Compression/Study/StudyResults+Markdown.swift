@@ -30,7 +30,7 @@ extension StudyResults {
         for row in rows {
             guard let measured = row.measured else { continue }
             let cells = [
-                "`\(row.fitter)`", row.size,
+                "`\(row.title)`", row.size,
                 FigureText.fixed(8 * Double(measured.cost.storedBytes) / Double(max(1, weights)), decimals: 2),
                 FigureText.fixed(measured.spearman, decimals: 2), FigureText.fixed(measured.overlap, decimals: 3),
                 FigureText.fixed(measured.meanCosine, decimals: 3), FigureText.scientific(row.meanError(objective) ?? .nan),

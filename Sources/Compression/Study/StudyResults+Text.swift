@@ -14,7 +14,7 @@ extension StudyResults {
             table.rows.append(
                 .cells(
                     [
-                        row.fitter, row.family, row.size, FigureText.share(measured.cost.parameters, of: weights),
+                        row.title, row.family, row.size, FigureText.share(measured.cost.parameters, of: weights),
                         FigureText.fixed(8 * Double(measured.cost.storedBytes) / Double(max(1, weights)), decimals: 2),
                         FigureText.fixed(measured.spearman, decimals: 2), FigureText.fixed(measured.overlap, decimals: 3),
                         FigureText.fixed(measured.meanCosine, decimals: 3),

@@ -13,6 +13,8 @@ public struct StudyResults: Sendable {
     public let dense: EncoderJudge.Verdict
     public private(set) var rows: [StudyRow] = []
     private static let version = 1
+    /// What the identity says of statistics that were not used; files from before there were any lack them.
+    static let none = "none"
 
     init(
         identity: [(name: String, value: String)], sites: [MatrixSite], objectives: [Objective.Kind],
@@ -38,7 +40,7 @@ public struct StudyResults: Sendable {
         guard document["tessera_study"]?.intValue == Self.version, let entries = document["rows"]?.arrayValue else {
             throw CompressionError.studyUnreadable(file: file, reason: "expected \"tessera_study\": \(Self.version) and \"rows\"")
         }
-        let differs = identity.filter { document[$0.name]?.stringValue != $0.value }.map(\.name)
+        let differs = identity.filter { (document[$0.name]?.stringValue ?? Self.none) != $0.value }.map(\.name)
         guard differs.isEmpty else { throw CompressionError.studyMismatch(file: file, differs: differs) }
         let names = objectives.map(\.rawValue)
         for (index, entry) in entries.enumerated() {

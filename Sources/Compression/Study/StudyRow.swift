@@ -33,6 +33,8 @@ public struct StudyRow: Sendable, Equatable {
         public let errors: [String: Double]
         public let seconds: Double
         public let trace: [Double]
+        /// What made the objective small where the fitter could not itself.
+        public var refinement: String?
     }
 
     init(
@@ -47,6 +49,11 @@ public struct StudyRow: Sendable, Equatable {
         self.threads = threads
         self.measured = measured
         self.error = error
+    }
+
+    /// The fitter's name, and that of what refined its fits where something did: "svd + l-bfgs".
+    public var title: String {
+        ([fitter] + Set((measured?.matrices ?? []).compactMap(\.refinement)).sorted()).joined(separator: " + ")
     }
 
     /// Mean over the matrices of the relative squared error under an objective.
@@ -70,7 +77,7 @@ extension StudyRow.Measured {
             StudyRow.Matrix(
                 name: fitted.site.name,
                 errors: Dictionary(uniqueKeysWithValues: zip(objectives.map(\.rawValue), fitted.errors)),
-                seconds: fitted.seconds, trace: fitted.trace.count > 1 ? fitted.trace : [])
+                seconds: fitted.seconds, trace: fitted.trace.count > 1 ? fitted.trace : [], refinement: fitted.refinement)
         }
     }
 }
@@ -103,6 +110,7 @@ extension StudyRow {
                     entry[name] = .number(error.rounded(digits: 6))
                 }
                 entry["seconds"] = .number(matrix.seconds.rounded(digits: 3))
+                if let refinement = matrix.refinement { entry["refinement"] = .string(refinement) }
                 if !matrix.trace.isEmpty { entry["trace"] = .array(matrix.trace.map { .number($0.rounded(digits: 4)) }) }
                 return .object(entry)
             })
@@ -133,7 +141,10 @@ extension StudyRow {
             guard let name = entry["name"]?.stringValue, let seconds = entry["seconds"]?.doubleValue else { return nil }
             let errors = objectives.compactMap { name in entry[name]?.doubleValue.map { (name, $0) } }
             let trace = entry["trace"]?.arrayValue?.compactMap(\.doubleValue) ?? []
-            read.append(Matrix(name: name, errors: Dictionary(uniqueKeysWithValues: errors), seconds: seconds, trace: trace))
+            read.append(
+                Matrix(
+                    name: name, errors: Dictionary(uniqueKeysWithValues: errors), seconds: seconds, trace: trace,
+                    refinement: entry["refinement"]?.stringValue))
         }
         measured = Measured(
             cost: Cost(parameters: parameters, storedBytes: bytes, multiplyAdds: multiplyAdds), spearman: spearman,

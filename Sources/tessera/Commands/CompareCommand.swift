@@ -21,6 +21,10 @@ struct CompareCommand: ParsableCommand {
             With calibration, errors are also given under the activations objective, and fits make it small unless \
             --objective says otherwise. For a NumPy file, the calibration is one too: the layer's inputs, one a row.
 
+            Fisher weights are read from an archive, not computed: arrays 'rows' and 'columns' (or 'MATRIX.rows', \
+            'MATRIX.columns') hold squared gradients of the loss summed over each output and each input. Where a fitter \
+            cannot make such an objective small, L-BFGS goes on from its fit and the table names it.
+
             Examples:
               tessera compare MODEL:encoder.layer.0.attention.self.query --calibration self --plot query.svg
               tessera compare weight.npy --size 50% --by parameters --families low-rank,monarch,blast
@@ -41,6 +45,9 @@ struct CompareCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("Calibration: a text file or 'self' for a model, inputs in a NumPy file.", valueName: "file|self"))
     var calibration: String?
+
+    @Option(help: ArgumentHelp("Fisher weights of rows and columns, a NumPy archive.", valueName: "file.npz"))
+    var fisher: String?
 
     @Option(help: ArgumentHelp("Only these families, separated by commas (see 'tessera families').", valueName: "names"))
     var families: String?
@@ -79,7 +86,7 @@ struct CompareCommand: ParsableCommand {
                 families: try CommaSeparated.names(families, option: "--families"),
                 fitters: try CommaSeparated.names(fitters, option: "--fitters")),
             sizes: try CommaSeparated.names(size, option: "--size").map { try SizeShare($0, of: by) },
-            objective: objective ?? (calibration == nil ? .frobenius : .activations), precision: precision,
+            objective: objective ?? richestObjective, precision: precision,
             batches: try batches, activations: runtime.preparation.activations, seed: seed)
         let display = ProgressDisplay(quiet: common.quiet)
         let result = try comparison.run(subject(display), context: common.context) { display($0) }
@@ -89,21 +96,32 @@ struct CompareCommand: ParsableCommand {
         if common.json { try StandardOutput.write(result.json) } else { try StandardOutput.write(result.text) }
     }
 
+    /// Made of all the statistics given.
+    private var richestObjective: Objective.Kind {
+        switch (calibration, fisher) {
+        case (nil, nil): .frobenius
+        case (_?, nil): .activations
+        case (nil, _?): .fisher
+        case (_?, _?): .activationsAndFisher
+        }
+    }
+
     private var batches: [Int] {
         get throws { try CommaSeparated.integers(batch, in: 1...BatchSizes.largest, option: "--batch") }
     }
 
     private func subject(_ display: ProgressDisplay) throws -> ComparisonSubject {
+        let fisher = try fisher.map { try FisherArchive(file: $0) }
         if ComparisonSubject.isNumPy(matrix) {
             if calibration == "self" {
                 throw CommandError.conflictingOptions("--calibration: a NumPy file needs its inputs as one, got 'self'")
             }
-            return try ComparisonSubject(numPy: matrix, inputs: calibration)
+            return try ComparisonSubject(numPy: matrix, inputs: calibration, fisher: fisher)
         }
         let argument = FileArgument(matrix)
         _ = try ModelFolder(path: argument.path)
         return try ComparisonSubject(
             model: argument.path, matrix: argument.name, calibration: calibration.map { $0 == "self" ? .own : .file($0) },
-            seed: seed, context: common.context, progress: { display($0) })
+            fisher: fisher, seed: seed, context: common.context, progress: { display($0) })
     }
 }

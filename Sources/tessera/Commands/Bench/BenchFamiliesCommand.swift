@@ -16,7 +16,8 @@ struct BenchFamiliesCommand: ParsableCommand {
             for every weight are also asked for --bits: as many bits each, and a 16-bit scale for every 32.
 
             The file of results is written after every method. Started again, the command measures what the file lacks; \
-            what a fitter refuses is a row with its error.
+            what a fitter refuses is a row with its error. Where a fitter cannot make an objective of Fisher weights small, \
+            L-BFGS goes on from its fit and the row names it.
 
             Example:
               tessera bench families minilm --sts dev.csv -o Results/families-minilm.json
@@ -53,6 +54,10 @@ struct BenchFamiliesCommand: ParsableCommand {
     var calibration: String = "self"
 
     @Option(help: ArgumentHelp(
+        "Fisher weights, a NumPy archive with MATRIX.rows and MATRIX.columns for every matrix.", valueName: "file.npz"))
+    var fisher: String?
+
+    @Option(help: ArgumentHelp(
         "What the fits make small: \(Objective.Kind.allCases.map(\.rawValue).joined(separator: " or ")).", valueName: "objective"))
     var objective = Objective.Kind.activations
 
@@ -76,6 +81,7 @@ struct BenchFamiliesCommand: ParsableCommand {
         let display = ProgressDisplay(quiet: common.quiet)
         let study = MethodStudy(
             model: model, pairs: sts, calibration: calibration == "self" ? .own : .file(calibration),
+            fisher: try fisher.map { try FisherArchive(file: $0) },
             methods: try SizedMethod.named(
                 families: try CommaSeparated.names(families, option: "--families"),
                 fitters: try CommaSeparated.names(fitters, option: "--fitters")),

@@ -31,6 +31,10 @@ struct RecipeRunCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Calibration text: a file (encoders: one sentence a line), or 'self'.", valueName: "file|self"))
     var calibration: String?
 
+    @Option(help: ArgumentHelp(
+        "Fisher weights, a NumPy archive with MATRIX.rows and MATRIX.columns for every matrix.", valueName: "file.npz"))
+    var fisher: String?
+
     @Option(help: "Seed of every random choice.")
     var seed: UInt64 = 0
 
@@ -45,7 +49,7 @@ struct RecipeRunCommand: ParsableCommand {
         let display = ProgressDisplay(quiet: common.quiet)
         var job = RecipeJob(
             model: model, output: output, recipe: chosen, calibration: calibration.map { $0 == "self" ? .own : .file($0) },
-            seed: seed, context: common.context, progress: { display($0) })
+            fisher: try fisher.map { try FisherArchive(file: $0) }, seed: seed, context: common.context, progress: { display($0) })
         job.replacesOutput = force
         let outcome = try job.run()
         _ = display.finish()
