@@ -1,4 +1,5 @@
 import Benchmarking
+import Foundation
 import Tensors
 import Transformers
 
