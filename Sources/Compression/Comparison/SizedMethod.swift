@@ -10,8 +10,9 @@ public struct SizedMethod: Sendable {
     public let method: FittingMethod
     private let makeFit: @Sendable (Matrix, Objective, SizeBudget, FitContext) throws -> AnyFit
 
-    /// Under Fisher weights that the fitter cannot use, the generic refinement takes over and the fit names it. Under
-    /// activations the plain method stands as it is, so that it can be compared with those that use them.
+    /// Under Fisher weights that the fitter cannot use, the generic refinement takes over where the family has gradients,
+    /// and the fit names it. Under activations the plain method stands as it is, so that it can be compared with those
+    /// that use them.
     public init(_ fitter: any Fitter) {
         method = fitter.method
         makeFit = { weight, objective, size, context in

@@ -23,7 +23,7 @@ struct CompareCommand: ParsableCommand {
 
             Fisher weights are read from an archive, not computed: arrays 'rows' and 'columns' (or 'MATRIX.rows', \
             'MATRIX.columns') hold squared gradients of the loss summed over each output and each input. Where a fitter \
-            cannot make such an objective small, L-BFGS goes on from its fit and the table names it.
+            cannot make such an objective small, L-BFGS goes on from its fit if the family has gradients, and the table names it.
 
             Examples:
               tessera compare MODEL:encoder.layer.0.attention.self.query --calibration self --plot query.svg

@@ -17,7 +17,7 @@ struct BenchFamiliesCommand: ParsableCommand {
 
             The file of results is written after every method. Started again, the command measures what the file lacks; \
             what a fitter refuses is a row with its error. Where a fitter cannot make an objective of Fisher weights small, \
-            L-BFGS goes on from its fit and the row names it.
+            L-BFGS goes on from its fit if the family has gradients, and the row names it.
 
             Example:
               tessera bench families minilm --sts dev.csv -o Results/families-minilm.json
