@@ -33,12 +33,14 @@ let package = Package(
         .target(
             name: "Transformers",
             dependencies: ["CKernels", "ModelFiles", "StructuredMatrices", "Tensors"]),
+        .target(name: "Gradients", dependencies: ["LinearAlgebra", "Tensors"]),
+        .target(name: "Rewriting", dependencies: ["LinearAlgebra", "Tensors"]),
         .target(name: "Analysis", dependencies: ["LinearAlgebra", "ModelFiles", "StructuredMatrices", "Transformers"]),
         .target(
             name: "Compression",
             dependencies: [
-                "Analysis", "Benchmarking", "CKernels", "Fitting", "LinearAlgebra", "ModelFiles", "StructuredMatrices", "Tensors", "Transformers",
-                .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
+                "Analysis", "Benchmarking", "CKernels", "Fitting", "LinearAlgebra", "ModelFiles", "Rewriting", "StructuredMatrices", "Tensors",
+                "Transformers", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
             ],
             resources: [.embedInCode("Recipes/Shipped")]),
         .target(
@@ -60,6 +62,8 @@ let package = Package(
         .testTarget(name: "FittingTests", dependencies: ["Fitting", "ModelFiles"]),
         .testTarget(
             name: "TransformersTests", dependencies: ["Transformers"], resources: [.copy("Resources")]),
+        .testTarget(name: "GradientsTests", dependencies: ["Gradients", "Tensors"]),
+        .testTarget(name: "RewritingTests", dependencies: ["LinearAlgebra", "Rewriting", "Tensors"]),
         .testTarget(name: "AnalysisTests", dependencies: ["Analysis"]),
         .testTarget(
             name: "BenchmarkingTests",

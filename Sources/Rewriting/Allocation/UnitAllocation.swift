@@ -1,0 +1,76 @@
+/// What one unit of a part saves when it goes: parameters, multiply-adds or nanoseconds, in the caller's unit.
+public struct UnitGroup: Sendable {
+    public enum Kind: String, Sendable {
+        /// All of a key-value head: its queries, keys, values, and what reads them.
+        case head
+        /// Of a feed-forward part.
+        case neuron
+    }
+
+    public let kind: Kind
+    /// The block the part is in.
+    public let block: Int
+    public let scores: [Double]
+    public let price: Double
+    /// Units that have to stay, at least 1.
+    public let least: Int
+    /// Counts that are kept are multiples of this where the part allows it.
+    public let multiple: Int
+
+    public init(
+        block: Int, kind: Kind = .neuron, scores: [Double], price: Double, least: Int = 1,
+        multiple: Int = 1
+    ) {
+        precondition(price > 0 && multiple > 0 && least > 0 && least <= scores.count)
+        self.block = block
+        self.kind = kind
+        self.scores = scores
+        self.price = price
+        self.least = least
+        self.multiple = multiple
+    }
+
+    public var units: Int { scores.count }
+
+    /// A count of units within what is allowed, near `wanted`.
+    func rounded(_ wanted: Double) -> Int {
+        let near = Int((wanted / Double(multiple)).rounded()) * multiple
+        return min(units, max(least, near))
+    }
+
+    /// The best `count` units, ascending; ties go to the first.
+    public func best(_ count: Int) -> [Int] {
+        Array(scores.indices.sorted { (scores[$0], $1) > (scores[$1], $0) }.prefix(count)).sorted()
+    }
+}
+
+/// How many units every part keeps when all together may keep a share of what they cost.
+public protocol UnitAllocation: Sendable {
+    /// Which units stay in each group, ascending.
+    /// - Parameter share: of the price of all units, in (0, 1].
+    /// - Throws: `RewritingError.invalidShare`, `.unreachable`.
+    func kept(_ share: Double, of groups: [UnitGroup]) throws -> [[Int]]
+}
+
+extension UnitAllocation {
+    /// - Throws: `RewritingError`.
+    func check(_ share: Double, _ groups: [UnitGroup]) throws {
+        guard share > 0, share <= 1 else { throw RewritingError.invalidShare("\(share)") }
+        let whole = groups.reduce(0) { $0 + Double($1.units) * $1.price }
+        let least = groups.reduce(0) { $0 + Double($1.least) * $1.price }
+        guard least <= share * whole * (1 + 1e-9) else {
+            throw RewritingError.unreachable(
+                target: "\((1000 * share).rounded() / 10) %", least: "\((1000 * least / whole).rounded() / 10) %")
+        }
+    }
+}
+
+/// The same share of every part.
+public struct UniformAllocation: UnitAllocation {
+    public init() {}
+
+    public func kept(_ share: Double, of groups: [UnitGroup]) throws -> [[Int]] {
+        try check(share, groups)
+        return groups.map { $0.best($0.rounded(share * Double($0.units))) }
+    }
+}
