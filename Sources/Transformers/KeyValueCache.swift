@@ -2,51 +2,62 @@ import Tensors
 
 /// The keys and values of the tokens a causal model has seen in one sequence.
 ///
-/// A value: a copy goes its own way. Memory: 2 layers width numbers of the precision per token (up to twice that while
-/// growing), where width is key-value heads x head dimension.
+/// A value: a copy goes its own way. Memory: for each layer and token, key-value heads x (features of a key + features of a
+/// value) numbers of the precision (up to twice that while growing).
 public struct KeyValueCache: Sendable {
     /// Tokens seen so far.
     public private(set) var count = 0
     public let precision: CachePrecision
-    private let layers: Int
-    private let heads: Int
-    private let headDimension: Int
+    private let layers: [Layer]
     private var storage: Storage
 
-    init(layers: Int, heads: Int, headDimension: Int, precision: CachePrecision) {
+    /// What one layer keeps of a token.
+    struct Layer: Sendable, Hashable {
+        let heads: Int
+        let keyWidth: Int
+        let valueWidth: Int
+    }
+
+    init(layers: [Layer], precision: CachePrecision) {
         self.layers = layers
-        self.heads = heads
-        self.headDimension = headDimension
         self.precision = precision
-        storage = Storage(tokens: 0, planes: 0, tokenBytes: 0, scaleBytes: 0)
+        storage = Storage(tokens: 0, planes: [])
     }
 
     /// A cache of nothing, to stand where another was taken from.
-    static let none = KeyValueCache(layers: 0, heads: 0, headDimension: 0, precision: .f32)
+    static let none = KeyValueCache(layers: [], precision: .f32)
 
-    private var width: Int { heads * headDimension }
-    private var tokenBytes: Int {
-        switch precision {
-        case .f32: 4 * width
-        case .f16: 2 * width
-        case .int8: width
+    /// What a layer's keys, and its values, take: keys of layer l are plane 2 l, values plane 2 l + 1.
+    private var planes: [Plane] {
+        layers.flatMap { layer in
+            [layer.keyWidth, layer.valueWidth].map { width in
+                let numbers = layer.heads * width
+                return switch precision {
+                case .f32: Plane(tokenBytes: 4 * numbers, scaleBytes: 0)
+                case .f16: Plane(tokenBytes: 2 * numbers, scaleBytes: 0)
+                case .int8: Plane(tokenBytes: numbers, scaleBytes: 2 * layer.heads)
+                }
+            }
         }
     }
-    private var scaleBytes: Int { precision == .int8 ? 2 * heads : 0 }
+
+    private struct Plane: Sendable {
+        let tokenBytes: Int
+        let scaleBytes: Int
+    }
 
     /// Bytes that the tokens seen so far take.
-    public var byteCount: Int { 2 * layers * count * (tokenBytes + scaleBytes) }
+    public var byteCount: Int { planes.reduce(0) { $0 + count * ($1.tokenBytes + $1.scaleBytes) } }
 
     /// Makes room for `tokens` more, in memory that belongs to this value alone.
     mutating func reserve(_ tokens: Int) {
         let needed = count + tokens
         if storage.tokens >= needed, isKnownUniquelyReferenced(&storage) { return }
         let grown = Storage(
-            tokens: needed <= storage.tokens ? storage.tokens : max(needed, 2 * storage.tokens), planes: 2 * layers,
-            tokenBytes: tokenBytes, scaleBytes: scaleBytes)
-        for plane in 0..<2 * layers where count > 0 {
-            grown.codes(plane).copyMemory(from: storage.codes(plane), byteCount: count * tokenBytes)
-            grown.scales(plane).copyMemory(from: storage.scales(plane), byteCount: count * scaleBytes)
+            tokens: needed <= storage.tokens ? storage.tokens : max(needed, 2 * storage.tokens), planes: planes)
+        for (index, plane) in planes.enumerated() where count > 0 {
+            grown.codes(index).copyMemory(from: storage.codes(index), byteCount: count * plane.tokenBytes)
+            grown.scales(index).copyMemory(from: storage.scales(index), byteCount: count * plane.scaleBytes)
         }
         storage = grown
     }
@@ -58,35 +69,38 @@ public struct KeyValueCache: Sendable {
         key: UnsafePointer<Float>, value: UnsafePointer<Float>, layer: Int, offset: Int, head: Int
     ) {
         let token = count + offset
-        for (plane, row) in [(2 * layer, key), (2 * layer + 1, value)] {
-            let place = storage.codes(plane) + token * tokenBytes
-            switch precision {
-            case .f32:
-                place.assumingMemoryBound(to: Float.self).advanced(by: head * headDimension)
-                    .update(from: row, count: headDimension)
-            case .f16:
-                Kernels.best.floatToHalf(
-                    row, place.assumingMemoryBound(to: UInt16.self) + head * headDimension, headDimension)
-            case .int8:
-                let scales = storage.scales(plane).assumingMemoryBound(to: UInt16.self)
-                quantize(
-                    row, place.assumingMemoryBound(to: UInt8.self) + head * headDimension,
-                    scales + token * heads + head)
-            }
+        write(key, layers[layer].keyWidth, plane: 2 * layer, heads: layers[layer].heads, token: token, head: head)
+        write(value, layers[layer].valueWidth, plane: 2 * layer + 1, heads: layers[layer].heads, token: token, head: head)
+    }
+
+    private func write(
+        _ row: UnsafePointer<Float>, _ width: Int, plane: Int, heads: Int, token: Int, head: Int
+    ) {
+        let place = token * heads * width + head * width
+        let codes = storage.codes(plane)
+        switch precision {
+        case .f32:
+            codes.assumingMemoryBound(to: Float.self).advanced(by: place).update(from: row, count: width)
+        case .f16:
+            Kernels.best.floatToHalf(row, codes.assumingMemoryBound(to: UInt16.self) + place, width)
+        case .int8:
+            let scales = storage.scales(plane).assumingMemoryBound(to: UInt16.self)
+            quantize(row, width, codes.assumingMemoryBound(to: UInt8.self) + place, scales + token * heads + head)
         }
     }
 
     /// The nearest of 255 multiples of a scale, which takes the largest number to the last of them.
     private func quantize(
-        _ row: UnsafePointer<Float>, _ codes: UnsafeMutablePointer<UInt8>, _ pattern: UnsafeMutablePointer<UInt16>
+        _ row: UnsafePointer<Float>, _ width: Int, _ codes: UnsafeMutablePointer<UInt8>,
+        _ pattern: UnsafeMutablePointer<UInt16>
     ) {
         var largest: Float = 0
-        for index in 0..<headDimension { largest = max(largest, abs(row[index])) }
+        for index in 0..<width { largest = max(largest, abs(row[index])) }
         var scale = min(largest / 127, 65504)
         Kernels.best.floatToHalf(&scale, pattern, 1)
         Kernels.best.halfToFloat(pattern, &scale, 1)
         let inverse = scale > 0 ? 1 / scale : 0
-        for index in 0..<headDimension {
+        for index in 0..<width {
             // What is no number cannot be kept; 0 does least harm.
             let multiple = row[index].isFinite ? (row[index] * inverse).rounded() : 0
             codes[index] = UInt8(Int(max(-127, min(127, multiple))) + 128)
@@ -95,10 +109,14 @@ public struct KeyValueCache: Sendable {
 
     /// A layer's keys and values of all tokens seen or written. Valid while this value lives unchanged.
     func features(layer: Int) -> (keys: TokenFeatures, values: TokenFeatures) {
-        (features(plane: 2 * layer), features(plane: 2 * layer + 1))
+        let sizes = layers[layer]
+        return (
+            features(plane: 2 * layer, heads: sizes.heads, width: sizes.heads * sizes.keyWidth),
+            features(plane: 2 * layer + 1, heads: sizes.heads, width: sizes.heads * sizes.valueWidth)
+        )
     }
 
-    private func features(plane: Int) -> TokenFeatures {
+    private func features(plane: Int, heads: Int, width: Int) -> TokenFeatures {
         let place = UnsafeRawPointer(storage.codes(plane))
         switch precision {
         case .f32:
@@ -120,20 +138,25 @@ public struct KeyValueCache: Sendable {
     /// Shared between copies of a cache until one of them grows.
     private final class Storage: @unchecked Sendable {
         let tokens: Int
-        private let scalesAt: Int
-        private let planeBytes: Int
+        /// Where a plane's numbers begin, and its scales.
+        private let places: [(codes: Int, scales: Int)]
         private let base: UnsafeMutableRawPointer
 
-        init(tokens: Int, planes: Int, tokenBytes: Int, scaleBytes: Int) {
+        init(tokens: Int, planes: [Plane]) {
             self.tokens = tokens
-            scalesAt = (tokens * tokenBytes + 63) / 64 * 64
-            planeBytes = (scalesAt + tokens * scaleBytes + 63) / 64 * 64
-            base = .allocateAligned(byteCount: planes * planeBytes)
+            var (places, end): ([(codes: Int, scales: Int)], Int) = ([], 0)
+            for plane in planes {
+                let scales = end + (tokens * plane.tokenBytes + 63) / 64 * 64
+                places.append((end, scales))
+                end = (scales + tokens * plane.scaleBytes + 63) / 64 * 64
+            }
+            self.places = places
+            base = .allocateAligned(byteCount: end)
         }
 
         deinit { base.deallocate() }
 
-        func codes(_ plane: Int) -> UnsafeMutableRawPointer { base + plane * planeBytes }
-        func scales(_ plane: Int) -> UnsafeMutableRawPointer { base + plane * planeBytes + scalesAt }
+        func codes(_ plane: Int) -> UnsafeMutableRawPointer { base + places[plane].codes }
+        func scales(_ plane: Int) -> UnsafeMutableRawPointer { base + places[plane].scales }
     }
 }

@@ -24,11 +24,12 @@ public struct LoadedModel: Sendable {
     public static func load(_ folder: String) throws -> LoadedModel {
         let files = try ModelFolder(path: folder)
         let configuration = files.configuration
-        let architecture = try Architectures.type(for: configuration)
+        let architecture = try Architectures.architecture(for: configuration)
         let checkpoint = try files.checkpoint()
         let structures = try configuration.structuredEntries() ?? []
-        let tensors = ModelTensors(checkpoint, structures: structures)
-        let model = try architecture.load(files, tensors: tensors)
+        let tensors = ModelTensors(
+            checkpoint, structures: structures, addedBiases: try configuration.addedBiases())
+        let model = try architecture.load(files, tensors)
         let sites = Set(model.sites.map(\.name))
         if let matrix = structures.first(where: { !sites.contains($0.matrix) })?.matrix {
             throw TransformersError.unknownMatrix(file: configuration.file, matrix: matrix)
@@ -63,7 +64,7 @@ public struct LoadedModel: Sendable {
     }
 
     private func wrongKind(expected: String) -> TransformersError {
-        .wrongKind(folder: folder, expected: expected, got: "'\(type(of: model).architecture)'")
+        .wrongKind(folder: folder, expected: expected, got: "'\(model.architecture)'")
     }
 
     /// The tokens of a text, cut to what the model takes.

@@ -39,6 +39,16 @@ extension ModelConfiguration {
         }
     }
 
+    /// Refuses the other value of a key; absent means this one.
+    /// - Throws: `TransformersError.unsupportedSetting`, `ModelFileError.wrongValue`.
+    func expect(_ key: String, is supported: Bool) throws {
+        let got = try bool(key, default: supported)
+        guard got == supported else {
+            throw TransformersError.unsupportedSetting(
+                file: file, key: key, got: "\(got)", supported: "\(supported)")
+        }
+    }
+
     /// - Throws: `TransformersError.unsupportedSetting`, `ModelFileError`.
     func expectDivisible(_ key: String, by divisor: String) throws {
         let (number, parts) = (try size(key), try size(divisor))
@@ -46,5 +56,26 @@ extension ModelConfiguration {
             throw TransformersError.unsupportedSetting(
                 file: file, key: key, got: "\(number)", supported: "multiples of \(divisor), \(parts)")
         }
+    }
+
+    /// How many blocks there are.
+    /// - Throws: `ModelFileError.missingKey`, `.wrongValue`.
+    func blockCount(_ key: String) throws -> Int {
+        // Far more than any model has; room for the blocks is taken at once.
+        try integer(key, in: 1...4096)
+    }
+
+    /// The sizes of a block whose heads share the stream's width evenly; without them where every block has its own.
+    /// - Parameter defaultFeedForward: where the key may be absent.
+    /// - Throws: `TransformersError.unsupportedSetting`, `ModelFileError`.
+    func ordinarySizes(
+        width: String, heads headsKey: String, feedForward: String, defaultFeedForward: Int? = nil
+    ) throws -> BlockSizes {
+        let heads = try size(headsKey)
+        if try blockSizes() == nil { try expectDivisible(width, by: headsKey) }
+        let headWidth = try max(1, size(width) / heads)
+        return BlockSizes(
+            heads: heads, keyValueHeads: heads, queryKeyWidth: headWidth, valueWidth: headWidth,
+            feedForwardWidth: try size(feedForward, default: defaultFeedForward))
     }
 }

@@ -15,30 +15,36 @@ public final class ModelTensors: Sendable {
     /// All tensors there are.
     public let names: [String]
     private let structures: [String: Structure]
+    /// Linear layers that have a bias which their architecture does not give them.
+    let addedBiases: Set<String>
     private let find: @Sendable (String) throws -> Tensor?
     private let asked = Mutex<Set<String>>([])
 
     /// - Parameters:
     ///   - structures: by matrix name (the weight's name without ".weight").
+    ///   - addedBiases: linear layers, by the same names, that have a bias whatever their architecture says.
     ///   - find: the tensor of a name, or nil.
     public init(
-        file: String, names: [String], structures: [String: Structure] = [:],
+        file: String, names: [String], structures: [String: Structure] = [:], addedBiases: Set<String> = [],
         find: @escaping @Sendable (String) throws -> Tensor?
     ) {
         self.file = file
         self.names = names
         self.structures = structures
+        self.addedBiases = addedBiases
         self.find = find
     }
 
     /// The tensors of a checkpoint, with the structured matrices its configuration lists.
     public convenience init(
-        _ checkpoint: Checkpoint, structures: [(matrix: String, entry: StructuredEntry)] = []
+        _ checkpoint: Checkpoint, structures: [(matrix: String, entry: StructuredEntry)] = [],
+        addedBiases: [String] = []
     ) {
         self.init(
             file: checkpoint.file, names: checkpoint.tensorNames,
             structures: Dictionary(
-                structures.map { ($0.matrix, MatrixDescription($0.entry)) }, uniquingKeysWith: { first, _ in first })
+                structures.map { ($0.matrix, MatrixDescription($0.entry)) }, uniquingKeysWith: { first, _ in first }),
+            addedBiases: Set(addedBiases)
         ) { name in
             checkpoint.contains(name) ? try checkpoint.tensor(named: name) : nil
         }
@@ -54,13 +60,19 @@ public final class ModelTensors: Sendable {
         prefixes.first { prefix in names.contains { $0.hasPrefix(prefix + rest) } } ?? prefixes.last ?? ""
     }
 
-    /// The matrix of that name: of the family the configuration states, or dense from `<name>.weight` in the precision it has.
+    /// Whether there is such a tensor.
+    func contains(_ tensor: String) -> Bool { names.contains(tensor) }
+
+    /// The matrix of that name: of the family the configuration states, or dense in the precision it is stored in, from
+    /// `<name>.weight` or from `stored`.
     /// - Throws: `TransformersError.shapeMismatch`, `StructuredMatrixError`.
-    func matrix(_ name: String, rows: Int, columns: Int) throws -> any StructuredMatrix {
+    func matrix(_ name: String, rows: Int, columns: Int, stored: StoredWeight? = nil) throws -> any StructuredMatrix {
         asked.withLock { _ = $0.insert(name) }
         let shape = MatrixShape(rows: rows, columns: columns)
         guard let structure = structures[name] else {
-            return Dense(try lookup(name).factor("weight", shape: [rows, columns]))
+            guard let stored else { return Dense(try lookup(name).factor("weight", shape: [rows, columns])) }
+            let factor = try factor(stored.tensor, shape: stored.shape)
+            return Dense(stored.matrix(from: factor.values, columns: columns), precision: factor.precision)
         }
         guard structure.shape == shape else {
             throw TransformersError.shapeMismatch(
@@ -69,23 +81,46 @@ public final class ModelTensors: Sendable {
         return try structure.matrix(named: name, tensors: lookup(name))
     }
 
+    /// - Parameter bias: whether the architecture has one; where several matrices are stored as one tensor, so are their
+    ///   biases, until they are listed one by one.
     /// - Throws: as `matrix`.
-    func linear(_ name: String, rows: Int, columns: Int, bias: Bool) throws -> Linear {
-        Linear(
-            weight: try matrix(name, rows: rows, columns: columns),
-            bias: bias ? try lookup(name).factor("bias", shape: [rows]).values : nil)
+    func linear(
+        _ name: String, rows: Int, columns: Int, bias: Bool, stored: StoredWeight? = nil
+    ) throws -> Linear {
+        let weight = try matrix(name, rows: rows, columns: columns, stored: stored)
+        return Linear(weight: weight, bias: try self.bias(of: name, count: rows, stored, isExpected: bias))
+    }
+
+    /// The bias of a linear layer; nil where it has none.
+    /// - Throws: `StructuredMatrixError`.
+    func bias(of name: String, count: Int, _ stored: StoredWeight? = nil, isExpected: Bool) throws -> [Float]? {
+        if addedBiases.contains(name) { return try vector("\(name).bias", count: count) }
+        guard isExpected else { return nil }
+        guard let stored, let outputs = stored.outputs, structures[name] == nil else {
+            return try vector("\(name).bias", count: count)
+        }
+        let all = stored.isTransposed ? stored.shape.dropFirst().reduce(1, *) : stored.shape[0]
+        return Array(try vector(stored.tensor.dropLast("weight".count) + "bias", count: all)[outputs])
     }
 
     /// - Throws: `StructuredMatrixError`.
-    func layerNorm(_ name: String, count: Int, epsilon: Float) throws -> LayerNorm {
-        LayerNorm(
-            weight: try lookup(name).factor("weight", shape: [count]).values,
-            bias: try lookup(name).factor("bias", shape: [count]).values, epsilon: epsilon)
+    func norm(_ name: String, _ kind: Norm.Kind, count: Int, epsilon: Float) throws -> Norm {
+        Norm(
+            kind: kind, weight: try vector("\(name).weight", count: count),
+            bias: kind == .layer ? try vector("\(name).bias", count: count) : [], epsilon: epsilon)
     }
 
+    /// The numbers of a tensor of one dimension.
     /// - Throws: `StructuredMatrixError`.
-    func rmsNorm(_ name: String, count: Int, epsilon: Float) throws -> RMSNorm {
-        RMSNorm(weight: try lookup(name).factor("weight", shape: [count]).values, epsilon: epsilon)
+    func vector(_ tensor: some StringProtocol, count: Int) throws -> [Float] {
+        try factor(String(tensor), shape: [count]).values
+    }
+
+    /// A tensor of any shape.
+    /// - Throws: `StructuredMatrixError`.
+    func factor(_ tensor: String, shape: [Int]) throws -> Factor {
+        let parts = tensor.split(separator: ".", omittingEmptySubsequences: false)
+        return try lookup(parts.dropLast().joined(separator: ".")).factor(String(parts.last ?? ""), shape: shape)
     }
 
     private func lookup(_ name: String) -> TensorLookup {

@@ -16,12 +16,57 @@ public struct MatrixSite: Sendable, Hashable {
     public let role: Role
     /// Sites with the same input share one Gram matrix; nil for tables that are only looked up.
     public let input: String?
+    /// Where an ordinary checkpoint keeps the weight; nil for `<name>.weight`, outputs x inputs.
+    public let stored: StoredWeight?
 
-    public init(name: String, shape: MatrixShape, role: Role, input: String?) {
+    public init(name: String, shape: MatrixShape, role: Role, input: String?, stored: StoredWeight? = nil) {
         self.name = name
         self.shape = shape
         self.role = role
         self.input = input
+        self.stored = stored
+    }
+}
+
+/// A weight that a checkpoint keeps in a form of its own: transposed, with others in one tensor, or in another shape.
+public struct StoredWeight: Sendable, Hashable {
+    /// The tensor's name, ".weight" included, and its shape.
+    public let tensor: String
+    public let shape: [Int]
+    /// Whether the tensor is inputs x outputs, as GPT-2's Conv1D has it.
+    public let isTransposed: Bool
+    /// Which of the tensor's outputs are this matrix's, where several share it; nil for all.
+    public let outputs: Range<Int>?
+
+    public init(tensor: String, shape: [Int], isTransposed: Bool = false, outputs: Range<Int>? = nil) {
+        self.tensor = tensor
+        self.shape = shape
+        self.isTransposed = isTransposed
+        self.outputs = outputs
+    }
+
+    /// The matrix, outputs x inputs, out of the tensor's numbers.
+    func matrix(from values: [Float], columns: Int) -> Matrix {
+        let all = values.count / max(1, columns)
+        let range = outputs ?? 0..<all
+        return Matrix(rows: range.count, columns: columns) { row, column in
+            values[place(range.lowerBound + row, column, outputs: all, inputs: columns)]
+        }
+    }
+
+    /// Puts the matrix into the tensor's numbers, which keep those of the others.
+    public func place(_ matrix: Matrix, into values: inout [Float]) {
+        let all = values.count / max(1, matrix.columns)
+        let first = outputs?.lowerBound ?? 0
+        for row in 0..<matrix.rows {
+            for column in 0..<matrix.columns {
+                values[place(first + row, column, outputs: all, inputs: matrix.columns)] = matrix[row, column]
+            }
+        }
+    }
+
+    private func place(_ output: Int, _ input: Int, outputs: Int, inputs: Int) -> Int {
+        isTransposed ? input * outputs + output : output * inputs + input
     }
 }
 
@@ -34,7 +79,7 @@ public typealias ActivationObserver = (_ input: String, _ activations: MatrixVie
 /// A value type: replacing a matrix in a copy leaves the original as it was.
 public protocol TransformerModel: Sendable {
     /// Hugging Face's `model_type`: "bert", "llama".
-    static var architecture: String { get }
+    var architecture: String { get }
 
     /// Every matrix that may be compressed, in the order of the computation.
     var sites: [MatrixSite] { get }
@@ -64,16 +109,4 @@ public protocol TransformerModel: Sendable {
 
 extension TransformerModel {
     public var maximumTokens: Int { maximumPositions }
-}
-
-/// Where a site's matrix lies in a model: one list of these gives both `sites` and the site subscript.
-struct SiteLocation<Model: TransformerModel>: Sendable {
-    let name: String
-    let role: MatrixSite.Role
-    let input: String?
-    let path: WritableKeyPath<Model, any StructuredMatrix> & Sendable
-
-    func site(in model: Model) -> MatrixSite {
-        MatrixSite(name: name, shape: model[keyPath: path].shape, role: role, input: input)
-    }
 }

@@ -11,6 +11,7 @@ public enum TransformersError: Error, Equatable, CustomStringConvertible {
     case sequenceTooLong(count: Int, maximum: Int)
     case emptySequence
     case wrongKind(folder: String, expected: String, got: String)
+    case wrongImages(expected: [Int], got: String)
     case invalidOption(name: String, expected: String, got: String)
 
     public var description: String {
@@ -31,6 +32,8 @@ public enum TransformersError: Error, Equatable, CustomStringConvertible {
             "a sequence needs at least one token"
         case .wrongKind(let folder, let expected, let got):
             "\(pathForMessage(folder)): expected \(expected), got \(got)"
+        case .wrongImages(let expected, let got):
+            "images: expected some of \(expected.map(String.init).joined(separator: " x ")) numbers, got \(got)"
         case .invalidOption(let name, let expected, let got):
             "\(name): expected \(expected), got \(got)"
         }

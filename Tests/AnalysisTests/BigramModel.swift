@@ -4,7 +4,7 @@ import Transformers
 
 /// A causal model whose scores after a token are a fixed row: what is measured can be computed by hand.
 struct BigramModel: CausalModel {
-    static let architecture = "bigram"
+    let architecture = "bigram"
     let rows: [[Float]]
     let maximumPositions = 8
 

@@ -128,8 +128,8 @@ import Testing
         ("1", #""tessera": expected an object, got 1"#),
         ("{}", #""tessera.format_version" is missing"#),
         (
-            #"{"format_version":2,"matrices":5}"#,
-            "tessera format version 2; this program reads up to version 1"
+            #"{"format_version":3,"matrices":5}"#,
+            "tessera format version 3; this program reads up to version 2"
         ),
         (
             #"{"format_version":0}"#,

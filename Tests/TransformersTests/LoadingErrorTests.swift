@@ -85,7 +85,10 @@ import Transformers
                 "vocab_size", -5,
                 "config.json: \"vocab_size\": expected a whole number from 1 to 2147483647, got -5"
             ),
-            ("hidden_act", "relu", "config.json: 'hidden_act' is \"relu\", supported: silu"),
+            (
+                "hidden_act", "mish",
+                "config.json: 'hidden_act' is \"mish\", supported: gelu, gelu_fast, gelu_new, gelu_pytorch_tanh, relu, silu, swish"
+            ),
             (
                 "num_key_value_heads", 3,
                 "config.json: 'num_key_value_heads' is 3, supported: divisors of num_attention_heads, 4"
@@ -115,7 +118,10 @@ import Transformers
                 "num_attention_heads", 5,
                 "config.json: 'hidden_size' is 24, supported: multiples of num_attention_heads, 5"
             ),
-            ("hidden_act", "gelu_new", "config.json: 'hidden_act' is \"gelu_new\", supported: gelu"),
+            (
+                "hidden_act", "quick_gelu",
+                "config.json: 'hidden_act' is \"quick_gelu\", supported: gelu, gelu_fast, gelu_new, gelu_pytorch_tanh, relu, silu, swish"
+            ),
             (
                 "position_embedding_type", "relative_key",
                 "config.json: 'position_embedding_type' is \"relative_key\", supported: absolute"
@@ -145,7 +151,7 @@ import Transformers
         try Data(#"{"model_type": "mamba"}"#.utf8).write(to: config)
         #expect(
             message { try LoadedModel.load(folder.path) }
-                == "\(config.path): model_type \"mamba\" is not known, expected one of bert, llama")
+                == "\(config.path): model_type \"mamba\" is not known, expected one of \(Architectures.names.joined(separator: ", "))")
         try Data("{}".utf8).write(to: config)
         #expect(message { try LoadedModel.load(folder.path) } == "\(config.path): \"model_type\" is missing")
 
@@ -170,6 +176,7 @@ import Transformers
             .shapeMismatch(file: "f", matrix: "m", expected: "1 x 2", got: "2 x 1"),
             .unknownMatrix(file: "f", matrix: "m\r\n"),
             .tokenOutOfRange(token: 9, vocabulary: 5), .sequenceTooLong(count: 9, maximum: 5), .emptySequence,
+            .wrongImages(expected: [3, 4, 4], got: "2 of 5 numbers"),
             .wrongKind(folder: "f", expected: "an encoder", got: "'llama'"),
             .invalidOption(name: "top-p", expected: "a number above 0, at most 1", got: "2"),
         ]

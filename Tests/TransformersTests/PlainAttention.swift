@@ -5,14 +5,18 @@ import Transformers
 
 /// A Llama of one layer whose feed-forward part adds nothing, written out in double precision.
 struct PlainAttention {
-    private let model: LlamaModel
+    private let model: CausalTransformer
+    private let configuration: LlamaConfiguration
     private let base = "model.layers.0.self_attn."
 
-    init(_ model: LlamaModel) { self.model = model }
+    init(_ model: CausalTransformer, _ configuration: LlamaConfiguration) {
+        self.model = model
+        self.configuration = configuration
+    }
 
     /// tokens x vocabulary, row after row.
     func logits(_ tokens: [Int]) -> [Double] {
-        let sizes = model.configuration
+        let sizes = configuration
         let (dimension, group) = (sizes.headDimension, sizes.heads / sizes.keyValueHeads)
         let embedding = model[site: "model.embed_tokens"].dense()
         var hidden = tokens.map { token in (0..<sizes.hiddenSize).map { Double(embedding[token, $0]) } }
@@ -56,23 +60,23 @@ struct PlainAttention {
     /// The norm weights are random tensors named after their place.
     private func norm(_ name: String) -> [Double] {
         let full = name == "norm" ? "model.norm.weight" : "model.layers.0.\(name).weight"
-        let tensor = try? SmallModels.random(full, [model.configuration.hiddenSize])
+        let tensor = try? SmallModels.random(full, [configuration.hiddenSize])
         return ((try? tensor?.floats()) ?? []).map { Double($0) }
     }
 
     private func normalised(_ x: [Double], _ weight: [Double]) -> [Double] {
         let mean = x.reduce(0) { $0 + $1 * $1 } / Double(x.count)
-        let scale = 1 / (mean + Double(model.configuration.epsilon)).squareRoot()
+        let scale = 1 / (mean + Double(configuration.epsilon)).squareRoot()
         return x.indices.map { x[$0] * scale * weight[$0] }
     }
 
     private func rotated(_ rows: [[Double]]) -> [[Double]] {
-        let dimension = model.configuration.headDimension, half = dimension / 2
+        let dimension = configuration.headDimension, half = dimension / 2
         return rows.enumerated().map { position, row in
             var result = row
             for start in stride(from: 0, to: row.count, by: dimension) {
                 for pair in 0..<half {
-                    let angle = Double(position) * model.configuration.rotary.frequencies[pair]
+                    let angle = Double(position) * configuration.rotary.frequencies[pair]
                     let (a, b) = (row[start + pair], row[start + half + pair])
                     result[start + pair] = a * cos(angle) - b * sin(angle)
                     result[start + half + pair] = b * cos(angle) + a * sin(angle)

@@ -135,7 +135,9 @@ import Transformers
         model[site: "model.layers.0.mlp.down_proj"] = Dense(zero)
         let sequence = (0..<tokens).map { ($0 * 17 + 5) % 60 }
         let got = try model.logits(sequence, context: context)
-        let expected = PlainAttention(model).logits(sequence)
+        let configuration = try LlamaConfiguration(
+            SmallModels.configuration(SmallModels.llamaSettings, changing: settings))
+        let expected = PlainAttention(model, configuration).logits(sequence)
         #expect(got.elements.count == expected.count)
         let largest = zip(got.elements, expected).map { abs(Double($0) - $1) }.max() ?? 0
         #expect(largest < 1e-4)
@@ -162,7 +164,7 @@ import Transformers
 
     /// The cache of what precedes `part`, made in one go.
     private func smallBefore(
-        _ part: [Int], _ tokens: [Int], _ model: LlamaModel, _ precision: CachePrecision
+        _ part: [Int], _ tokens: [Int], _ model: CausalTransformer, _ precision: CachePrecision
     ) throws -> KeyValueCache {
         let before = part == Array(tokens[..<13]) ? 0 : part.count == 1 ? 13 : 14
         var caches = [model.makeCache(precision)]

@@ -30,8 +30,8 @@ enum SmallModels {
     static func bert(
         prefix: String = "", layout: SentenceEmbeddingLayout = layout(.mean, normalizes: true),
         replacing: [String: Tensor?] = [:]
-    ) throws -> BertEncoder {
-        try BertEncoder(
+    ) throws -> TransformerEncoder {
+        try TransformerEncoder(
             configuration: BertConfiguration(configuration(bertSettings)), layout: layout,
             tensors: tensors(bertShapes, prefix: prefix, replacing: replacing))
     }
@@ -45,9 +45,9 @@ enum SmallModels {
     static func llama(
         changing changes: [String: JSONValue?] = [:], replacing: [String: Tensor?] = [:],
         structures: [String: ModelTensors.Structure] = [:]
-    ) throws -> LlamaModel {
+    ) throws -> CausalTransformer {
         let configuration = try LlamaConfiguration(configuration(llamaSettings, changing: changes))
-        return try LlamaModel(
+        return try CausalTransformer(
             configuration: configuration,
             tensors: tensors(llamaShapes(configuration), replacing: replacing, structures: structures))
     }
@@ -105,7 +105,7 @@ enum SmallModels {
         var shapes = [
             "model.embed_tokens.weight": [sizes.vocabularySize, width], "model.norm.weight": [width],
         ]
-        for layer in 0..<sizes.layers {
+        for layer in sizes.blocks.indices {
             let linears = [
                 ("self_attn.q_proj", queries, width), ("self_attn.k_proj", keys, width),
                 ("self_attn.v_proj", keys, width),

@@ -24,8 +24,9 @@ public struct StructuredEntry: Sendable, Equatable {
 /// `{"format_version": 1, "matrices": {"<matrix>": {"family": "...", "shape": [rows, columns], "attributes": {...}}}}`;
 /// a composed matrix lists its parts under `"parts"`, each in the same form.
 extension ModelConfiguration {
-    public static let tesseraFormatVersion = 1
-    private static let sectionKey = "tessera"
+    public static let tesseraFormatVersion = 2
+    static let sectionKey = "tessera"
+    private static let matricesKey = "matrices"
 
     /// Rows and columns of a matrix in a file: at most 2^31 - 1 each, so that their product fits an `Int`.
     private static let dimensionRange = 1...Int(Int32.max)
@@ -35,8 +36,10 @@ extension ModelConfiguration {
     private static let nestingLimit = 8
     private static let partLimit = 64
 
-    /// Whether the folder was written by `tessera compress`.
-    public var isCompressed: Bool { contains(Self.sectionKey) }
+    /// Whether some matrices are kept in another form than dense.
+    public var isCompressed: Bool {
+        value(Self.sectionKey)?.objectValue?[Self.matricesKey]?.objectValue.map { !$0.isEmpty } ?? false
+    }
 
     /// The compressed matrices in file order; nil for an ordinary model.
     /// - Throws: `ModelFileError.unsupportedFormat` for a newer format, `.missingKey`, `.wrongValue`.
@@ -102,17 +105,28 @@ extension ModelConfiguration {
         return parts
     }
 
-    /// Writes the section anew, attributes in byte order of their names; an empty list removes it.
+    /// Writes the list of matrices anew, attributes in byte order of their names; an empty list removes it.
     public mutating func setStructuredEntries(_ entries: [(matrix: String, entry: StructuredEntry)]) {
-        guard !entries.isEmpty else {
+        var matrices = JSONObject()
+        for (matrix, entry) in entries { matrices[matrix] = entry.json }
+        setTesseraMember(Self.matricesKey, to: entries.isEmpty ? nil : .object(matrices))
+    }
+
+    /// Sets or removes one member of the section, which is there as long as it says something.
+    mutating func setTesseraMember(_ key: String, to value: JSONValue?) {
+        var members = root[Self.sectionKey]?.objectValue ?? JSONObject()
+        members["format_version"] = nil
+        members[key] = value
+        guard members.contains(where: { $0.value.objectValue?.isEmpty != true }) else {
             root[Self.sectionKey] = nil
             return
         }
-        var matrices = JSONObject()
-        for (matrix, entry) in entries { matrices[matrix] = entry.json }
-        root[Self.sectionKey] = [
-            "format_version": .integer(Int64(Self.tesseraFormatVersion)), "matrices": .object(matrices),
-        ]
+        var section = JSONObject()
+        // Readers of version 1 know matrices alone.
+        section["format_version"] = members.count == 1 && members[Self.matricesKey] != nil ? 1 : 2
+        section[Self.matricesKey] = members[Self.matricesKey] ?? .object(JSONObject())
+        for (name, member) in members { section[name] = member }
+        root[Self.sectionKey] = .object(section)
     }
 }
 

@@ -1,44 +1,37 @@
 import ModelFiles
 
-/// A model that can be built from a Hugging Face folder.
-public protocol LoadableModel: TransformerModel {
+/// A kind of model that can be built from a Hugging Face folder.
+public struct Architecture: Sendable {
+    /// Hugging Face's `model_type`.
+    public let name: String
     /// - Throws: `ModelFileError`, `TransformersError`, `StructuredMatrixError`, each naming the file and what is wrong in it.
-    static func load(_ folder: ModelFolder, tensors: ModelTensors) throws -> Self
+    let load: @Sendable (ModelFolder, ModelTensors) throws -> any TransformerModel
 }
 
 /// Every architecture there is, each registered here once.
 public enum Architectures {
-    public static let all: [any LoadableModel.Type] = [
-        BertEncoder.self,
-        LlamaModel.self,
+    public static let all: [Architecture] = [
+        .bert, .llama, .mistral, .qwen2, .qwen3, .gpt2, .opt, .roberta, .distilBert, .vit,
     ]
 
-    public static var names: [String] { all.map { $0.architecture } }
+    public static var names: [String] { all.map { $0.name } }
 
     /// The architecture that `config.json` asks for.
     /// - Throws: `TransformersError.unknownArchitecture`; `ModelFileError` when `model_type` is missing or no string.
-    public static func type(for configuration: ModelConfiguration) throws -> any LoadableModel.Type {
+    public static func architecture(for configuration: ModelConfiguration) throws -> Architecture {
         let name = try configuration.modelType
-        guard let type = all.first(where: { $0.architecture == name }) else {
+        guard let architecture = all.first(where: { $0.name == name }) else {
             throw TransformersError.unknownArchitecture(file: configuration.file, got: name, known: names)
         }
-        return type
+        return architecture
     }
 }
 
-extension BertEncoder: LoadableModel {
-    public static func load(_ folder: ModelFolder, tensors: ModelTensors) throws -> BertEncoder {
-        // Without modules.json it is a plain encoder: sentence-transformers then takes the mean and keeps its length.
-        let plain = SentenceEmbeddingLayout(pooling: .mean, normalizes: false, maximumSequenceLength: nil)
-        return try BertEncoder(
-            configuration: BertConfiguration(folder.configuration),
-            layout: folder.sentenceEmbeddingLayout() ?? plain,
-            tensors: tensors)
-    }
-}
-
-extension LlamaModel: LoadableModel {
-    public static func load(_ folder: ModelFolder, tensors: ModelTensors) throws -> LlamaModel {
-        try LlamaModel(configuration: LlamaConfiguration(folder.configuration), tensors: tensors)
+extension ModelFolder {
+    /// How token vectors become one: as `modules.json` says; without it the folder is a plain encoder, of which
+    /// sentence-transformers takes the mean and keeps the length.
+    func embeddingLayout() throws -> SentenceEmbeddingLayout {
+        try sentenceEmbeddingLayout()
+            ?? SentenceEmbeddingLayout(pooling: .mean, normalizes: false, maximumSequenceLength: nil)
     }
 }

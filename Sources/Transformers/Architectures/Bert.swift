@@ -2,109 +2,60 @@ import ModelFiles
 import StructuredMatrices
 import Tensors
 
-/// BERT (Devlin et al. 2019) as a sentence encoder: post-norm layers, erf GELU, one vector per sequence by pooling
-/// (Reimers, Gurevych 2019).
-public struct BertEncoder: EncoderModel {
-    public static let architecture = "bert"
-
-    public let configuration: BertConfiguration
-    /// How the vectors of a sequence's tokens become one, and where texts are cut.
-    public let layout: SentenceEmbeddingLayout
-    /// What precedes "embeddings." and "encoder." in the checkpoint's names: "" or "bert.".
-    let prefix: String
-
-    var wordEmbeddings: any StructuredMatrix
-    var positionEmbeddings: any StructuredMatrix
-    /// The row of token type 0, the only type used here.
-    let typeEmbedding: [Float]
-    let embeddingNorm: LayerNorm
-    var layers: [Layer]
-
-    struct Layer: Sendable {
-        var query: Linear
-        var key: Linear
-        var value: Linear
-        var attentionOutput: Linear
-        let attentionNorm: LayerNorm
-        var intermediate: Linear
-        var output: Linear
-        let outputNorm: LayerNorm
+extension Architecture {
+    /// BERT (Devlin et al. 2019) as a sentence encoder: norms after the sums, erf GELU, learned positions.
+    static let bert = Architecture(name: "bert") { folder, tensors in
+        try TransformerEncoder(
+            configuration: BertConfiguration(folder.configuration), layout: folder.embeddingLayout(), tensors: tensors)
     }
-
-    public mutating func prepare(_ options: PreparationOptions, context: ExecutionContext) {
-        let linears: [WritableKeyPath<Layer, Linear>] = [
-            \.query, \.key, \.value, \.attentionOutput, \.intermediate, \.output,
-        ]
-        let weights = layers.flatMap { layer in linears.map { layer[keyPath: $0].weight } }
-        let products = preparedProducts(weights, options, context: context)
-        for index in layers.indices {
-            for (offset, linear) in linears.enumerated() {
-                layers[index][keyPath: linear].prepared = products[index * linears.count + offset]
-            }
-        }
-    }
-
-    public var dimension: Int { configuration.hiddenSize }
-    public var vocabularySize: Int { configuration.vocabularySize }
-    public var maximumPositions: Int { configuration.maximumPositions }
-    public var maximumTokens: Int { min(layout.maximumSequenceLength ?? maximumPositions, maximumPositions) }
 }
 
-extension BertEncoder {
-    public var sites: [MatrixSite] { locations.map { $0.site(in: self) } }
-
-    public subscript(site name: String) -> any StructuredMatrix {
-        get { self[keyPath: location(name).path] }
-        set { self[keyPath: location(name).path] = newValue }
-    }
-
-    private func location(_ name: String) -> SiteLocation<Self> {
-        guard let location = locations.first(where: { $0.name == name }) else {
-            preconditionFailure("no matrix '\(name)' in this model")
-        }
-        return location
-    }
-
-    private var locations: [SiteLocation<Self>] {
-        typealias Location = SiteLocation<Self>
+extension TransformerEncoder {
+    /// Builds a BERT or RoBERTa; names may carry the prefix "bert." or "roberta.".
+    /// - Throws: `StructuredMatrixError` or `TransformersError.shapeMismatch`, naming file and tensor.
+    public init(configuration: BertConfiguration, layout: SentenceEmbeddingLayout, tensors: ModelTensors) throws {
+        let (width, epsilon) = (configuration.hiddenSize, configuration.epsilon)
+        let prefix = tensors.prefix(among: ["bert.", "roberta.", ""], before: "embeddings.")
         let embeddings = "\(prefix)embeddings"
-        var result = [
-            Location(
-                name: "\(embeddings).word_embeddings", role: .embedding, input: nil, path: \.wordEmbeddings),
-            Location(
-                name: "\(embeddings).position_embeddings", role: .embedding, input: nil,
-                path: \.positionEmbeddings),
+        let (words, positions) = ("\(embeddings).word_embeddings", "\(embeddings).position_embeddings")
+        let style = BlockStyle(
+            width: width, normalizesFirst: false, norm: .layer, epsilon: epsilon, activation: configuration.activation)
+        let tables: [Network.Place: Linear] = [
+            .words: Linear(weight: try tensors.matrix(words, rows: configuration.vocabularySize, columns: width)),
+            .positions: Linear(
+                weight: try tensors.matrix(positions, rows: configuration.positionRows, columns: width)),
         ]
-        for index in layers.indices {
-            let base = Self.layerName(prefix, index)
-            let inputs = LayerInputs(base)
-            func add(
-                _ name: String, _ input: String,
-                _ path: WritableKeyPath<Self, any StructuredMatrix> & Sendable
-            ) {
-                result.append(Location(name: "\(base).\(name)", role: .linear, input: input, path: path))
-            }
-            add("attention.self.query", inputs.attention, \.layers[index].query.weight)
-            add("attention.self.key", inputs.attention, \.layers[index].key.weight)
-            add("attention.self.value", inputs.attention, \.layers[index].value.weight)
-            add("attention.output.dense", inputs.attentionOutput, \.layers[index].attentionOutput.weight)
-            add("intermediate.dense", inputs.intermediate, \.layers[index].intermediate.weight)
-            add("output.dense", inputs.output, \.layers[index].output.weight)
+        // Token type 0 is the only one used here.
+        let type = try tensors.matrix(
+            "\(embeddings).token_type_embeddings", rows: configuration.tokenTypes, columns: width
+        ).gather(rows: [0]).elements
+        let norm = try tensors.norm("\(embeddings).LayerNorm", .layer, count: width, epsilon: epsilon)
+        let blocks = try configuration.blocks.enumerated().map { index, sizes in
+            try tensors.block(
+                BlockPlan(
+                    names: Self.bertNames("\(prefix)encoder.layer.\(index)"), sizes: sizes,
+                    biases: BlockPlan.attentionBiases.union(BlockPlan.feedForwardBiases)), style)
         }
-        return result
+        self.init(
+            network: Network(
+                architecture: configuration.architecture, isCausal: false, normalizesFirst: false, width: width,
+                maximumPositions: configuration.maximumPositions, rotary: nil,
+                input: Network.Input(
+                    words: words, positions: positions, positionRule: configuration.positionRule,
+                    constantName: "\(embeddings).token_type_embeddings.0", constant: type,
+                    normName: "\(embeddings).LayerNorm", norm: norm),
+                output: Network.Output(), tables: tables, blocks: blocks),
+            layout: layout)
     }
 
-    static func layerName(_ prefix: String, _ index: Int) -> String { "\(prefix)encoder.layer.\(index)" }
-
-    /// The names of a layer's distinct linear inputs.
-    struct LayerInputs {
-        let attention, attentionOutput, intermediate, output: String
-
-        init(_ layer: String) {
-            attention = "\(layer).attention.self input"
-            attentionOutput = "\(layer).attention.output.dense input"
-            intermediate = "\(layer).intermediate.dense input"
-            output = "\(layer).output.dense input"
-        }
+    private static func bertNames(_ layer: String) -> BlockNames {
+        BlockNames(
+            layer,
+            attention: (
+                "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
+                "attention.output.LayerNorm"
+            ),
+            feedForward: (nil, "intermediate.dense", "output.dense", "output.LayerNorm"),
+            inputs: ("attention.self", "intermediate.dense"))
     }
 }

@@ -1,32 +1,46 @@
 import ModelFiles
 
-/// What `config.json` says about a BERT encoder.
+/// What `config.json` says about a BERT or RoBERTa encoder.
 public struct BertConfiguration: Sendable, Equatable {
+    let architecture: String
     public let vocabularySize: Int
     public let hiddenSize: Int
-    public let layers: Int
-    public let heads: Int
-    public let intermediateSize: Int
+    /// Rows of the table of positions, and how many tokens a sequence may have.
+    let positionRows: Int
     public let maximumPositions: Int
+    let positionRule: Network.PositionRule
     public let tokenTypes: Int
     public let epsilon: Float
+    public let activation: Activation
+    public let blocks: [BlockSizes]
 
-    public var headDimension: Int { hiddenSize / heads }
-
-    /// - Throws: `ModelFileError.missingKey`, `.wrongValue`; `TransformersError.unsupportedSetting` for variants of BERT
-    ///   that compute something else.
+    /// - Throws: `ModelFileError.missingKey`, `.wrongValue`; `TransformersError.unsupportedSetting` for variants that compute
+    ///   something else.
     public init(_ file: ModelConfiguration) throws {
+        architecture = try file.modelType
         vocabularySize = try file.size("vocab_size")
         hiddenSize = try file.size("hidden_size")
-        // Far more than any model has; room for the layers is taken at once.
-        layers = try file.integer("num_hidden_layers", in: 1...4096)
-        heads = try file.size("num_attention_heads")
-        intermediateSize = try file.size("intermediate_size")
-        maximumPositions = try file.size("max_position_embeddings")
+        positionRows = try file.size("max_position_embeddings")
         tokenTypes = try file.size("type_vocab_size", default: 2)
         epsilon = Float(try file.positive("layer_norm_eps", default: 1e-12))
-        try file.expect("hidden_act", oneOf: ["gelu"])
+        activation = try .read(file, "hidden_act", default: "gelu")
         try file.expect("position_embedding_type", oneOf: ["absolute"])
-        try file.expectDivisible("hidden_size", by: "num_attention_heads")
+        blocks = try file.blockSizes(
+            count: file.blockCount("num_hidden_layers"),
+            ordinary: file.ordinarySizes(
+                width: "hidden_size", heads: "num_attention_heads", feedForward: "intermediate_size"))
+        if architecture == "roberta" {
+            let padding = try file.integer("pad_token_id", default: 1)
+            guard padding < positionRows - 1 else {
+                throw TransformersError.unsupportedSetting(
+                    file: file.file, key: "pad_token_id", got: "\(padding)",
+                    supported: "numbers below max_position_embeddings - 1, \(positionRows - 1)")
+            }
+            positionRule = .afterPadding(padding)
+            maximumPositions = positionRows - padding - 1
+        } else {
+            positionRule = .from(0)
+            maximumPositions = positionRows
+        }
     }
 }

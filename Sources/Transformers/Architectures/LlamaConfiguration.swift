@@ -1,10 +1,10 @@
 import ModelFiles
 
-/// What `config.json` says about a Llama model.
+/// What `config.json` says about a Llama model, or one of its variants.
 public struct LlamaConfiguration: Sendable, Equatable {
+    let architecture: String
     public let vocabularySize: Int
     public let hiddenSize: Int
-    public let layers: Int
     public let heads: Int
     public let keyValueHeads: Int
     public let headDimension: Int
@@ -13,34 +13,44 @@ public struct LlamaConfiguration: Sendable, Equatable {
     public let epsilon: Float
     /// Whether the embedding is the output head too.
     public let tiedEmbeddings: Bool
-    public let attentionBias: Bool
-    public let feedForwardBias: Bool
+    /// Matrices whose outputs have a bias.
+    var biases: Set<BlockMatrix> = []
+    public let activation: Activation
     public let rotary: RotaryEmbedding
+    public let blocks: [BlockSizes]
+    /// For each block, how many tokens a token attends to, itself counted; nil for all.
+    var windows: [Int?]
+    /// Whether the features of each query and key head are normalised.
+    var normalizesHeads = false
 
+    /// - Parameter defaultHeadWidth: of a head without `head_dim`; nil for an even share of the hidden size.
     /// - Throws: `ModelFileError.missingKey`, `.wrongValue`; `TransformersError.unsupportedSetting`.
-    public init(_ file: ModelConfiguration) throws {
+    public init(_ file: ModelConfiguration, defaultHeadWidth: Int? = nil) throws {
+        architecture = try file.modelType
         vocabularySize = try file.size("vocab_size")
         hiddenSize = try file.size("hidden_size")
-        // Far more than any model has; room for the layers is taken at once.
-        layers = try file.integer("num_hidden_layers", in: 1...4096)
+        let layers = try file.blockCount("num_hidden_layers")
         heads = try file.size("num_attention_heads")
         keyValueHeads = try file.size("num_key_value_heads", default: heads)
         intermediateSize = try file.size("intermediate_size")
         maximumPositions = try file.size("max_position_embeddings")
         epsilon = Float(try file.positive("rms_norm_eps", default: 1e-6))
         tiedEmbeddings = try file.bool("tie_word_embeddings", default: false)
-        attentionBias = try file.bool("attention_bias", default: false)
-        feedForwardBias = try file.bool("mlp_bias", default: false)
-        try file.expect("hidden_act", oneOf: ["silu"])
+        activation = try .read(file, "hidden_act", default: "silu")
+        windows = Array(repeating: nil, count: layers)
+        if try file.bool("attention_bias", default: false) { biases.formUnion(BlockPlan.attentionBiases) }
+        if try file.bool("mlp_bias", default: false) { biases.formUnion(BlockPlan.feedForwardBiases) }
         guard heads % keyValueHeads == 0 else {
             throw TransformersError.unsupportedSetting(
                 file: file.file, key: "num_key_value_heads", got: "\(keyValueHeads)",
                 supported: "divisors of num_attention_heads, \(heads)")
         }
-        if file.contains("head_dim") {
-            headDimension = try file.size("head_dim")
+        if file.contains("head_dim") || defaultHeadWidth != nil {
+            headDimension = try file.size("head_dim", default: defaultHeadWidth)
         } else {
-            try file.expectDivisible("hidden_size", by: "num_attention_heads")
+            if try file.blockSizes() == nil {
+                try file.expectDivisible("hidden_size", by: "num_attention_heads")
+            }
             headDimension = hiddenSize / heads
         }
         guard headDimension % 2 == 0, headDimension <= 1 << 16 else {
@@ -49,6 +59,11 @@ public struct LlamaConfiguration: Sendable, Equatable {
                 supported: "even numbers up to \(1 << 16)")
         }
         rotary = try Self.rotary(file, headDimension: headDimension)
+        blocks = try file.blockSizes(
+            count: layers, rotaryPairs: headDimension / 2,
+            ordinary: BlockSizes(
+                heads: heads, keyValueHeads: keyValueHeads, queryKeyWidth: headDimension, valueWidth: headDimension,
+                feedForwardWidth: intermediateSize))
     }
 
     /// transformers 5 writes one section `rope_parameters`; before, `rope_theta` stood alone and `rope_scaling` beside it.

@@ -9,12 +9,16 @@ import Tensors
 struct Attention: Sendable {
     let heads: Int
     let keyValueHeads: Int
-    let headDimension: Int
+    /// Features of one head of queries and keys, and of values.
+    let queryKeyWidth: Int
+    let valueWidth: Int
     /// Whether a token sees only itself and those before it.
     let causal: Bool
+    /// Of those before it, a token sees this many - 1 (Beltagy, Peters, Cohan 2020); nil for all. Only where causal.
+    let window: Int?
 
-    /// One sequence: its queries (n x heads * headDimension), the keys and values of m tokens, and where the result goes
-    /// (n x heads * headDimension). The queries are the last n of the m tokens.
+    /// One sequence: its queries (n x heads * queryKeyWidth), the keys and values of m tokens, and where the result goes
+    /// (n x heads * valueWidth). The queries are the last n of the m tokens.
     struct Sequence {
         let queries: MatrixView
         let tokens: Int
@@ -30,12 +34,13 @@ struct Attention: Sendable {
     /// Floats of scratch for one member: scores, a decoded block of keys or values, maxima and sums.
     var scratchFloats: Int {
         let queries = max(Self.queryBlock, heads / keyValueHeads)
-        return ActivationArena.aligned(queries * (Self.keyBlock + 2) + Self.keyBlock * headDimension)
+        return ActivationArena.aligned(
+            queries * (Self.keyBlock + 2) + Self.keyBlock * max(queryKeyWidth, valueWidth))
     }
 
     /// A member's share of the attention within each of `count` sequences; complete after the next barrier.
     /// `scratch` holds `scratchFloats` for each member. Trusts shapes.
-    /// Cost per sequence: 2 n m heads headDimension multiply-adds.
+    /// Cost per sequence: n m heads (queryKeyWidth + valueWidth) multiply-adds; with a window, its width for m.
     func apply(
         count: Int, scratch: UnsafeMutablePointer<Float>, worker: Worker, sequence: (_ index: Int) -> Sequence
     ) {
@@ -69,40 +74,46 @@ struct Attention: Sendable {
         let queries: MatrixView
         let output: MutableMatrixView
         let keyValueHead: Int
-        /// Keys that the first query sees, and how many more each following one does.
+        /// Keys up to the last one that the first query sees, and how many more each following one does.
         let seen: Int
         let step: Int
 
         var visible: Int { seen + step * (queries.rows - 1) }
     }
 
-    private func cost(_ piece: Piece) -> Int { piece.queries.rows * piece.visible }
+    /// Keys before the first one that a query of the piece sees.
+    private func hidden(_ piece: Piece, row: Int) -> Int {
+        window.map { max(0, piece.seen + piece.step * row - $0) } ?? 0
+    }
+
+    private func cost(_ piece: Piece) -> Int { piece.queries.rows * (piece.visible - hidden(piece, row: 0)) }
 
     private func forEachPiece(of sequence: Sequence, _ body: (Piece) -> Void) {
         let group = heads / keyValueHeads
         let queries = sequence.queries
         if queries.rows == 1 {
             // One token: the query heads that share a key-value head are the rows of one small matrix.
-            let width = group * headDimension
             for head in 0..<keyValueHeads {
-                let (query, output) = (queries.base + head * width, sequence.output.base + head * width)
+                let query = queries.base + head * group * queryKeyWidth
+                let output = sequence.output.base + head * group * valueWidth
                 body(
                     Piece(
-                        queries: MatrixView(base: query, rows: group, columns: headDimension),
-                        output: MutableMatrixView(base: output, rows: group, columns: headDimension),
+                        queries: MatrixView(base: query, rows: group, columns: queryKeyWidth),
+                        output: MutableMatrixView(base: output, rows: group, columns: valueWidth),
                         keyValueHead: head, seen: sequence.tokens, step: 0))
             }
             return
         }
         let past = sequence.tokens - queries.rows
         for head in 0..<heads {
-            let features = head * headDimension..<(head + 1) * headDimension
+            let features = head * queryKeyWidth..<(head + 1) * queryKeyWidth
+            let values = head * valueWidth..<(head + 1) * valueWidth
             for first in stride(from: 0, to: queries.rows, by: Self.queryBlock) {
                 let rows = first..<min(queries.rows, first + Self.queryBlock)
                 body(
                     Piece(
                         queries: queries.block(rows: rows, columns: features),
-                        output: sequence.output.block(rows: rows, columns: features),
+                        output: sequence.output.block(rows: rows, columns: values),
                         keyValueHead: head / group, seen: causal ? past + first + 1 : sequence.tokens,
                         step: causal ? 1 : 0))
             }
@@ -112,7 +123,7 @@ struct Attention: Sendable {
     private func attend(_ sequence: Sequence, _ piece: Piece, _ scratch: UnsafeMutablePointer<Float>) {
         let kernels = Kernels.best
         let (queries, output) = (piece.queries, piece.output)
-        let scale = 1 / Float(headDimension).squareRoot()
+        let scale = 1 / Float(queryKeyWidth).squareRoot()
         let scores = scratch
         let largest = scores + queries.rows * Self.keyBlock
         let sums = largest + queries.rows
@@ -120,38 +131,42 @@ struct Attention: Sendable {
         largest.update(repeating: -.infinity, count: queries.rows)
         sums.update(repeating: 0, count: queries.rows)
 
-        for start in stride(from: 0, to: piece.visible, by: Self.keyBlock) {
+        let first = hidden(piece, row: 0) / Self.keyBlock * Self.keyBlock
+        let mostHidden = hidden(piece, row: queries.rows - 1)
+        for start in stride(from: first, to: piece.visible, by: Self.keyBlock) {
             let count = min(Self.keyBlock, piece.visible - start)
             let block = start..<start + count
-            let keys = sequence.keys.lend(block, head: piece.keyValueHead, headDimension, into: decoded)
+            let keys = sequence.keys.lend(block, head: piece.keyValueHead, queryKeyWidth, into: decoded)
             kernels.product(
                 queries.base, queries.rowStride, keys.base, keys.rowStride, scores, Self.keyBlock, queries.rows, count,
-                headDimension, false)
-            if block.upperBound <= piece.seen || piece.step == 0 {
+                queryKeyWidth, false)
+            if block.upperBound <= piece.seen || piece.step == 0, start >= mostHidden {
                 kernels.softmaxPart(
                     scores, queries.rows, count, Self.keyBlock, scale, largest, sums, output.base, output.rowStride,
-                    headDimension)
+                    valueWidth)
             } else {
                 // Each row is as long as what its token sees; the rest of the block weighs nothing.
                 for row in 0..<queries.rows {
-                    let own = min(count, max(0, piece.seen + row - start))
+                    let own = min(count, max(0, piece.seen + piece.step * row - start))
+                    let before = min(own, max(0, hidden(piece, row: row) - start))
                     let values = scores + row * Self.keyBlock
-                    if own > 0 {
+                    if own > before {
                         kernels.softmaxPart(
-                            values, 1, own, Self.keyBlock, scale, largest + row, sums + row, output.row(row),
-                            output.rowStride, headDimension)
+                            values + before, 1, own - before, Self.keyBlock, scale, largest + row, sums + row,
+                            output.row(row), output.rowStride, valueWidth)
                     }
+                    values.update(repeating: 0, count: before)
                     (values + own).update(repeating: 0, count: count - own)
                 }
             }
-            let values = sequence.values.lend(block, head: piece.keyValueHead, headDimension, into: decoded)
+            let values = sequence.values.lend(block, head: piece.keyValueHead, valueWidth, into: decoded)
             kernels.productTransposed(
                 scores, Self.keyBlock, values.base, values.rowStride, output.base, output.rowStride, queries.rows, count,
-                headDimension, start > 0)
+                valueWidth, start > first)
         }
         for row in 0..<queries.rows {
             let (share, result) = (1 / sums[row], output.row(row))
-            for column in 0..<headDimension { result[column] *= share }
+            for column in 0..<valueWidth { result[column] *= share }
         }
     }
 }

@@ -9,7 +9,7 @@ public struct Linear: Sendable {
         didSet { prepared = nil }
     }
     /// One number per output, or nil.
-    public let bias: [Float]?
+    public internal(set) var bias: [Float]?
     /// The weight laid out for products, made by `TransformerModel.prepare`.
     public internal(set) var prepared: (any PreparedProduct)?
 
@@ -19,6 +19,9 @@ public struct Linear: Sendable {
         self.weight = weight
         self.bias = bias
     }
+
+    /// A matrix of nothing, where a block has no such part.
+    static let none = Linear(weight: Dense(Matrix(rows: 0, columns: 0)))
 
     /// Floats of scratch that `multiply` needs for a batch, in whole cache lines.
     func scratchFloats(batch: Int) -> Int {

@@ -26,6 +26,11 @@ public struct RotaryEmbedding: Sendable, Equatable {
         }
     }
 
+    private init(frequencies: [Double]) { self.frequencies = frequencies }
+
+    /// Some of the pairs, in that order.
+    func selecting(_ pairs: [Int]) -> RotaryEmbedding { RotaryEmbedding(frequencies: pairs.map { frequencies[$0] }) }
+
     private static func scaled(_ frequency: Double, by scaling: Scaling) -> Double {
         switch scaling {
         case .none:

@@ -6,22 +6,28 @@ struct RotaryTable: Sendable {
     private let first: Int
     private let cosines: Matrix
     private let sines: Matrix
-    private let headDimension: Int
+    /// Pairs of features of a head, and whether every key-value head turns its own way.
+    private let pairs: Int
+    private let isPerHead: Bool
 
-    /// - Parameter starts: the position of each sequence's first token of the batch.
-    init(_ batch: SequenceBatch, starts: [Int], _ rotary: RotaryEmbedding) {
+    /// - Parameters:
+    ///   - starts: the position of each sequence's first token of the batch.
+    ///   - pairs: of a head's features; the frequencies are these, or those of one key-value head after the other.
+    init(_ batch: SequenceBatch, starts: [Int], _ rotary: RotaryEmbedding, pairs: Int) {
         positions = zip(batch.spans, starts).flatMap { span, start in start..<start + span.count }
         first = positions.min() ?? 0
         (cosines, sines) = rotary.table(first..<(positions.max() ?? -1) + 1)
-        headDimension = 2 * rotary.frequencies.count
+        self.pairs = pairs
+        isPerHead = rotary.frequencies.count > pairs
     }
 
-    /// Turns `heads` heads of a token of the batch, in place.
-    func apply(_ x: UnsafeMutablePointer<Float>, token: Int, heads: Int) {
+    /// Turns `heads` heads of a token of the batch, in place: those that belong to one key-value head.
+    func apply(_ x: UnsafeMutablePointer<Float>, token: Int, heads: Int, keyValueHead: Int) {
         let row = positions[token] - first
+        let offset = isPerHead ? keyValueHead * pairs : 0
         cosines.withView { cosines in
             sines.withView { sines in
-                Kernels.best.rotate(x, cosines.row(row), sines.row(row), heads, headDimension)
+                Kernels.best.rotate(x, cosines.row(row) + offset, sines.row(row) + offset, heads, 2 * pairs)
             }
         }
     }

@@ -32,7 +32,7 @@ struct InspectCommand: ParsableCommand {
         let totals = try Totals(loaded)
         if common.json {
             try StandardOutput.write([
-                "model": .string(model), "architecture": .string(type(of: loaded.model).architecture),
+                "model": .string(model), "architecture": .string(loaded.model.architecture),
                 "matrices": .array(rows.map(\.document)), "totals": totals.document,
             ])
             return

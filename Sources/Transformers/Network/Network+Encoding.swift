@@ -1,30 +1,33 @@
+import ModelFiles
 import StructuredMatrices
 import Tensors
 
-extension BertEncoder {
+/// Runs of networks that see whole sequences and make one vector of each.
+extension Network {
     /// Tokens of one run of the linear layers: enough for full speed, few enough for the cache.
     static let tokensPerBatch = 512
     /// Fewer tokens than this are not worth a thread of their own.
     private static let fewestTokens = 48
 
-    public func embed(_ sequences: [[Int]], context: ExecutionContext) throws -> Matrix {
-        try check(sequences)
-        var result = Matrix(rows: sequences.count, columns: dimension)
+    /// The vector of each sequence, sequences x width. Trusts the sequences.
+    func encode(_ sequences: [[Int]], _ layout: SentenceEmbeddingLayout, context: ExecutionContext) -> Matrix {
+        var result = Matrix(rows: sequences.count, columns: width)
         result.withMutableView { result in
             if let runs = independentRuns(sequences, threads: context.threads) {
-                context.parallelFor(runs.count) { index in embed(sequences, runs[index], into: result, .serial) }
+                context.parallelFor(runs.count) { index in
+                    encode(sequences, runs[index], layout, into: result, .serial)
+                }
             } else {
                 for run in SequenceBatch.runs(sequences, maximumTokens: Self.tokensPerBatch) {
-                    embed(sequences, Array(run), into: result, context)
+                    encode(sequences, Array(run), layout, into: result, context)
                 }
             }
         }
         return result
     }
 
-    public func observe(_ sequences: [[Int]], context: ExecutionContext, observer: ActivationObserver) throws
-    {
-        try check(sequences)
+    /// Shows every linear input of whole sequences to the observer.
+    func observeEncoding(_ sequences: [[Int]], context: ExecutionContext, observer: ActivationObserver) {
         for run in SequenceBatch.runs(sequences, maximumTokens: Self.tokensPerBatch) {
             forward(SequenceBatch(sequences[run]), context: context, isObserved: true, observer: observer) { _ in }
         }
@@ -36,36 +39,41 @@ extension BertEncoder {
         let tokens = sequences.reduce(0) { $0 + $1.count }
         guard threads == 1 || tokens >= threads * Self.fewestTokens, tokens > 0 else { return nil }
         let count = threads * ((tokens + threads * Self.tokensPerBatch - 1) / (threads * Self.tokensPerBatch))
-        let runs = SequenceBatch.balanced(sequences, bins: count, width: 6 * configuration.hiddenSize)
+        let runs = SequenceBatch.balanced(sequences, bins: count, width: 6 * width)
         let longest = runs.map { run in run.reduce(0) { $0 + sequences[$1].count } }.max() ?? 0
         return threads == 1 || longest * count * 4 <= tokens * 5 ? runs.filter { !$0.isEmpty } : nil
     }
 
-    private func embed(
-        _ sequences: [[Int]], _ run: [Int], into result: MutableMatrixView, _ context: ExecutionContext
+    private func encode(
+        _ sequences: [[Int]], _ run: [Int], _ layout: SentenceEmbeddingLayout, into result: MutableMatrixView,
+        _ context: ExecutionContext
     ) {
         let batch = SequenceBatch(run.map { sequences[$0] })
         forward(batch, context: context) { hidden in
             for (index, span) in zip(run, batch.spans) {
-                pool(hidden.rows(span), into: UnsafeMutableBufferPointer(start: result.row(index), count: result.columns))
+                layout.pool(
+                    hidden.rows(span), into: UnsafeMutableBufferPointer(start: result.row(index), count: result.columns))
             }
         }
     }
 
-    /// Shows `body` the last layer's output, tokens x hidden.
+    /// Shows `body` the last block's output, tokens x width.
     private func forward(
         _ batch: SequenceBatch, context: ExecutionContext, isObserved: Bool = false,
         observer: ActivationObserver = { _, _ in }, body: (MatrixView) -> Void
     ) {
-        let pass = BertPass(self, batch, isObserved: isObserved, members: context.largestTeam)
+        let pass = NetworkPass(self, batch, isObserved: isObserved, members: context.largestTeam)
         defer { pass.deallocate() }
-        WorkerPool.shared.run(members: context.threads) { worker in pass.run(worker, observer: observer) }
+        WorkerPool.shared.run(members: context.threads) { worker in pass.run(worker, scores: nil, observer: observer) }
         body(pass.output)
     }
+}
 
-    private func pool(_ hidden: MatrixView, into sum: UnsafeMutableBufferPointer<Float>) {
+extension SentenceEmbeddingLayout {
+    /// One vector of a sequence's, tokens x width.
+    fileprivate func pool(_ hidden: MatrixView, into sum: UnsafeMutableBufferPointer<Float>) {
         guard let base = sum.baseAddress else { return }
-        switch layout.pooling {
+        switch pooling {
         case .cls:
             base.update(from: hidden.base, count: sum.count)
         case .max:
@@ -79,7 +87,7 @@ extension BertEncoder {
             let share = 1 / Float(hidden.rows)
             for column in sum.indices { sum[column] *= share }
         }
-        guard layout.normalizes else { return }
+        guard normalizes else { return }
         var squared = 0.0
         for number in sum { squared += Double(number) * Double(number) }
         let scale = Float(1 / max(squared.squareRoot(), 1e-12))

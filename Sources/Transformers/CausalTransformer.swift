@@ -1,32 +1,42 @@
 import StructuredMatrices
 import Tensors
 
-extension LlamaModel {
-    /// Tokens of one run of the layers over several sequences, or over parts of a long one.
-    static let tokensPerBatch = 512
+/// A causal language model: every token gets the scores of its successor.
+public struct CausalTransformer: CausalModel, NetworkModel {
+    public var network: Network
+
+    init(network: Network) { self.network = network }
+
+    public var vocabularySize: Int { network[network.headPlace ?? .words].weight.shape.rows }
+
+    public func makeCache(_ precision: CachePrecision) -> KeyValueCache {
+        KeyValueCache(
+            layers: network.blocks.map { block in
+                KeyValueCache.Layer(
+                    heads: block.sizes.keyValueHeads, keyWidth: block.sizes.queryKeyWidth,
+                    valueWidth: block.sizes.valueWidth)
+            }, precision: precision)
+    }
 
     public func logits(_ tokens: [Int], context: ExecutionContext) throws -> Matrix {
         try check([tokens])
-        var scores = Matrix(rows: tokens.count, columns: configuration.vocabularySize)
+        var scores = Matrix(rows: tokens.count, columns: vocabularySize)
         scores.withMutableView { scores in
-            run(
-                SequenceBatch([tokens]), caches: [], wanted: Array(tokens.indices), scores: scores, context: context)
+            run(SequenceBatch([tokens]), caches: [], wanted: Array(tokens.indices), scores: scores, context: context)
         }
         return scores
     }
 
-    public func advance(_ tokens: [[Int]], caches: inout [KeyValueCache], context: ExecutionContext) throws
-        -> Matrix
-    {
+    public func advance(_ tokens: [[Int]], caches: inout [KeyValueCache], context: ExecutionContext) throws -> Matrix {
         precondition(tokens.count == caches.count, "one cache for each sequence")
         try check(tokens)
         for (new, cache) in zip(tokens, caches) where cache.count + new.count > maximumPositions {
             throw TransformersError.sequenceTooLong(count: cache.count + new.count, maximum: maximumPositions)
         }
-        var scores = Matrix(rows: tokens.count, columns: configuration.vocabularySize)
+        var scores = Matrix(rows: tokens.count, columns: vocabularySize)
         for index in caches.indices { caches[index].reserve(tokens[index].count) }
         scores.withMutableView { scores in
-            for step in SequenceBatch.steps(tokens, maximumTokens: Self.tokensPerBatch) {
+            for step in SequenceBatch.steps(tokens, maximumTokens: Network.tokensPerBatch) {
                 let batch = SequenceBatch(step.parts.map { Array(tokens[$0.sequence][$0.tokens]) })
                 // Only the last token of each sequence goes through the head. Sequences that end here follow each other.
                 let ending = step.parts.indices.filter {
@@ -43,10 +53,9 @@ extension LlamaModel {
         return scores
     }
 
-    public func observe(_ sequences: [[Int]], context: ExecutionContext, observer: ActivationObserver) throws
-    {
+    public func observe(_ sequences: [[Int]], context: ExecutionContext, observer: ActivationObserver) throws {
         try check(sequences)
-        for run in SequenceBatch.runs(sequences, maximumTokens: Self.tokensPerBatch) {
+        for run in SequenceBatch.runs(sequences, maximumTokens: Network.tokensPerBatch) {
             let batch = SequenceBatch(sequences[run])
             self.run(
                 batch, caches: [], wanted: Array(batch.tokens.indices), scores: nil, context: context,
@@ -54,14 +63,14 @@ extension LlamaModel {
         }
     }
 
-    /// Runs the layers on a batch and writes the scores of the wanted rows (wanted x vocabulary), by one team.
+    /// Runs the blocks on a batch and writes the scores of the wanted rows (wanted x vocabulary), by one team.
     /// With caches, each sequence of the batch continues what its cache holds, and its new tokens are written behind that.
     private func run(
         _ batch: SequenceBatch, caches: [KeyValueCache], wanted: [Int], scores: MutableMatrixView?,
         context: ExecutionContext, isObserved: Bool = false, observer: ActivationObserver = { _, _ in }
     ) {
-        let pass = LlamaPass(
-            self, batch, caches: caches, wanted: wanted, isObserved: isObserved, members: context.largestTeam)
+        let pass = NetworkPass(
+            network, batch, caches: caches, wanted: wanted, isObserved: isObserved, members: context.largestTeam)
         defer { pass.deallocate() }
         WorkerPool.shared.run(members: context.threads) { worker in
             pass.run(worker, scores: wanted.isEmpty ? nil : scores, observer: observer)

@@ -1,0 +1,58 @@
+import ModelFiles
+import StructuredMatrices
+import Tensors
+
+extension Architecture {
+    /// DistilBERT (Sanh et al. 2019): BERT without token types.
+    static let distilBert = Architecture(name: "distilbert") { folder, tensors in
+        try TransformerEncoder(distilBert: folder.configuration, layout: folder.embeddingLayout(), tensors: tensors)
+    }
+}
+
+extension TransformerEncoder {
+    /// Names may carry the prefix "distilbert.".
+    /// - Throws: `ModelFileError`, `TransformersError`, `StructuredMatrixError`.
+    init(distilBert file: ModelConfiguration, layout: SentenceEmbeddingLayout, tensors: ModelTensors) throws {
+        let (width, positions) = (try file.size("dim"), try file.size("max_position_embeddings"))
+        let sizes = try file.blockSizes(
+            count: file.blockCount("n_layers"),
+            ordinary: file.ordinarySizes(width: "dim", heads: "n_heads", feedForward: "hidden_dim"))
+        let style = BlockStyle(
+            width: width, normalizesFirst: false, norm: .layer, epsilon: 1e-12,
+            activation: try .read(file, "activation", default: "gelu"))
+        let prefix = tensors.prefix(among: ["distilbert.", ""], before: "embeddings.")
+        let embeddings = "\(prefix)embeddings"
+        let tables: [Network.Place: Linear] = [
+            .words: Linear(
+                weight: try tensors.matrix(
+                    "\(embeddings).word_embeddings", rows: file.size("vocab_size"), columns: width)),
+            .positions: Linear(
+                weight: try tensors.matrix("\(embeddings).position_embeddings", rows: positions, columns: width)),
+        ]
+        let norm = try tensors.norm("\(embeddings).LayerNorm", .layer, count: width, epsilon: style.epsilon)
+        let blocks = try sizes.enumerated().map { index, sizes in
+            try tensors.block(
+                BlockPlan(
+                    names: Self.distilBertNames("\(prefix)transformer.layer.\(index)"), sizes: sizes,
+                    biases: BlockPlan.attentionBiases.union(BlockPlan.feedForwardBiases)), style)
+        }
+        self.init(
+            network: Network(
+                architecture: "distilbert", isCausal: false, normalizesFirst: false, width: width,
+                maximumPositions: positions, rotary: nil,
+                input: Network.Input(
+                    words: "\(embeddings).word_embeddings", positions: "\(embeddings).position_embeddings",
+                    normName: "\(embeddings).LayerNorm", norm: norm),
+                output: Network.Output(), tables: tables, blocks: blocks),
+            layout: layout)
+    }
+
+    private static func distilBertNames(_ layer: String) -> BlockNames {
+        BlockNames(
+            layer,
+            attention: (
+                "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin", "sa_layer_norm"
+            ),
+            feedForward: (nil, "ffn.lin1", "ffn.lin2", "output_layer_norm"), inputs: ("attention", "ffn.lin1"))
+    }
+}

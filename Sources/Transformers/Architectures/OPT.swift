@@ -1,0 +1,102 @@
+import ModelFiles
+import StructuredMatrices
+import Tensors
+
+extension Architecture {
+    /// OPT (Zhang et al. 2022): learned positions that begin at row 2, ReLU, layer norms first (last in the 350M model), a
+    /// table of words that may be narrower than the stream.
+    static let opt = Architecture(name: "opt") { folder, tensors in
+        try CausalTransformer(configuration: OPTConfiguration(folder.configuration), tensors: tensors)
+    }
+}
+
+/// What `config.json` says about an OPT.
+struct OPTConfiguration {
+    /// Rows of the table of positions before that of the first token.
+    static let positionOffset = 2
+
+    let vocabularySize: Int
+    let width: Int
+    let tableWidth: Int
+    let maximumPositions: Int
+    let normalizesFirst: Bool
+    let hasFinalNorm: Bool
+    let hasBiases: Bool
+    let activation: Activation
+    let tiedEmbeddings: Bool
+    let blocks: [BlockSizes]
+
+    /// - Throws: `ModelFileError.missingKey`, `.wrongValue`; `TransformersError.unsupportedSetting`.
+    init(_ file: ModelConfiguration) throws {
+        vocabularySize = try file.size("vocab_size")
+        width = try file.size("hidden_size")
+        tableWidth = try file.size("word_embed_proj_dim", default: width)
+        maximumPositions = try file.size("max_position_embeddings")
+        normalizesFirst = try file.bool("do_layer_norm_before", default: true)
+        hasFinalNorm = try normalizesFirst && !file.bool("_remove_final_layer_norm", default: false)
+        hasBiases = try file.bool("enable_bias", default: true)
+        activation = try .read(file, "activation_function", default: "relu")
+        tiedEmbeddings = try file.bool("tie_word_embeddings", default: true)
+        try file.expect("layer_norm_elementwise_affine", is: true)
+        blocks = try file.blockSizes(
+            count: file.blockCount("num_hidden_layers"),
+            ordinary: file.ordinarySizes(width: "hidden_size", heads: "num_attention_heads", feedForward: "ffn_dim"))
+    }
+}
+
+extension CausalTransformer {
+    /// Names may carry the prefix "model.decoder." or "decoder.".
+    init(configuration: OPTConfiguration, tensors: ModelTensors) throws {
+        let prefix = tensors.prefix(among: ["model.decoder.", "decoder.", ""], before: "embed_tokens.")
+        let (width, narrow, vocabulary) = (
+            configuration.width, configuration.tableWidth, configuration.vocabularySize
+        )
+        let style = BlockStyle(
+            width: width, normalizesFirst: configuration.normalizesFirst, norm: .layer, epsilon: 1e-5,
+            activation: configuration.activation)
+        let rows = configuration.maximumPositions + OPTConfiguration.positionOffset
+        var tables: [Network.Place: Linear] = [
+            .words: Linear(weight: try tensors.matrix("\(prefix)embed_tokens", rows: vocabulary, columns: narrow)),
+            .positions: Linear(weight: try tensors.matrix("\(prefix)embed_positions", rows: rows, columns: width)),
+        ]
+        var input = Network.Input(
+            words: "\(prefix)embed_tokens", positions: "\(prefix)embed_positions",
+            positionRule: .from(OPTConfiguration.positionOffset))
+        var output = Network.Output(isTied: configuration.tiedEmbeddings)
+        if narrow != width {
+            (input.projection, output.projection) = ("\(prefix)project_in", "\(prefix)project_out")
+            tables[.inputProjection] = try tensors.linear(
+                "\(prefix)project_in", rows: width, columns: narrow, bias: false)
+            tables[.outputProjection] = try tensors.linear(
+                "\(prefix)project_out", rows: narrow, columns: width, bias: false)
+        }
+        if configuration.hasFinalNorm {
+            output.normName = "\(prefix)final_layer_norm"
+            output.norm = try tensors.norm("\(prefix)final_layer_norm", .layer, count: width, epsilon: style.epsilon)
+        }
+        if !configuration.tiedEmbeddings {
+            output.head = "lm_head"
+            tables[.head] = try tensors.linear("lm_head", rows: vocabulary, columns: narrow, bias: false)
+        }
+        let biases = configuration.hasBiases ? BlockPlan.attentionBiases.union(BlockPlan.feedForwardBiases) : []
+        let blocks = try configuration.blocks.enumerated().map { index, sizes in
+            try tensors.block(
+                BlockPlan(names: Self.optNames("\(prefix)layers.\(index)"), sizes: sizes, biases: biases), style)
+        }
+        self.init(
+            network: Network(
+                architecture: "opt", isCausal: true, normalizesFirst: style.normalizesFirst, width: width,
+                maximumPositions: configuration.maximumPositions, rotary: nil, input: input, output: output,
+                tables: tables, blocks: blocks))
+    }
+
+    private static func optNames(_ layer: String) -> BlockNames {
+        BlockNames(
+            layer,
+            attention: (
+                "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj",
+                "self_attn_layer_norm"
+            ),
+            feedForward: (nil, "fc1", "fc2", "final_layer_norm"), inputs: ("self_attn", "fc1"))
+    }
+}

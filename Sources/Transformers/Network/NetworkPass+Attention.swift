@@ -1,0 +1,136 @@
+import Tensors
+
+extension NetworkPass {
+    /// What the heads of a block make, tokens x heads * valueWidth.
+    func mixed(_ layer: Int) -> MutableMatrixView {
+        view(mixed, columns: network.blocks[layer].sizes.heads * network.blocks[layer].sizes.valueWidth)
+    }
+
+    private func queries(_ layer: Int) -> MutableMatrixView {
+        view(query, columns: network.blocks[layer].sizes.heads * network.blocks[layer].sizes.queryKeyWidth)
+    }
+
+    private func keys(_ layer: Int) -> MutableMatrixView {
+        view(key, columns: network.blocks[layer].sizes.keyValueHeads * network.blocks[layer].sizes.queryKeyWidth)
+    }
+
+    private func values(_ layer: Int) -> MutableMatrixView {
+        view(value, columns: network.blocks[layer].sizes.keyValueHeads * network.blocks[layer].sizes.valueWidth)
+    }
+
+    /// A narrower matrix in the same memory.
+    func view(_ memory: MutableMatrixView, columns: Int) -> MutableMatrixView {
+        MutableMatrixView(base: memory.base, rows: memory.rows, columns: columns)
+    }
+
+    /// Queries, keys and values, without their biases.
+    func project(_ layer: Int, _ input: MatrixView, _ worker: Worker) {
+        var products = ProductsOfOneInput(input, scratch: productScratch, worker: worker)
+        products.read(for: network.blocks[layer].query)
+        products.read(for: network.blocks[layer].key)
+        products.read(for: network.blocks[layer].value)
+        products.barrier()
+        products.multiply(network.blocks[layer].query, into: queries(layer))
+        products.multiply(network.blocks[layer].key, into: keys(layer))
+        products.multiply(network.blocks[layer].value, into: values(layer))
+    }
+
+    /// A member's share of a block's attention; complete after the next barrier.
+    func attend(_ layer: Int, _ worker: Worker) {
+        let attention = network.attention(layer)
+        let (queries, keys, values, mixed) = (queries(layer), keys(layer), values(layer), mixed(layer))
+        func sequence(_ index: Int) -> Attention.Sequence {
+            let rows = batch.spans[index]
+            let seen: (keys: TokenFeatures, values: TokenFeatures) =
+                caches.isEmpty
+                ? (.floats(keys.rows(rows).readable), .floats(values.rows(rows).readable))
+                : caches[index].features(layer: layer)
+            return Attention.Sequence(
+                queries: queries.rows(rows).readable, tokens: (caches.isEmpty ? 0 : caches[index].count) + rows.count,
+                keys: seen.keys, values: seen.values, output: mixed.rows(rows))
+        }
+        let needsPlacing = !caches.isEmpty || !rotations.isEmpty || network.blocks[layer].queryNorm != nil
+        if needsPlacing, let heads = headsPerMember(layer, members: worker.count) {
+            let own = worker.index * heads..<(worker.index + 1) * heads
+            for (index, span) in batch.spans.enumerated() {
+                for head in own { place(layer, row: span.lowerBound, head: head, sequence: index) }
+                attention.apply(keyValueHeads: own, scratch: attentionScratch, worker: worker, sequence(index))
+            }
+            return
+        }
+        worker.barrier()
+        if needsPlacing {
+            placeShare(layer, worker)
+        } else {
+            let tokens = worker.share(of: batch.tokens.count)
+            network.blocks[layer].query.addBias(to: queries.rows(tokens))
+            network.blocks[layer].key.addBias(to: keys.rows(tokens))
+            network.blocks[layer].value.addBias(to: values.rows(tokens))
+        }
+        worker.barrier()
+        attention.apply(count: batch.spans.count, scratch: attentionScratch, worker: worker, sequence: sequence)
+    }
+
+    /// How many key-value heads every member has made the keys, the values and the queries of by itself, in order, where
+    /// each sequence has one new token; nil where heads have to wait for others' work.
+    private func headsPerMember(_ layer: Int, members: Int) -> Int? {
+        let sizes = network.blocks[layer].sizes
+        let tokens = batch.tokens.count
+        guard tokens == batch.spans.count, batch.spans.allSatisfy({ $0.count == 1 }),
+            let features = network.blocks[layer].key.rowsPerMember(batch: tokens, members: members),
+            features % sizes.queryKeyWidth == 0
+        else { return nil }
+        let heads = features / sizes.queryKeyWidth
+        guard heads * sizes.valueWidth == network.blocks[layer].value.rowsPerMember(batch: tokens, members: members),
+            features * (sizes.heads / sizes.keyValueHeads)
+                == network.blocks[layer].query.rowsPerMember(batch: tokens, members: members)
+        else { return nil }
+        return heads
+    }
+
+    /// A member's share of the tokens and key-value heads.
+    private func placeShare(_ layer: Int, _ worker: Worker) {
+        let heads = network.blocks[layer].sizes.keyValueHeads
+        let share = worker.share(of: batch.tokens.count * heads)
+        guard !share.isEmpty else { return }
+        for (sequence, span) in batch.spans.enumerated() {
+            // The part of this sequence's tokens and heads that is this member's.
+            for unit in share.clamped(to: span.lowerBound * heads..<span.upperBound * heads) {
+                let (row, head) = unit.quotientAndRemainder(dividingBy: heads)
+                place(layer, row: row, head: head, sequence: sequence)
+            }
+        }
+    }
+
+    /// Biases, norms of heads, rotation to the token's position, and the cache: of one token and key-value head.
+    private func place(_ layer: Int, row: Int, head: Int, sequence: Int) {
+        let sizes = network.blocks[layer].sizes
+        let group = sizes.heads / sizes.keyValueHeads
+        let queryFeatures = head * group * sizes.queryKeyWidth..<(head + 1) * group * sizes.queryKeyWidth
+        let keyFeatures = head * sizes.queryKeyWidth..<(head + 1) * sizes.queryKeyWidth
+        let valueFeatures = head * sizes.valueWidth..<(head + 1) * sizes.valueWidth
+        let (queryRow, keyRow, valueRow) = (
+            queries(layer).row(row) + queryFeatures.lowerBound, keys(layer).row(row) + keyFeatures.lowerBound,
+            values(layer).row(row) + valueFeatures.lowerBound
+        )
+        network.blocks[layer].query.addBias(to: queryRow, columns: queryFeatures)
+        network.blocks[layer].key.addBias(to: keyRow, columns: keyFeatures)
+        network.blocks[layer].value.addBias(to: valueRow, columns: valueFeatures)
+        if let norm = network.blocks[layer].queryNorm {
+            let heads = MutableMatrixView(base: queryRow, rows: group, columns: sizes.queryKeyWidth)
+            norm.apply(heads.readable, into: heads)
+        }
+        if let norm = network.blocks[layer].keyNorm {
+            let features = MutableMatrixView(base: keyRow, rows: 1, columns: sizes.queryKeyWidth)
+            norm.apply(features.readable, into: features)
+        }
+        if !rotations.isEmpty {
+            let rotation = rotations.count == 1 ? 0 : layer
+            rotations[rotation].apply(queryRow, token: row, heads: group, keyValueHead: head)
+            rotations[rotation].apply(keyRow, token: row, heads: 1, keyValueHead: head)
+        }
+        guard !caches.isEmpty else { return }
+        caches[sequence].write(
+            key: keyRow, value: valueRow, layer: layer, offset: row - batch.spans[sequence].lowerBound, head: head)
+    }
+}

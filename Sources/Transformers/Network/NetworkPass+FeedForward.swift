@@ -1,0 +1,44 @@
+import Tensors
+
+extension NetworkPass {
+    /// A member's share of a feed-forward network's hidden features, tokens x feedForwardWidth: activation(up x + bias), or
+    /// activation(gate x + bias) * (up x + bias); complete after the next barrier.
+    func expand(_ layer: Int, _ input: MatrixView, _ worker: Worker) -> MutableMatrixView {
+        let width = network.blocks[layer].sizes.feedForwardWidth
+        let isGated = network.blocks[layer].isGated
+        let (gate, up) = (view(gate, columns: width), view(up, columns: width))
+        var products = ProductsOfOneInput(input, scratch: productScratch, worker: worker)
+        if isGated { products.read(for: network.blocks[layer].gate) }
+        products.read(for: network.blocks[layer].up)
+        products.barrier()
+        if isGated { products.multiply(network.blocks[layer].gate, into: gate) }
+        products.multiply(network.blocks[layer].up, into: up)
+
+        let result = isGated ? gate : up
+        func activate(_ row: Int, _ columns: Range<Int>) {
+            let up = up.row(row) + columns.lowerBound
+            guard isGated else {
+                return network.blocks[layer].up.withBias { bias in
+                    network.blocks[layer].activation.apply(
+                        up, bias: bias.map { $0 + columns.lowerBound }, count: columns.count)
+                }
+            }
+            let gate = gate.row(row) + columns.lowerBound
+            network.blocks[layer].gate.addBias(to: gate, columns: columns)
+            network.blocks[layer].up.addBias(to: up, columns: columns)
+            network.blocks[layer].activation.apply(gate: gate, up: up, count: columns.count)
+        }
+        let columns = network.blocks[layer].up.rowsPerMember(batch: input.rows, members: worker.count)
+        let sameColumns =
+            !isGated || columns == network.blocks[layer].gate.rowsPerMember(batch: input.rows, members: worker.count)
+        if let columns, sameColumns {
+            // What a member made of its columns is enough for it to go on.
+            let own = worker.index * columns..<(worker.index + 1) * columns
+            for row in 0..<result.rows { activate(row, own) }
+        } else {
+            worker.barrier()
+            worker.forEachPiece(of: result) { row, columns in activate(row, columns) }
+        }
+        return result
+    }
+}

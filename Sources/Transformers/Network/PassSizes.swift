@@ -1,0 +1,56 @@
+import Tensors
+
+/// How much memory a pass needs: the widest of every kind of activation over all blocks, and scratch.
+struct PassSizes {
+    var query = 0
+    var mixed = 0
+    var key = 0
+    var value = 0
+    var gate = 0
+    var up = 0
+    /// Features of the output projection's result.
+    var projected = 0
+    /// Floats of scratch: what products between two barriers need, and what one member's attention does.
+    var products = 0
+    var attention = 0
+
+    /// Floats for each token, beside what is as wide as the stream.
+    var perToken: Int { query + mixed + key + value + gate + up }
+
+    init(_ network: Network, tokens: Int, wanted: Int) {
+        for index in network.blocks.indices {
+            let block = network.blocks[index]
+            let sizes = block.sizes
+            query = max(query, sizes.heads * sizes.queryKeyWidth)
+            mixed = max(mixed, sizes.heads * sizes.valueWidth)
+            key = max(key, sizes.keyValueHeads * sizes.queryKeyWidth)
+            value = max(value, sizes.keyValueHeads * sizes.valueWidth)
+            up = max(up, sizes.feedForwardWidth)
+            if block.isGated { gate = max(gate, sizes.feedForwardWidth) }
+            func scratch(_ matrices: [BlockMatrix]) -> Int {
+                matrices.reduce(0) { $0 + block[$1].scratchFloats(batch: tokens) }
+            }
+            products = max(
+                products, scratch([.query, .key, .value]), scratch([.attentionOutput]), scratch([.gate, .up]),
+                scratch([.down]))
+            if sizes.heads > 0 { attention = max(attention, network.attention(index).scratchFloats) }
+        }
+        products = max(products, network[.inputProjection].scratchFloats(batch: tokens))
+        if let head = network.headPlace {
+            products = max(
+                products, network[head].scratchFloats(batch: wanted),
+                network[.outputProjection].scratchFloats(batch: wanted))
+        }
+        if network.output.projection != nil { projected = network[.outputProjection].weight.shape.rows }
+    }
+}
+
+extension Network {
+    /// The attention of a block.
+    func attention(_ index: Int) -> Attention {
+        let sizes = blocks[index].sizes
+        return Attention(
+            heads: sizes.heads, keyValueHeads: sizes.keyValueHeads, queryKeyWidth: sizes.queryKeyWidth,
+            valueWidth: sizes.valueWidth, causal: isCausal, window: blocks[index].window)
+    }
+}
