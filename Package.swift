@@ -39,7 +39,7 @@ let package = Package(
         .target(
             name: "Compression",
             dependencies: [
-                "Analysis", "Benchmarking", "CKernels", "Fitting", "LinearAlgebra", "ModelFiles", "Rewriting", "StructuredMatrices", "Tensors",
+                "Analysis", "Benchmarking", "CKernels", "Fitting", "Gradients", "LinearAlgebra", "ModelFiles", "Rewriting", "StructuredMatrices", "Tensors",
                 "Transformers", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
             ],
             resources: [.embedInCode("Recipes/Shipped")]),

@@ -25,6 +25,7 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case missingFisher(objective: String)
     case noFisherWeights(file: String, expected: [String], names: [String])
     case notFinite(matrix: String, what: String)
+    case notDifferentiable(block: String, what: String)
     case journalMismatch(folder: String, differs: [String])
     case journalUnreadable(file: String, reason: String)
     case journalInUse(folder: String)
@@ -86,6 +87,8 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
                 + (names.isEmpty ? "no arrays" : names.prefix(8).map(quotedForMessage).joined(separator: ", "))
         case .notFinite(let matrix, let what):
             "\(matrix): \(what) holds NaN or infinite numbers"
+        case .notDifferentiable(let block, let what):
+            "\(block): derivatives are not written for \(what)"
         case .journalMismatch(let folder, let differs):
             "\(pathForMessage(folder)): journal of another run: \(differs.joined(separator: ", ")) differs; remove the folder to start afresh"
         case .journalUnreadable(let file, let reason):

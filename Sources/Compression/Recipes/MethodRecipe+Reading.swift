@@ -77,7 +77,7 @@ extension MethodRecipe {
 }
 
 /// The members of a recipe's mapping, read strictly: unknown keys and other kinds of values are refused.
-private struct RecipeFields {
+struct RecipeFields {
     private let file: String
     private let members: [String: Node]
 

@@ -26,11 +26,18 @@ struct NetworkPass {
     let attentionScratch: UnsafeMutablePointer<Float>
     private let arena: ActivationArena
     private let isObserved: Bool
+    /// The blocks to run.
+    private let run: Range<Int>
+    /// What the first of them reads, tokens x width; nil for the tokens' embeddings.
+    private let entering: Matrix?
 
-    /// - Parameter wanted: rows of the batch that go through the head; none for encoders.
+    /// - Parameters:
+    ///   - wanted: rows of the batch that go through the head; none for encoders.
+    ///   - blocks: those to run; nil for all. What follows the last block is run where that is among them.
+    ///   - entering: what the first of them reads, tokens x width; nil for the tokens' embeddings.
     init(
-        _ network: Network, _ batch: SequenceBatch, caches: [KeyValueCache] = [], wanted: [Int] = [], isObserved: Bool,
-        members: Int
+        _ network: Network, _ batch: SequenceBatch, caches: [KeyValueCache] = [], wanted: [Int] = [],
+        blocks: Range<Int>? = nil, entering: Matrix? = nil, isObserved: Bool, members: Int
     ) {
         let sizes = PassSizes(network, tokens: batch.tokens.count, wanted: wanted.count)
         let (tokens, width) = (batch.tokens.count, network.width)
@@ -60,9 +67,11 @@ struct NetworkPass {
         self.network = network
         self.batch = batch
         self.isObserved = isObserved
+        run = blocks ?? network.blocks.indices
+        self.entering = entering
         self.caches = caches
         self.wanted = wanted
-        words = network[.words].weight.gather(rows: batch.tokens)
+        words = entering == nil ? network[.words].weight.gather(rows: batch.tokens) : Matrix(rows: 0, columns: 0)
         let starts = caches.isEmpty ? batch.spans.map { _ in 0 } : caches.map(\.count)
         (positions, positionRows) = Self.positions(network, batch, starts)
         rotations = network.rotations(batch, starts: starts)
@@ -93,8 +102,14 @@ struct NetworkPass {
     func run(_ worker: Worker, scores: MutableMatrixView?, observer: ActivationObserver) {
         let share = TokenShare(tokens: batch.tokens.count, worker: worker)
         let hidden = hidden[share.copy]
-        embed(share, into: hidden, worker, observer)
-        for index in network.blocks.indices {
+        if let entering {
+            entering.withView { entering in
+                for row in share.rows { hidden.row(row).update(from: entering.row(row), count: hidden.columns) }
+            }
+        } else {
+            embed(share, into: hidden, worker, observer)
+        }
+        for index in run {
             func observe(_ activations: MutableMatrixView, _ name: KeyPath<BlockNames, String>) {
                 guard isObserved, worker.index == 0 else { return }
                 observer(network.blocks[index].names[keyPath: name], activations.readable)
@@ -127,6 +142,7 @@ struct NetworkPass {
                 network.blocks[index].down, network.blocks[index].feedForwardNorm, to: hidden, share,
                 hasUpdate: network.blocks[index].sizes.feedForwardWidth > 0)
         }
+        guard run.upperBound == network.blocks.count else { return }
         finish(hidden, share, worker, scores, observer)
     }
 

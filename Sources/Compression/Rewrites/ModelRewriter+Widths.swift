@@ -1,0 +1,146 @@
+import LinearAlgebra
+import ModelFiles
+import Rewriting
+import Tensors
+import Transformers
+
+/// MoDeGPT (arXiv 2408.09632): neurons, widths of values and widths of queries and keys, each block by its own share.
+extension ModelRewriter {
+    func narrowWidths(_ model: any NetworkModel) throws -> Outcome {
+        let blocks = model.blockSizes.indices
+        let names = blocks.flatMap { block in
+            [BlockMatrix.query, .down].map { model.inputName(block, $0) }
+        }
+        let moments = try BlockWalk.moments(
+            of: Set(names), in: model, sequences: calibration, context: context, progress: report("measuring blocks"))
+        let rule: SharesByBlock
+        if case .blocks(let own) = method.division { rule = own } else { rule = .softmax(epsilon: .infinity) }
+        let sizes = try sizes(of: model, rule, importance(rule, moments))
+        let before = model.blockParameters
+        var result = model
+        let report = self.report("narrowing")
+        var walk = method.isSequential ? try BlockWalk(model, sequences: calibration, context: context) : nil
+        for block in blocks {
+            report(block, blocks.count)
+            let seen = try walk?.moments(of: [result.inputName(block, .query)], in: result) ?? moments
+            try narrowHeads(&result, block, to: sizes[block], seen)
+            let wide = try walk?.moments(of: [result.inputName(block, .down)], in: result) ?? moments
+            try narrowNeurons(&result, block, to: sizes[block].feedForwardWidth, wide)
+            try walk?.advance(result)
+        }
+        report(blocks.count, blocks.count)
+        return Outcome(model: result, touched: (before, result.blockParameters))
+    }
+
+    private func narrowHeads(
+        _ model: inout any NetworkModel, _ block: Int, to sizes: BlockSizes, _ moments: BlockMoments
+    ) throws {
+        let own = model.blockSizes[block]
+        guard own.heads > 0, sizes.valueWidth < own.valueWidth || sizes.queryKeyWidth < own.queryKeyWidth else { return }
+        guard let seen = moments.inputs[model.inputName(block, .query)] else { return }
+        let movesMean = model.linear(block, .attentionOutput).bias != nil
+        let heads = model.attentionHeads(block)
+        let rotates = model.hasRotaryPositions
+        let reduced = try context.parallelMap(heads.count) { index -> (AttentionHead, [Double]?, [Int]) in
+            let (head, offset) = try ValueOutputReduction(heads[index], moments: seen, movesMean: movesMean)
+                .reduced(to: sizes.valueWidth)
+            guard sizes.queryKeyWidth < own.queryKeyWidth else {
+                return (head, offset, Array(0..<own.queryKeyWidth / 2))
+            }
+            guard rotates else {
+                return (try QueryKeyReduction(head, moments: seen).reduced(to: sizes.queryKeyWidth), offset, [])
+            }
+            let scores = RotaryPairs.scores(head, moments: seen)
+            let group = UnitGroup(block: block, scores: scores, price: 1)
+            let pairs = group.best(sizes.queryKeyWidth / 2)
+            return (head.keeping(pairs: pairs), offset, pairs)
+        }
+        var pairs: [Int]?
+        if rotates, sizes.queryKeyWidth < own.queryKeyWidth || own.rotaryPairs != nil {
+            let half = own.queryKeyWidth / 2
+            pairs = reduced.enumerated().flatMap { index, one in
+                one.2.map { own.rotaryPairs?[index * half + $0] ?? $0 }
+            }
+        }
+        let offsets = reduced.compactMap(\.1)
+        let offset = offsets.first.map { first in
+            offsets.dropFirst().reduce(first) { zip($0, $1).map { $0 + $1 } }
+        }
+        model.setAttentionHeads(block, reduced.map(\.0), rotaryPairs: pairs, offset: offset)
+    }
+
+    private func narrowNeurons(
+        _ model: inout any NetworkModel, _ block: Int, to width: Int, _ moments: BlockMoments
+    ) throws {
+        guard width < model.blockSizes[block].feedForwardWidth, case .score(let score)? = method.neurons,
+            let part = try model.feedForwardPart(block, moments)
+        else { return }
+        let units = UnitGroup(block: block, scores: try score.scores(of: part), price: 1).best(width)
+        model.narrowFeedForward(block, keeping: units, try method.compensation.apply(to: part, keeping: units))
+    }
+
+    /// Sizes of all blocks, of at most the share of their parameters: the nominal share that gives it is found by bisection,
+    /// because widths are whole numbers and queries and keys go at their own pace.
+    private func sizes(of model: any NetworkModel, _ rule: SharesByBlock, _ importance: [Double]) throws -> [BlockSizes] {
+        let before = model.blockSizes
+        func at(_ nominal: Double) -> [BlockSizes] {
+            zip(before, rule.shares(keeping: nominal, importance: importance)).map { own, share in
+                var sizes = own
+                func scaled(_ width: Int, _ share: Double, _ multiple: Int) -> Int {
+                    min(width, max(multiple, Int((share * Double(width) / Double(multiple)).rounded(.down)) * multiple))
+                }
+                if method.neurons != nil, own.feedForwardWidth > 0 {
+                    sizes.feedForwardWidth = scaled(own.feedForwardWidth, share, own.feedForwardWidth < 64 ? 1 : Self.neuronMultiple)
+                }
+                if own.heads > 0 {
+                    sizes.valueWidth = scaled(own.valueWidth, share, 1)
+                    sizes.queryKeyWidth = scaled(own.queryKeyWidth, 1 - (1 - share) * method.queryKeyPace, 2)
+                }
+                return sizes
+            }
+        }
+        func parameters(_ sizes: [BlockSizes]) -> Int {
+            sizes.indices.reduce(0) { $0 + model.parameters(block: $1, sizes: sizes[$1]) }
+        }
+        let limit = share * Double(parameters(before))
+        var (low, high) = (0.0, 1.0)
+        if Double(parameters(at(1))) <= limit { return at(1) }
+        guard Double(parameters(at(1e-9))) <= limit else {
+            throw RewritingError.unreachable(
+                target: "\((1000 * share).rounded() / 10) %",
+                least: "\((1000 * Double(parameters(at(1e-9))) / Double(parameters(before))).rounded() / 10) %")
+        }
+        for _ in 0..<40 {
+            let middle = (low + high) / 2
+            if Double(parameters(at(middle))) <= limit { low = middle } else { high = middle }
+        }
+        return at(max(low, 1e-9))
+    }
+}
+
+extension NetworkModel {
+    /// Parameters of a block's matrices at other sizes.
+    func parameters(block: Int, sizes: BlockSizes) -> Int {
+        let width = linear(block, .attentionOutput).weight.shape.rows
+        let attention = (sizes.heads + sizes.keyValueHeads) * (sizes.queryKeyWidth + sizes.valueWidth)
+        return width * (attention + (isGated(block) ? 3 : 2) * sizes.feedForwardWidth)
+    }
+}
+
+extension AttentionHead {
+    /// Keeps pairs of channels (i, i + width / 2); scores are divided by the root of the new width.
+    func keeping(pairs: [Int]) -> AttentionHead {
+        let half = key.rows / 2
+        let channels = pairs + pairs.map { $0 + half }
+        let scale = (Double(channels.count) / Double(key.rows)).squareRoot()
+        var result = self
+        func rows(_ matrix: DoubleMatrix, _ scale: Double) -> DoubleMatrix {
+            DoubleMatrix(rows: channels.count, columns: matrix.columns) { scale * matrix[channels[$0], $1] }
+        }
+        result.queries = queries.map { rows($0, scale) }
+        result.queryBiases = queryBiases.map { bias in channels.map { scale * bias[$0] } }
+        result.key = rows(key, 1)
+        result.keyBias = channels.map { keyBias[$0] }
+        return result
+    }
+}

@@ -1,0 +1,153 @@
+import Foundation
+import ModelFiles
+import Rewriting
+import Tensors
+import Transformers
+
+/// Applies a method to a model: measures, chooses which units stay, and narrows block after block.
+struct ModelRewriter: Sendable {
+    let method: RewriteMethod
+    /// What stays of the parameters that the method touches, in (0, 1].
+    let share: Double
+    let calibration: [[Int]]
+    let context: ExecutionContext
+    let progress: @Sendable (CompressionProgress) -> Void
+
+    /// What came of it.
+    struct Outcome: Sendable {
+        let model: any NetworkModel
+        /// Parameters that the method may touch, before and after.
+        let touched: (before: Int, after: Int)
+    }
+
+    /// A part of the model whose units the method chooses among.
+    struct Place: Sendable {
+        enum Kind: Sendable { case heads, neurons }
+        let block: Int
+        let kind: Kind
+    }
+
+    /// - Throws: `RewritingError`, `TransformersError`, `CompressionError`, `LinearAlgebraError`.
+    func run(_ model: any NetworkModel) throws -> Outcome {
+        if method.dropsBlocks { return try dropBlocks(model) }
+        if method.narrowsValues { return try narrowWidths(model) }
+        let places = self.places(of: model)
+        let moments = try measure(model, places, "measuring units")
+        let groups = try self.groups(model, places, moments)
+        let kept = try choose(groups, model, moments)
+        let narrowed = try narrow(model, places, groups, kept, moments)
+        let price = zip(groups, kept).reduce((before: 0.0, after: 0.0)) { sum, next in
+            (sum.before + Double(next.0.units) * next.0.price, sum.after + Double(next.1.count) * next.0.price)
+        }
+        return Outcome(model: narrowed, touched: (Int(price.before), Int(price.after)))
+    }
+
+    func places(of model: any NetworkModel) -> [Place] {
+        model.blockSizes.enumerated().flatMap { block, sizes in
+            (method.heads != nil && sizes.heads > 0 ? [Place(block: block, kind: .heads)] : [])
+                + (method.neurons != nil && sizes.feedForwardWidth > 0 ? [Place(block: block, kind: .neurons)] : [])
+        }
+    }
+
+    func measure(_ model: any NetworkModel, _ places: [Place], _ stage: String) throws -> BlockMoments {
+        try BlockWalk.moments(
+            of: Set(places.map { inputName($0, model) }), in: model, sequences: calibration, context: context,
+            progress: report(stage))
+    }
+
+    private func inputName(_ place: Place, _ model: any NetworkModel) -> String {
+        model.inputName(place.block, place.kind == .heads ? .attentionOutput : .down)
+    }
+
+    func part(_ place: Place, of model: any NetworkModel, _ moments: BlockMoments) throws -> ReducedPart {
+        let part =
+            switch place.kind {
+            case .heads: try model.attentionPart(place.block, moments)
+            case .neurons: try model.feedForwardPart(place.block, moments)
+            }
+        guard let part else {
+            throw RewritingError.keepsNothing(part: model.siteName(place.block, .down), kept: 0, of: 0)
+        }
+        return part
+    }
+
+    /// Every place's units with their scores.
+    private func groups(
+        _ model: any NetworkModel, _ places: [Place], _ moments: BlockMoments
+    ) throws -> [UnitGroup] {
+        let gradients = try gradientScores(model, places)
+        let scores = try context.parallelMap(places.count, progress: report("weighing units")) { index in
+            if let own = gradients[index] { return own }
+            return try score(places[index], try part(places[index], of: model, moments))
+        }
+        return zip(places, scores).map { place, scores in
+            UnitGroup(
+                block: place.block, kind: place.kind == .heads ? .head : .neuron, scores: scores,
+                price: place.kind == .heads ? model.headPrice(place.block) : model.neuronPrice(place.block),
+                multiple: place.kind == .heads || scores.count < 64 ? 1 : Self.neuronMultiple)
+        }
+    }
+
+    /// Widths stay multiples of what kernels take at a time.
+    static let neuronMultiple = 8
+
+    private func score(_ place: Place, _ part: ReducedPart) throws -> [Double] {
+        switch place.kind == .heads ? method.heads : method.neurons {
+        case .score(let score): try score.scores(of: part)
+        case .gradient, nil: Array(repeating: 0, count: part.units)
+        }
+    }
+
+    private func choose(_ groups: [UnitGroup], _ model: any NetworkModel, _ moments: BlockMoments) throws -> [[Int]] {
+        let allocation: any UnitAllocation =
+            switch method.division {
+            case .uniform, .latency: UniformAllocation()
+            case .blocks(let rule):
+                BlockwiseAllocation(rule, importance: importance(rule, moments))
+            case .pooled(let scale): PooledAllocation(scale)
+            case .split(let gamma): SplitAllocation(gamma: gamma)
+            }
+        return try allocation.kept(share, of: groups)
+    }
+
+    func importance(_ rule: SharesByBlock, _ moments: BlockMoments) -> [Double] {
+        switch rule {
+        case .softmax: moments.influences
+        case .sigmoid: moments.angles
+        }
+    }
+
+    private func narrow(
+        _ model: any NetworkModel, _ places: [Place], _ groups: [UnitGroup], _ kept: [[Int]], _ moments: BlockMoments
+    ) throws -> any NetworkModel {
+        var result = model
+        var walk = method.isSequential ? try BlockWalk(model, sequences: calibration, context: context) : nil
+        let report = self.report("narrowing")
+        for (index, place) in places.enumerated() {
+            report(index, places.count)
+            while let position = walk?.next, position < place.block { try walk?.advance(result) }
+            var units = kept[index]
+            guard units.count < groups[index].units else { continue }
+            // Behind blocks that changed, the inputs have changed.
+            let seen = try walk?.moments(of: [inputName(place, result)], in: result) ?? moments
+            let part = try part(place, of: result, seen)
+            let weighing = place.kind == .heads ? method.heads : method.neurons
+            if method.isSequential, case .score = weighing {
+                let again = UnitGroup(block: place.block, scores: try score(place, part), price: 1)
+                units = again.best(units.count)
+            }
+            let reduced = try method.compensation.apply(to: part, keeping: units)
+            switch place.kind {
+            case .heads: result.narrowAttention(place.block, keeping: units, reduced)
+            case .neurons: result.narrowFeedForward(place.block, keeping: units, reduced)
+            }
+        }
+        report(places.count, places.count)
+        return result
+    }
+
+    func report(_ stage: String) -> @Sendable (Int, Int) -> Void {
+        let progress = progress
+        return { progress(CompressionProgress(stage: stage, done: $0, total: $1)) }
+    }
+}

@@ -1,0 +1,126 @@
+import Foundation
+import Rewriting
+import Tensors
+
+/// One method that narrows coupled matrices with the choices of one paper, as a YAML file states them.
+///
+///     recipe: flap               # its name
+///     title: FLAP ...
+///     source: arXiv 2312.11983
+///     rewrite: units             # heads and neurons; or widths (MoDeGPT); or blocks
+///     neurons: fluctuation       # how units are weighed; absent where they stay
+///     heads: fluctuation
+///     compensation: bias         # none, bias, least-squares, affine
+///     division: standardised     # uniform, softmax, sigmoid, raw, mean, standardised, split, latency
+///     epsilon: 0.1               # of softmax; steepness of sigmoid; gamma of split
+///     pace: 50%                  # of queries and keys, against the values'
+///     sequential: true           # front to back
+///     size: 80%                  # of the parameters that it touches
+public struct RewriteRecipe: Sendable, Equatable {
+    public let name: String
+    public let title: String
+    public let source: String
+    public let method: RewriteMethod
+    /// Of the parameters that the method touches (of the time, for the division by latency).
+    public var share: Double
+    public let notes: String?
+    /// The file as it is.
+    public let text: String
+
+    private static let keys = [
+        "recipe", "title", "source", "rewrite", "neurons", "heads", "compensation", "division", "epsilon", "steepness",
+        "gamma", "pace", "sequential", "size", "notes",
+    ]
+
+    /// Whether a text is of this kind: it names what it rewrites.
+    static func describes(_ text: String) -> Bool {
+        text.split(whereSeparator: \.isNewline).contains { $0.hasPrefix("rewrite:") }
+    }
+
+    /// - Parameter file: where the text is from, for messages.
+    /// - Throws: `CompressionError.recipeUnreadable`.
+    init(yaml text: String, file: String) throws {
+        let fields = try RecipeFields(text, file: file, known: Self.keys)
+        name = try fields.text("recipe")
+        title = try fields.text("title")
+        source = try fields.text("source")
+        notes = try fields.optionalText("notes")
+        self.text = text
+        share = try fields.share("size") ?? 1
+        method = try Self.method(fields)
+    }
+
+    private static func method(_ fields: RecipeFields) throws -> RewriteMethod {
+        var method = RewriteMethod(
+            neurons: try weighing("neurons", fields), heads: try weighing("heads", fields),
+            compensation: try fields.choice("compensation") ?? .none, division: try division(fields),
+            isSequential: try fields.truth("sequential") ?? false)
+        switch try fields.text("rewrite") {
+        case "units":
+            guard method.neurons != nil || method.heads != nil else { throw fields.problem("expected neurons, heads or both") }
+        case "widths":
+            method.narrowsValues = true
+            method.queryKeyPace = try fields.share("pace") ?? 0
+        case "blocks": method.dropsBlocks = true
+        case let other: throw fields.problem("rewrite: expected one of units, widths, blocks, got '\(other)'")
+        }
+        return method
+    }
+
+    private static func weighing(_ key: String, _ fields: RecipeFields) throws -> RewriteMethod.Weighing? {
+        guard let text = try fields.optionalText(key) else { return nil }
+        if let score = UnitScore(rawValue: text) { return .score(score) }
+        if let score = GradientScore(rawValue: text) { return .gradient(score) }
+        let known = UnitScore.allCases.map(\.rawValue) + GradientScore.allCases.map(\.rawValue)
+        throw fields.problem("\(key): expected one of \(known.joined(separator: ", ")), got '\(text)'")
+    }
+
+    private static func division(_ fields: RecipeFields) throws -> RewriteMethod.Division {
+        let known = ["uniform", "softmax", "sigmoid", "raw", "mean", "standardised", "split", "latency"]
+        switch try fields.optionalText("division") ?? "uniform" {
+        case "uniform": return .uniform
+        case "softmax": return .blocks(.softmax(epsilon: try fields.positive("epsilon") ?? 0.1))
+        case "sigmoid": return .blocks(.sigmoid(steepness: try fields.positive("steepness") ?? 26))
+        case "split": return .split(gamma: try fields.positive("gamma") ?? 3)
+        case "latency": return .latency
+        case let other:
+            guard let scale = PooledAllocation.Scale(rawValue: other) else {
+                throw fields.problem("division: expected one of \(known.joined(separator: ", ")), got '\(other)'")
+            }
+            return .pooled(scale)
+        }
+    }
+
+    /// The same method at another share.
+    public func sized(_ share: Double) -> RewriteRecipe {
+        var recipe = self
+        recipe.share = share
+        return recipe
+    }
+}
+
+extension RecipeFields {
+    /// "70%", "0.7".
+    func share(_ key: String) throws -> Double? {
+        guard let text = try optionalText(key) else { return nil }
+        do {
+            return try Budget(text, quantity: .bytes).fraction
+        } catch {
+            throw problem("\(key): expected a share such as 70%, got '\(text)'")
+        }
+    }
+
+    func positive(_ key: String) throws -> Double? {
+        guard let text = try optionalText(key) else { return nil }
+        guard let number = Double(text), number.isFinite, number > 0 else {
+            throw problem("\(key): expected a number above 0, got '\(text)'")
+        }
+        return number
+    }
+
+    func truth(_ key: String) throws -> Bool? {
+        guard let text = try optionalText(key) else { return nil }
+        guard let value = Bool(text) else { throw problem("\(key): expected true or false, got '\(text)'") }
+        return value
+    }
+}

@@ -1,0 +1,73 @@
+import ModelFiles
+import StructuredMatrices
+import Tensors
+
+/// What methods that change several matrices of a block at once read and write.
+extension NetworkModel {
+    /// Whether heads turn their queries and keys by position.
+    public var hasRotaryPositions: Bool { network.rotary != nil }
+
+    /// A block's matrix, outputs x inputs, and its bias.
+    /// - Precondition: the block has it.
+    public func linear(_ block: Int, _ matrix: BlockMatrix) -> (weight: any StructuredMatrix, bias: [Float]?) {
+        let linear = network.blocks[block][matrix]
+        return (linear.weight, linear.bias)
+    }
+
+    /// Whether a block's feed-forward part is gated.
+    public func isGated(_ block: Int) -> Bool { network.blocks[block].isGated }
+
+    /// The name of what a matrix of a block reads (`MatrixSite.input`), and of the matrix itself.
+    public func inputName(_ block: Int, _ matrix: BlockMatrix) -> String { network.blocks[block].names.input(of: matrix) }
+    public func siteName(_ block: Int, _ matrix: BlockMatrix) -> String { network.blocks[block].names.name(of: matrix) }
+
+    /// Gives a block other sizes, and matrices that have them; those that are not named stay.
+    /// - Precondition: all shapes are what `sizes` says; `MatrixSite.shape` tells the old ones.
+    public mutating func setBlock(
+        _ index: Int, sizes: BlockSizes, matrices: [BlockMatrix: (weight: any StructuredMatrix, bias: [Float]?)]
+    ) {
+        var block = network.blocks[index]
+        block.sizes = sizes
+        for (matrix, (weight, bias)) in matrices { block[matrix] = Linear(weight: weight, bias: bias) }
+        for matrix in BlockMatrix.allCases where matrix.isAttention ? sizes.heads == 0 : sizes.feedForwardWidth == 0 {
+            // The bias of a part's output outlives the part.
+            let isOutput = matrix == .attentionOutput || matrix == .down
+            block[matrix] =
+                isOutput
+                ? Linear(weight: Dense(Factor([], shape: [network.width, 0])), bias: block[matrix].bias) : .none
+        }
+        for matrix in block.matrices {
+            precondition(block[matrix].weight.shape == matrix.shape(sizes, width: network.width))
+        }
+        network.blocks[index] = block
+    }
+
+    public var isCausal: Bool { network.isCausal }
+    public var normalizesFirst: Bool { network.normalizesFirst }
+
+    /// A block's norms, of the attention and of the feed-forward part.
+    public func norms(_ block: Int) -> (attention: Norm, feedForward: Norm) {
+        (network.blocks[block].attentionNorm, network.blocks[block].feedForwardNorm)
+    }
+
+    /// Of each head's queries and keys; nil for most models.
+    public func headNorms(_ block: Int) -> (query: Norm?, key: Norm?) {
+        (network.blocks[block].queryNorm, network.blocks[block].keyNorm)
+    }
+
+    public func activation(_ block: Int) -> Activation { network.blocks[block].activation }
+
+    /// Tokens that a token attends to, itself counted; nil for all.
+    public func window(_ block: Int) -> Int? { network.blocks[block].window }
+
+    /// Radians per position of each pair of a head's features; nil without rotary positions.
+    public var rotaryFrequencies: [Double]? { network.rotary?.frequencies }
+
+    /// What follows the last block.
+    public var outputNorm: Norm? { network.output.norm }
+
+    /// The output head, vocabulary x width; nil for encoders, and where a projection stands before it.
+    public var headWeight: (any StructuredMatrix)? {
+        network.output.projection == nil ? network.headPlace.map { network[$0].weight } : nil
+    }
+}
