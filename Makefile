@@ -6,10 +6,10 @@ MINILM := .demo/minilm
 RESULTS := Results/families-minilm.json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sanitize bench performance families results format clean
+.PHONY: help demo test sanitize bench performance families results results-compression format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Compress two models, measure them against the originals, print the table
 	@Scripts/bootstrap
@@ -46,6 +46,11 @@ results: ## Fit all-MiniLM-L6-v2 by every method and write Results/families-mini
 	@Scripts/fetch-minilm $(MINILM)
 	@Scripts/results-families $(MINILM) $(RESULTS)
 	$(MAKE) families
+
+results-compression: ## Compress two models to several sizes by every method and write Results/compression.json (an hour or more)
+	$(SWIFT) build -c release --product tessera
+	@Scripts/fetch-minilm $(MINILM) || { status=$$?; [ $$status -eq 69 ] || exit $$status; }
+	@Scripts/results-compression $(MINILM) Results/compression.json
 
 format: ## Format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests

@@ -28,13 +28,18 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case notDifferentiable(block: String, what: String)
     case journalMismatch(folder: String, differs: [String])
     case journalUnreadable(file: String, reason: String)
+    case journalNotWritable(file: String, reason: String)
     case journalInUse(folder: String)
     case planUnreadable(file: String, reason: String)
     case planMismatch(file: String, reason: String)
+    case planOfOtherChoices(file: String, choices: [String])
     case unknownRecipe(name: String, known: [String])
     case recipeUnreadable(file: String, reason: String)
     case studyUnreadable(file: String, reason: String)
     case studyMismatch(file: String, differs: [String])
+    case textsOverlap(file: String, overlap: String)
+    case frontTooSlow(family: String)
+    case tookTooLong(seconds: Double)
     case notEnoughMemory(expected: Int, got: Int)
     case cancelled
 
@@ -93,12 +98,16 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
             "\(pathForMessage(folder)): journal of another run: \(differs.joined(separator: ", ")) differs; remove the folder to start afresh"
         case .journalUnreadable(let file, let reason):
             "\(pathForMessage(file)): journal cannot be read: \(reason)"
+        case .journalNotWritable(let file, let reason):
+            "\(pathForMessage(file)): cannot be written: \(reason)"
         case .journalInUse(let folder):
             "\(pathForMessage(folder)): another process is compressing to this output"
         case .planUnreadable(let file, let reason):
             "\(pathForMessage(file)): not a plan: \(reason)"
         case .planMismatch(let file, let reason):
             "\(pathForMessage(file)): the plan does not fit this model: \(reason)"
+        case .planOfOtherChoices(let file, let choices):
+            "\(pathForMessage(file)): the plan was made otherwise: say \(choices.joined(separator: " "))"
         case .unknownRecipe(let name, let known):
             "unknown recipe '\(name)', expected a YAML file or one of \(known.joined(separator: ", "))"
         case .recipeUnreadable(let file, let reason):
@@ -107,6 +116,12 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
             "\(pathForMessage(file)): not the results of a study: \(reason)"
         case .studyMismatch(let file, let differs):
             "\(pathForMessage(file)): results of another study: \(differs.joined(separator: ", ")) differs; remove the file to start afresh"
+        case .textsOverlap(let file, let overlap):
+            "\(pathForMessage(file)): \(overlap), so figures on it would flatter the model (--allow-overlap measures all the same)"
+        case .frontTooSlow(let family):
+            "family '\(family)' is fitted near sizes that other families chose, so it has no front of its own"
+        case .tookTooLong(let seconds):
+            "stopped after \(FigureText.fixed(seconds, decimals: 0)) s"
         case .notEnoughMemory(let expected, let got):
             "calibration and fitting need about \(expected) bytes of memory, the machine has \(got)"
         case .cancelled:

@@ -16,6 +16,7 @@ struct Tessera: ParsableCommand {
         subcommands: [
             InspectCommand.self,
             CompressCommand.self,
+            SweepCommand.self,
             EvalCommand.self,
             RunCommand.self,
             EmbedCommand.self,

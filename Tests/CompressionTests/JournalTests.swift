@@ -44,6 +44,33 @@ import Testing
             "\(expected)" == "\(folder.path): journal of another run: seed differs; remove the folder to start afresh")
     }
 
+    @Test func partsKeepToThemselves() throws {
+        let folder = Self.temporaryFolder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        do {
+            let journal = try Journal(folder: folder, identity: [])
+            try journal.record("a", 1)
+            try journal.part("25 %").record("a", 2)
+            try journal.part("50 %").part("auto").record("a", 3)
+            #expect(journal.part("25 %")["a"]?.intValue == 2)
+        }
+        let journal = try Journal(folder: folder, identity: [])
+        #expect(journal["a"]?.intValue == 1 && journal.count == 3)
+        #expect(journal.part("25 %")["a"]?.intValue == 2)
+        #expect(journal.part("50 %")["a"] == nil)
+        #expect(journal.part("50 %").part("auto")["a"]?.intValue == 3)
+    }
+
+    @Test func aFolderThatCannotBeMadeIsNamed() throws {
+        let file = Self.temporaryFolder()
+        try Data().write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        let folder = file.appending(path: "journal")
+        #expect(throws: CompressionError.journalNotWritable(file: folder.path, reason: "Not a directory")) {
+            try Journal(folder: folder, identity: [])
+        }
+    }
+
     @Test func twoProcessesDoNotShareAJournal() throws {
         let folder = Self.temporaryFolder()
         defer { try? FileManager.default.removeItem(at: folder) }

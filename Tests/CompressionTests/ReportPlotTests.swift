@@ -32,6 +32,25 @@ import Testing
         }
     }
 
+    @Test func errorsAreBarsWithinTheFrame() {
+        var plot = Self.plot([(1, 0.5), (2, 0.25)])
+        let without = plot.svg
+        plot.series[0].points[0].error = 0.1
+        plot.series[0].points[1].error = 0
+        #expect(plot.svg.count > without.count && PageReader(plot.svg).isWellFormed)
+        // One bar, up and down from its point; an error of 0 and one that cannot be drawn have none.
+        #expect(plot.svg.matches(of: /M[0-9.]+ [0-9.]+V[0-9.]+"/).count == 1)
+        plot.series[0].points[1].error = .nan
+        #expect(plot.svg.matches(of: /M[0-9.]+ [0-9.]+V[0-9.]+"/).count == 1)
+        // A bar that a log axis cannot show whole ends at its edge.
+        plot.series[0].points[0].error = 2
+        #expect(PageReader(plot.svg).isWellFormed && !plot.svg.contains("at the edge"))
+        // The axis makes room for what is above.
+        plot.y = .init(title: "score")
+        plot.series[0].points[0].error = 3
+        #expect(plot.svg.contains(">4</text>") || plot.svg.contains(">4.0</text>"))
+    }
+
     @Test func nothingIsSaidToBeNothing() {
         #expect(Self.plot([]).svg.contains("nothing to draw"))
         #expect(Self.plot([(1, .nan)]).svg.contains("1 point is not finite and not drawn."))

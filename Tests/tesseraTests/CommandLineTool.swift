@@ -59,7 +59,8 @@ enum CommandLineTool {
     /// Runs the program in the package's folder with nothing but these arguments and input.
     static func run(_ arguments: String..., input: String = "") throws -> Result { try run(arguments, input: input) }
 
-    static func run(_ arguments: [String], input: String = "") throws -> Result {
+    /// - Parameter launcher: a program and its first arguments, which is given the path of the program and its arguments.
+    static func run(_ arguments: [String], input: String = "", launchedBy launcher: [String] = []) throws -> Result {
         try withTemporaryFolder { folder in
             // Files, not pipes: nothing can fill up while no one reads.
             let streams = try ["in", "out", "err"].map { name -> FileHandle in
@@ -68,9 +69,9 @@ enum CommandLineTool {
                 return try FileHandle(forUpdating: file)
             }
             let process = Process()
-            process.executableURL = binary
+            process.executableURL = launcher.first.map { URL(fileURLWithPath: $0) } ?? binary
             process.currentDirectoryURL = packageRoot
-            process.arguments = arguments
+            process.arguments = launcher.isEmpty ? arguments : launcher.dropFirst() + [binary.path] + arguments
             process.environment = environment
             process.standardInput = streams[0]
             process.standardOutput = streams[1]

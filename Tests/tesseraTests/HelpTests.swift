@@ -5,9 +5,9 @@ import Testing
 /// the files anew.
 @Suite(.enabled(if: CommandLineTool.isBuilt, "\(CommandLineTool.skipReason)"))
 struct HelpTests {
-    static let commands = ["", "inspect", "compress", "eval", "run", "embed", "export", "compare", "recipe", "families", "bench"]
+    static let commands = ["", "inspect", "compress", "sweep", "eval", "run", "embed", "export", "compare", "recipe", "families", "bench"]
     /// Of commands that have some.
-    static let subcommands = ["bench models", "bench kernels", "bench make-model", "bench calibrate", "bench families", "recipe list", "recipe show", "recipe run"]
+    static let subcommands = ["bench models", "bench kernels", "bench make-model", "bench calibrate", "bench families", "bench compression", "recipe list", "recipe show", "recipe run"]
     static let all = commands + subcommands
 
     private static func help(_ command: String) throws -> CommandLineTool.Result {

@@ -52,7 +52,8 @@ extension CompressionJob {
             selectedMultiplyAdds: result.entries.reduce(0) { $0 + $1.choice.cost.multiplyAdds },
             fileBytesBefore: opened.loaded.checkpoint.fileByteCount, fileBytesAfter: folder.fileByteCount,
             qualityText: "\(text.heldOut.count) sequences held out of \(text.origin)",
-            quality: try quality(opened.loaded.model, result.model, text.heldOut), allocationNotes: result.notes)
+            quality: try quality(opened.loaded.model, result.model, text.heldOut), allocationNotes: result.notes,
+            calibrationFingerprints: text.fingerprints(for: opened.loaded.model))
     }
 
     private func curves(

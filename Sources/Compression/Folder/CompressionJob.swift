@@ -112,7 +112,7 @@ public struct CompressionJob: Sendable {
         try folder.write(extraFiles: [
             ("report.json", report.json.serialized(pretty: true) + [UInt8(ascii: "\n")]),
             ("report.html", Array(report.html(sizeUnit: recipe.budget.quantity == .multiplyAdds ? .multiplyAdds : .bytes).utf8)),
-            ("plan.json", plan(opened, result).json.serialized(pretty: true) + [UInt8(ascii: "\n")]),
+            ("plan.json", plan(opened, result, text).json.serialized(pretty: true) + [UInt8(ascii: "\n")]),
         ])
         try journal.remove()
         return report
@@ -122,16 +122,24 @@ public struct CompressionJob: Sendable {
     /// - Throws: `CompressionError`, `FittingError`, `ModelFileError`, `TransformersError`.
     public func plan() throws -> Plan {
         let opened = try open()
-        let (result, journal, _) = try work(opened)
+        let (result, journal, text) = try work(opened)
         if !keepsJournal { try journal.remove() }
-        return plan(opened, result)
+        return plan(opened, result, text)
     }
 
-    private func plan(_ opened: Opened, _ result: Compressor.Result) -> Plan {
+    func plan(_ opened: Opened, _ result: Compressor.Result, _ text: CalibrationText) -> Plan {
         Plan(
             recipe: recipe.properties, entries: result.entries,
             left: opened.forecast.left.map { ($0.site.name, $0.reason) }, notes: result.notes,
-            latency: result.latency.map { Plan.Latency($0) })
+            latency: result.latency.map { Plan.Latency($0) },
+            calibration: source.map { Plan.Calibration($0, text) })
+    }
+
+    /// The calibration text that was named, or that of the plan that is followed.
+    private var source: CalibrationSource? {
+        if let calibration { return calibration }
+        let plan = planFile.flatMap { try? Plan(file: URL(fileURLWithPath: $0)) }
+        return plan?.calibration.map { CalibrationSource($0.source) }
     }
 
     private func work(_ opened: Opened) throws -> (result: Compressor.Result, journal: Journal, text: CalibrationText) {
@@ -141,6 +149,7 @@ public struct CompressionJob: Sendable {
         if let planFile {
             let read = try Plan(file: URL(fileURLWithPath: planFile))
             try read.check(against: opened.loaded.model.sites, file: planFile)
+            try read.check(against: recipe, file: planFile)
             let names = Set(read.entries.map { $0.name })
             if let missing = selected.first(where: { !names.contains($0.name) }) {
                 throw CompressionError.planMismatch(file: planFile, reason: "it says nothing of '\(missing.name)'")
@@ -151,8 +160,8 @@ public struct CompressionJob: Sendable {
             latency = try prepareLatency(opened)
             try check(prices(opened.forecast, latency?.prediction))
         }
-        let text = try calibrationText(opened.loaded)
-        let identity = try identity(opened, text, latency)
+        let text = try calibrationText(opened.loaded, following: plan)
+        let identity = try identity(opened, text, latency, choices: recipe.properties)
         let journal = try Journal(folder: journalFolder, identity: identity)
         let goal = latency.flatMap { self.goal($0, opened, run: Self.name(of: identity)) }
         let compressor = Compressor(
@@ -165,29 +174,33 @@ public struct CompressionJob: Sendable {
     }
 
     /// What a journal must agree in.
-    private func identity(
-        _ opened: Opened, _ text: CalibrationText, _ latency: PreparedLatency?
+    func identity(
+        _ opened: Opened, _ text: CalibrationText, _ latency: PreparedLatency?, choices: [(name: String, value: String)]
     ) throws -> [(name: String, value: String)] {
         var weights = Fingerprint()
         for shard in opened.loaded.checkpoint.shards { try weights.add(fileAt: shard.file) }
         try weights.add(fileAt: opened.folder.file(ModelFolder.configurationFileName))
-        var sequences = Fingerprint()
-        text.add(to: &sequences)
         var recipeText = Fingerprint()
-        for (name, value) in recipe.properties { recipeText.add("\(name)=\(value)") }
+        for (name, value) in choices { recipeText.add("\(name)=\(value)") }
         if let planFile { try recipeText.add(fileAt: planFile) }
         let table = latency.map { [("latency table", $0.fingerprint)] } ?? []
         return [
-            ("format", "1"), ("model", weights.text), ("calibration text", sequences.text),
+            ("format", "1"), ("model", weights.text), ("calibration text", text.fingerprint),
             ("recipe or seed", recipeText.text),
         ] + table
     }
 
-    private func calibrationText(_ loaded: LoadedModel) throws -> CalibrationText {
-        guard let calibration else {
+    /// - Parameter plan: what is followed; its text where no other is named.
+    func calibrationText(_ loaded: LoadedModel, following plan: Plan? = nil) throws -> CalibrationText {
+        guard let source else {
             throw CompressionError.missingCalibration(
                 reason: "sensitivities and quality are measured on it, and the activation objective is made of it")
         }
-        return try .read(calibration, for: loaded, seed: recipe.seed, context: context, progress: progress)
+        let text = try CalibrationText.read(source, for: loaded, seed: recipe.seed, context: context, progress: progress)
+        if calibration == nil, let planned = plan?.calibration, planned.fingerprint != text.fingerprint, let planFile {
+            throw CompressionError.planMismatch(
+                file: planFile, reason: "its calibration text '\(planned.source)' is another now")
+        }
+        return text
     }
 }

@@ -9,7 +9,7 @@ import Transformers
 extension Journal {
     private func file(_ key: String) -> URL {
         var name = Fingerprint()
-        name.add(key)
+        name.add(prefix + key)
         return folder.appending(path: "tensors/\(name.text).safetensors")
     }
 

@@ -10,23 +10,42 @@ import Synchronization
 /// as one that computes them all. Larger values (Gram matrices, factors) are files written whole and renamed.
 public final class Journal: Sendable {
     public let folder: URL
-    private let lock: Int32
-    private let state: Mutex<State>
+    /// Before every key; of a part of the work, its name.
+    let prefix: String
+    private let lines: Lines
 
-    private struct State {
-        var records: [String: JSONValue]
-        var handle: FileHandle
+    /// The file of records and what was read of it or written to it, whichever part of the work it belongs to.
+    private final class Lines: Sendable {
+        let file: String
+        let lock: Int32
+        let state: Mutex<State>
+
+        struct State {
+            var records: [String: JSONValue]
+            var handle: FileHandle
+        }
+
+        init(file: String, lock: Int32, state: State) {
+            self.file = file
+            self.lock = lock
+            self.state = Mutex(state)
+        }
+
+        deinit { close(lock) }
     }
 
     /// Opens or creates the journal in `folder`.
     ///
     /// - Parameter identity: named properties of the run (weights, recipe, seed ...); all must be equal to those the
     ///   journal was created with.
-    /// - Throws: `CompressionError.journalMismatch`, `.journalUnreadable`, `.journalInUse`.
+    /// - Throws: `CompressionError.journalMismatch`, `.journalUnreadable`, `.journalNotWritable`, `.journalInUse`.
     public init(folder: URL, identity: [(name: String, value: String)]) throws {
         self.folder = folder
-        try FileManager.default.createDirectory(
-            at: folder.appending(path: "tensors"), withIntermediateDirectories: true)
+        prefix = ""
+        try Self.writing(folder.path) {
+            try FileManager.default.createDirectory(
+                at: folder.appending(path: "tensors"), withIntermediateDirectories: true)
+        }
         let descriptor = open(folder.appending(path: "lock").path, O_RDWR | O_CREAT, 0o644)
         guard descriptor >= 0 else {
             throw CompressionError.journalUnreadable(file: folder.path, reason: String(cString: strerror(errno)))
@@ -35,35 +54,45 @@ public final class Journal: Sendable {
             close(descriptor)
             throw CompressionError.journalInUse(folder: folder.path)
         }
-        lock = descriptor
         do {
             try Self.check(identity, in: folder)
             let file = folder.appending(path: "records.jsonl")
             let (records, length) = try Self.read(file)
-            if !FileManager.default.fileExists(atPath: file.path) { try Data().write(to: file) }
-            let handle = try FileHandle(forUpdating: file)
-            try handle.truncate(atOffset: UInt64(length))
-            try handle.seekToEnd()
-            state = Mutex(State(records: records, handle: handle))
+            let handle = try Self.writing(file.path) {
+                if !FileManager.default.fileExists(atPath: file.path) { try Data().write(to: file) }
+                let handle = try FileHandle(forUpdating: file)
+                try handle.truncate(atOffset: UInt64(length))
+                try handle.seekToEnd()
+                return handle
+            }
+            lines = Lines(file: file.path, lock: descriptor, state: .init(records: records, handle: handle))
         } catch {
             close(descriptor)
             throw error
         }
     }
 
-    deinit { close(lock) }
+    private init(_ journal: Journal, prefix: String) {
+        (folder, lines) = (journal.folder, journal.lines)
+        self.prefix = prefix
+    }
 
-    /// Number of pieces found or recorded.
-    public var count: Int { state.withLock { $0.records.count } }
+    /// The same journal for one part of the work, "25 % of bytes": what is recorded under its keys is found by it alone.
+    package func part(_ name: String) -> Journal { Journal(self, prefix: "\(prefix)\(name): ") }
 
-    public subscript(key: String) -> JSONValue? { state.withLock { $0.records[key] } }
+    /// Number of pieces found or recorded, of all parts.
+    public var count: Int { lines.state.withLock { $0.records.count } }
+
+    public subscript(key: String) -> JSONValue? { lines.state.withLock { $0.records[prefix + key] } }
 
     /// Appends a finished piece.
+    /// - Throws: `CompressionError.journalNotWritable`, say when the disk is full.
     public func record(_ key: String, _ value: JSONValue) throws {
+        let key = prefix + key
         let line: JSONValue = ["key": .string(key), "value": value]
         let bytes = try line.serialized() + [UInt8(ascii: "\n")]
-        try state.withLock { state in
-            try state.handle.write(contentsOf: bytes)
+        try lines.state.withLock { state in
+            try Self.writing(lines.file) { try state.handle.write(contentsOf: bytes) }
             state.records[key] = value
         }
     }
@@ -71,13 +100,26 @@ public final class Journal: Sendable {
     /// Removes the journal: the output is complete.
     public func remove() throws { try FileManager.default.removeItem(at: folder) }
 
+    /// Foundation's errors of a file that cannot be written, as one of ours that says why.
+    private static func writing<Value>(_ file: String, _ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch {
+            let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError ?? error as NSError
+            let reason =
+                cause.domain == NSPOSIXErrorDomain
+                ? String(cString: strerror(Int32(truncatingIfNeeded: cause.code))) : cause.localizedDescription
+            throw CompressionError.journalNotWritable(file: file, reason: reason)
+        }
+    }
+
     private static func check(_ identity: [(name: String, value: String)], in folder: URL) throws {
         let file = folder.appending(path: "fingerprint.json")
         var object = JSONObject()
         for (name, value) in identity { object[name] = .string(value) }
         guard let data = try? Data(contentsOf: file) else {
-            try Data(JSONValue.object(object).serialized(pretty: true)).write(to: file, options: .atomic)
-            return
+            let text = try JSONValue.object(object).serialized(pretty: true)
+            return try writing(file.path) { try Data(text).write(to: file, options: .atomic) }
         }
         guard let stored = try? JSONValue.parse([UInt8](data)).objectValue else {
             throw CompressionError.journalUnreadable(file: file.path, reason: "not a JSON object")

@@ -1,7 +1,7 @@
 import StructuredMatrices
 
 /// How small or fast the model must become: a share of one quantity.
-public struct Budget: Sendable, Equatable {
+public struct Budget: Sendable, Hashable {
     public enum Quantity: String, Sendable, Equatable, CaseIterable {
         /// Everything stored (factors, codes, scales) over the same matrices in f16.
         case bytes

@@ -7,6 +7,16 @@ public enum CalibrationSource: Sendable, Equatable {
     case file(String)
     /// Sampled from the model itself; for an encoder, the sentences that ship.
     case own
+
+    /// As it is written on a command line and in plans.
+    public init(_ text: String) { self = text == "self" ? .own : .file(text) }
+
+    public var text: String {
+        switch self {
+        case .file(let path): path
+        case .own: "self"
+        }
+    }
 }
 
 extension CalibrationText {

@@ -88,6 +88,13 @@ public struct CalibrationText: Sendable, Equatable {
         for sequence in calibration + heldOut { sequence.withUnsafeBytes { fingerprint.add($0) } }
     }
 
+    /// 32 hexadecimal digits.
+    var fingerprint: String {
+        var fingerprint = Fingerprint()
+        add(to: &fingerprint)
+        return fingerprint.text
+    }
+
     private static func split(_ sequences: [[Int]], most: Int, origin: String) -> Self {
         var calibration: [[Int]] = []
         var heldOut: [[Int]] = []

@@ -33,16 +33,30 @@ public struct Plan: Sendable, Equatable {
     public var notes: [String]
     /// Where latency was a budget.
     public var latency: Latency?
+    /// The text that fits are made on, so that who follows the plan need not name it.
+    public var calibration: Calibration?
+
+    public struct Calibration: Sendable, Equatable {
+        /// A file as it was named, or "self".
+        public var source: String
+        /// Of the tokens.
+        public var fingerprint: String
+
+        init(_ source: CalibrationSource, _ text: CalibrationText) {
+            (self.source, fingerprint) = (source.text, text.fingerprint)
+        }
+    }
 
     public init(
         recipe: [(name: String, value: String)], entries: [Entry], left: [(name: String, reason: String)],
-        notes: [String], latency: Latency? = nil
+        notes: [String], latency: Latency? = nil, calibration: Calibration? = nil
     ) {
         self.recipe = recipe
         self.entries = entries
         self.left = left
         self.notes = notes
         self.latency = latency
+        self.calibration = calibration
     }
 
     public static func == (left: Plan, right: Plan) -> Bool { left.json == right.json }
@@ -55,6 +69,11 @@ public struct Plan: Sendable, Equatable {
         var object = JSONObject()
         object["tessera_plan"] = .integer(Int64(Self.formatVersion))
         object["recipe"] = .object(recipe)
+        if let calibration {
+            object["calibration"] = [
+                "source": .string(calibration.source), "fingerprint": .string(calibration.fingerprint),
+            ]
+        }
         if let latency { object["latency"] = latency.json }
         object["notes"] = .array(notes.map { .string($0) })
         object["matrices"] = .array(entries.map { $0.json })
@@ -89,7 +108,20 @@ public struct Plan: Sendable, Equatable {
                 return (name, reason)
             } ?? [],
             notes: json["notes"]?.arrayValue?.compactMap(\.stringValue) ?? [],
-            latency: json["latency"].flatMap { Latency(json: $0) })
+            latency: json["latency"].flatMap { Latency(json: $0) },
+            calibration: json["calibration"].flatMap { Calibration(json: $0) })
+    }
+
+    /// Checks that what a plan says of how it was made, beyond its entries, is what following it will do.
+    /// - Throws: `CompressionError.planOfOtherChoices`, naming the options that make it so.
+    func check(against recipe: Recipe, file: String) throws {
+        let own = Dictionary(recipe.properties.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+        let choices = self.recipe.filter { name, value in
+            ["objective", "precision", "seed"].contains(name) && own[name] != value
+        }
+        guard choices.isEmpty else {
+            throw CompressionError.planOfOtherChoices(file: file, choices: choices.map { "--\($0.name) \($0.value)" })
+        }
     }
 
     /// Checks that every entry is a site of the model with this shape, its family known and its options in bounds.
@@ -133,6 +165,13 @@ public struct Plan: Sendable, Equatable {
             return "\(candidate.label) has \(cost.parameters) parameters, more than twice the \(site.shape.count) of the matrix"
         }
         return nil
+    }
+}
+
+extension Plan.Calibration {
+    fileprivate init?(json: JSONValue) {
+        guard let source = json["source"]?.stringValue, let fingerprint = json["fingerprint"]?.stringValue else { return nil }
+        (self.source, self.fingerprint) = (source, fingerprint)
     }
 }
 

@@ -6,7 +6,7 @@ import Tensors
 /// text (and the same table of latencies, where that is a budget) gives the same bytes.
 public struct Recipe: Sendable, Equatable {
     /// One or two, of different quantities.
-    public let budgets: [Budget]
+    public internal(set) var budgets: [Budget]
     /// Texts or sentences that a latency budget is for.
     public var batch: Int
     public var selection: MatrixSelection

@@ -37,6 +37,7 @@ public struct RecipeJob: Sendable {
     public struct Outcome: Sendable {
         public let recipe: MethodRecipe
         public let calibration: String?
+        public let calibrationFingerprints: CalibrationFingerprints?
         public let fits: ModelFits
         public let seed: UInt64
     }
@@ -65,7 +66,10 @@ public struct RecipeJob: Sendable {
             method, size: size, of: calibrated, objective: recipe.objective, errors: [recipe.objective],
             precision: recipe.precision, seed: seed, context: context
         ) { progress(CompressionProgress(stage: "fitting \(recipe.name)", done: $0, total: $1)) }
-        let outcome = Outcome(recipe: recipe, calibration: calibrated.origin, fits: fits, seed: seed)
+        let outcome = Outcome(recipe: recipe, calibration: calibrated.origin,
+            calibrationFingerprints: calibrated.origin == nil
+                ? nil : CalibrationFingerprints(calibrated.sequences, isEncoder: loaded.model is any EncoderModel),
+            fits: fits, seed: seed)
         let written = try RewrittenFolder(
             source: folder, checkpoint: loaded.checkpoint, matrices: fits.matrices.map { ($0.site.name, $0.matrix) },
             destination: output, replacing: replacesOutput)
@@ -85,6 +89,7 @@ extension RecipeJob.Outcome {
         object["objective"] = .string(recipe.objective.rawValue)
         object["precision"] = .string(recipe.precision.rawValue)
         object["calibration"] = calibration.map { .string($0) } ?? .null
+        object[CalibrationFingerprints.key] = calibrationFingerprints?.json ?? .null
         object["seed"] = .string(String(seed))
         object["parameters"] = JSONValue(integer: fits.cost.parameters)
         object["bytes"] = JSONValue(integer: fits.cost.storedBytes)

@@ -21,6 +21,7 @@ extension CompressionReport {
                 "measured_on": .string(qualityText),
                 "figures": .array(quality.map(\.json)),
             ],
+            CalibrationFingerprints.key: calibrationFingerprints?.json ?? .null,
             "allocation": .array(allocationNotes.map { .string($0) }),
             "matrices": .array(matrices.map(\.json)),
         ]

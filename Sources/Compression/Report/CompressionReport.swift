@@ -106,12 +106,15 @@ public struct CompressionReport: Sendable, Equatable {
     public var quality: [QualityRow]
     /// What the allocator chose between and by how much it may miss the optimum.
     public var allocationNotes: [String]
+    /// Of the text that fits were made and chosen on, so that no one measures on it unawares.
+    public var calibrationFingerprints: CalibrationFingerprints?
 
     public init(
         modelName: String, architecture: String, recipe: [(name: String, value: String)], matrices: [MatrixRow],
         untouchedTensors: Int, untouchedBytes: Int, selectedBytesInF16: Int, selectedBytes: Int,
         selectedMultiplyAddsDense: Int, selectedMultiplyAdds: Int, fileBytesBefore: Int, fileBytesAfter: Int,
-        qualityText: String, quality: [QualityRow], allocationNotes: [String]
+        qualityText: String, quality: [QualityRow], allocationNotes: [String],
+        calibrationFingerprints: CalibrationFingerprints? = nil
     ) {
         self.modelName = modelName
         self.architecture = architecture
@@ -128,6 +131,7 @@ public struct CompressionReport: Sendable, Equatable {
         self.qualityText = qualityText
         self.quality = quality
         self.allocationNotes = allocationNotes
+        self.calibrationFingerprints = calibrationFingerprints
     }
 
     public static func == (left: Self, right: Self) -> Bool { left.json == right.json }

@@ -8,7 +8,11 @@ extension SVGPlot {
         let skipped = series.reduce(0) { $0 + $1.points.count } - drawable.reduce(0) { $0 + $1.count }
         let all = drawable.flatMap { $0 } + (ring.map { [$0] } ?? [])
         let horizontal = PlotAxis(x, values: all.map(\.x), count: width / 90)
-        let vertical = PlotAxis(y, values: all.map(\.y), count: 5)
+        // A bar that reaches below a log axis ends at its edge, and is no reason for a note.
+        let bars = all.flatMap { point in
+            point.bar.map { y.isLogarithmic && $0.low <= 0 ? [$0.high] : [$0.low, $0.high] } ?? []
+        }
+        let vertical = PlotAxis(y, values: all.map(\.y) + bars, count: 5)
 
         var notes = [horizontal.note, vertical.note].compactMap { $0 }
         if notes.count == 2, notes[0] == notes[1] { notes.removeLast() }
@@ -85,6 +89,10 @@ extension SVGPlot {
             if points.count > 40, points.allSatisfy({ $0.label == nil && $0.target == nil }) { return svg }
         }
         let shape = Self.marker(series.style)
+        let bars = points.compactMap { point in
+            point.bar.map { "M\(Self.tenths(frame.x(point))) \(Self.tenths(frame.y($0.low)))V\(Self.tenths(frame.y($0.high)))" }
+        }.joined()
+        if !bars.isEmpty { svg += "<path class=\"l \(style)\" d=\"\(bars)\"/>" }
         var plain = ""
         for point in points {
             let path = "M\(Self.tenths(frame.x(point))) \(Self.tenths(frame.y(point)))\(shape)"

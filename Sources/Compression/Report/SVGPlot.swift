@@ -31,6 +31,10 @@ public struct SVGPlot: Sendable, Equatable {
             self.scale = scale
             self.ticks = ticks
         }
+
+        var isLogarithmic: Bool {
+            if case .logarithmic = scale { true } else { false }
+        }
     }
 
     public struct Point: Sendable, Equatable {
@@ -40,12 +44,21 @@ public struct SVGPlot: Sendable, Equatable {
         public var label: String?
         /// Identifier of an element of the page to go to on a click.
         public var target: String?
+        /// Drawn as a bar of so much above and below y.
+        public var error: Double?
 
-        public init(x: Double, y: Double, label: String? = nil, target: String? = nil) {
+        public init(x: Double, y: Double, label: String? = nil, target: String? = nil, error: Double? = nil) {
             self.x = x
             self.y = y
             self.label = label
             self.target = target
+            self.error = error
+        }
+
+        /// The ends of the bar, where there is one that can be drawn.
+        var bar: (low: Double, high: Double)? {
+            guard let error, error > 0, PlotAxis.isDrawable(y - error), PlotAxis.isDrawable(y + error) else { return nil }
+            return (y - error, y + error)
         }
     }
 

@@ -28,20 +28,24 @@ public struct ModelFits: Sendable {
 
     /// The largest matrix is fitted first, alone and on all threads, so that its peak of memory can be told; then the others
     /// side by side on a thread each, the largest first. The results do not depend on the threads.
-    /// - Throws: what the method throws for the first matrix that it refuses; `CompressionError.notFinite`.
+    /// - Parameter deadline: when to give up, looked at between matrices and between the sweeps of a fit that sweeps.
+    /// - Throws: what the method throws for the first matrix that it refuses; `CompressionError.notFinite`;
+    ///   `FittingError.cancelled`.
     public init(
         _ method: SizedMethod, size: SizeShare, of model: CalibratedModel, objective: Objective.Kind,
         errors kinds: [Objective.Kind], precision: Precision, seed: UInt64, context: ExecutionContext,
-        progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
+        deadline: ContinuousClock.Instant? = nil, progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
     ) throws {
         let order = model.sites.indices.sorted {
             (-model.sites[$0].shape.count, $0) < (-model.sites[$1].shape.count, $1)
         }
         let fit = { @Sendable (index: Int, execution: ExecutionContext) throws -> Matrix in
             let site = model.sites[index]
+            let isCancelled = { @Sendable in deadline.map { ContinuousClock.now > $0 } ?? false }
+            if isCancelled() { throw FittingError.cancelled(matrix: site.name) }
             let target = try model.required(objective, of: site)
             let weight = try model.weight(of: site)
-            let place = FitContext(name: site.name, seed: seed, precision: precision, execution: execution)
+            let place = FitContext(name: site.name, seed: seed, precision: precision, execution: execution, isCancelled: isCancelled)
             let clock = ContinuousClock()
             let start = clock.now
             let fit = try method.fit(weight, objective: target, size: size.budget(for: site.shape), context: place)

@@ -2,6 +2,7 @@ import Analysis
 import ArgumentParser
 import Compression
 import ModelFiles
+import StructuredMatrices
 import Tensors
 import Transformers
 
@@ -11,91 +12,129 @@ struct EvalCommand: ParsableCommand {
         abstract: "Measures a model by itself, or how far it is from another.",
         discussion: """
             --text alone: perplexity and bits per byte of a causal model. --sts: Spearman correlation x 100 of an \
-            encoder's cosine similarities with human scores. --against with --text: causal models, Kullback-Leibler \
-            divergence in nats and top-1 agreement; encoders, mean cosine and the share of the ten nearest neighbours \
-            that both agree on. Each with its standard error.
+            encoder's cosine similarities with human scores. --against with --text: causal models, perplexity of both, \
+            Kullback-Leibler divergence in nats (mean, and what 50, 95 and 99 % of the tokens stay below) and top-1 agreement; \
+            encoders, mean cosine and the share of the ten nearest neighbours that both agree on, with --sts the correlation \
+            too. Each with its standard error; those of quantiles by drawing whole windows anew (bootstrap).
 
-            For encoders a text has one sentence per line, for causal models it is read whole.
+            For encoders a text has one sentence per line, for causal models it is read whole and cut into windows, whose \
+            length is said: perplexities of other lengths do not compare.
+
+            A compressed model's report knows its calibration text by hashes. A text of which more than 1 % is among it is \
+            refused. --control measures the simplest models of the same size beside it: round to nearest, uniform SVD.
 
             Example:
               tessera eval SMALL --against MODEL --text sentences.txt
+              tessera eval SMALL --against MODEL --sts pairs.csv --control
             """)
 
     @Argument(help: "Model folder.")
     var model: String
 
-    @Option(help: ArgumentHelp("Text to measure on; - for standard input.", valueName: "file"))
-    var text: String?
-
-    @Option(help: ArgumentHelp("Rows of sentence,sentence,score.", valueName: "file"))
-    var sts: String?
+    @OptionGroup var evaluation: EvaluationOptions
 
     @Option(help: ArgumentHelp("Model folder to compare with, usually the original.", valueName: "folder"))
     var against: String?
 
-    @Option(help: ArgumentHelp("Causal models: tokens in a window (default: the model's positions, at most \(longestDefaultWindow)).", valueName: "n"))
-    var window: Int?
+    @Flag(help: "Measure models of the same size made from --against by the simplest means, too.")
+    var control = false
 
     @OptionGroup var runtime: RuntimeOptions
     @OptionGroup var common: CommonOptions
 
-    private static let longestDefaultWindow = 2048
-
     func validate() throws {
-        switch (text, sts, against) {
-        case (nil, nil, _): throw ValidationError("eval: expected --text FILE or --sts FILE")
-        case (_?, _?, _): throw ValidationError("eval: --text and --sts exclude each other")
-        case (nil, _?, _?): throw ValidationError("eval: --against is measured on --text FILE, not on --sts")
-        default: break
+        if evaluation.text == nil, evaluation.sts == nil {
+            throw ValidationError("eval: expected --text FILE or --sts FILE")
         }
-        if sts != nil, window != nil { throw ValidationError("--window: is for causal models and --text") }
+        if control, against == nil { throw ValidationError("--control: is made from the original, named by --against") }
+    }
+
+    /// A control, or why there is none.
+    private struct Control {
+        let method: ControlMethod
+        var form = ""
+        var bytes = 0
+        var figures: [QualityFigure] = []
+        var error: String?
     }
 
     func run() throws {
-        let loaded = try ReadyModel.open(model, runtime, context: common.context).loaded
-        let figures: [EvaluationFigure]
-        if let sts {
-            figures = try similarity(loaded, file: sts)
-        } else if let text, let against {
-            figures = loaded.model is any EncoderModel
-                ? try encoderFidelity(loaded, against: against, text: text)
-                : try causalFidelity(loaded, against: against, text: text)
-        } else if let text {
-            figures = try perplexity(loaded, text: text)
-        } else {
-            figures = []
-        }
-        if common.json {
-            var object = JSONObject()
-            object["model"] = .string(model)
-            object["against"] = against.map { .string($0) }
-            object["file"] = (text ?? sts).map { .string($0) }
-            object["figures"] = EvaluationFigure.document(figures)
-            try StandardOutput.write(.object(object))
-        } else {
-            try StandardOutput.write(EvaluationFigure.text(figures))
-        }
-    }
-
-    private func perplexity(_ loaded: LoadedModel, text: String) throws -> [EvaluationFigure] {
-        guard let causal = loaded.model as? any CausalModel else {
+        let loaded = try LoadedModel.open(model)
+        // Told before the text is read, so that a wrong kind is not taken for a wrong text.
+        if evaluation.text != nil, against == nil, !(loaded.model is any CausalModel) {
             throw CommandError.wrongKind(
                 command: "eval --text", model: model,
                 expected: "a causal language model (encoders: --sts FILE, or --against FOLDER)", got: loaded.kind)
         }
-        let text = try TextFile.whole(text)
-        let measured = try withProgress("perplexity") { progress in
-            try loaded.perplexity(text, windowSize: windowSize(causal), context: common.context, progress: progress)
+        guard let text = try evaluation.read(for: loaded, command: "eval") else { return }
+        let overlap = try checkedOverlap(loaded, text)
+        var figures: [QualityFigure] = []
+        var original: [QualityFigure] = []
+        var controls: [Control] = []
+        if let against {
+            let reference = try open(against, like: loaded)
+            let judge = try withProgress("the original") { progress in
+                try QualityJudge(
+                    reference, text.cut(to: [loaded, reference]), options: runtime.preparation, context: common.context,
+                    progress: progress)
+            }
+            original = judge.original
+            figures = try withProgress("comparing") { progress in
+                try judge.figures(of: loaded.model, context: common.context, progress: progress)
+            }
+            if control { controls = try makeControls(loaded, reference, judge) }
+        } else {
+            figures = try byItself(loaded, text)
         }
-        let on = "\(FigureText.grouped(measured.scoredTokens)) tokens in windows of \(measured.windowSize)"
+        try common.json
+            ? StandardOutput.write(document(figures, original, controls, overlap))
+            : StandardOutput.write(report(figures, original, controls, overlap))
+    }
+
+    private func open(_ against: String, like loaded: LoadedModel) throws -> LoadedModel {
+        let reference = try LoadedModel.open(against)
+        if loaded.model is any EncoderModel {
+            _ = try reference.encoder(for: "eval against an encoder")
+        } else {
+            _ = try reference.causal(for: "eval against a causal language model")
+        }
+        return reference
+    }
+
+    /// How much of the text the model was calibrated on; nil where its folder does not say.
+    /// - Throws: `CompressionError.textsOverlap`.
+    private func checkedOverlap(_ loaded: LoadedModel, _ text: EvaluationText) throws -> CalibrationFingerprints.Overlap? {
+        guard let seen = CalibrationFingerprints.read(folder: try ModelFolder(path: model)) else { return nil }
+        let overlap = seen.overlap(with: text.tokens(of: loaded))
+        if overlap.isTooLarge, !evaluation.allowOverlap {
+            throw CompressionError.textsOverlap(file: text.name, overlap: overlap.text)
+        }
+        return overlap
+    }
+
+    // MARK: - Figures
+
+    private func byItself(_ loaded: LoadedModel, _ text: EvaluationText) throws -> [QualityFigure] {
+        guard case .prose(let words, let window, _) = text else {
+            return try withProgress("embedding") { progress in
+                try QualityJudge(loaded, text, options: runtime.preparation, context: common.context, progress: progress).original
+            }
+        }
+        var loaded = loaded
+        loaded.model.prepare(runtime.preparation, context: common.context)
+        let size = window ?? min(loaded.model.maximumPositions, EvaluationText.longestDefaultWindow)
+        let measured = try withProgress("perplexity") { progress in
+            try loaded.perplexity(words, windowSize: size, context: common.context, progress: progress)
+        }
         var figures = [
-            EvaluationFigure(
+            QualityFigure(
                 name: "perplexity", key: "perplexity", value: measured.perplexity,
-                standardError: measured.perplexityStandardError, measuredOn: on)
+                standardError: measured.perplexityStandardError,
+                measuredOn: "\(FigureText.grouped(measured.scoredTokens)) tokens in windows of \(measured.windowSize)")
         ]
         if let bits = measured.bitsPerByte, let bytes = measured.scoredBytes {
             figures.append(
-                EvaluationFigure(
+                QualityFigure(
                     name: "bits per byte", key: "bits_per_byte", value: bits,
                     standardError: bits / measured.negativeLogLikelihood * measured.standardError,
                     measuredOn: "the \(FigureText.grouped(bytes)) bytes of these tokens"))
@@ -103,65 +142,80 @@ struct EvalCommand: ParsableCommand {
         return figures
     }
 
-    private func causalFidelity(_ loaded: LoadedModel, against: String, text: String) throws -> [EvaluationFigure] {
-        let reference = try ReadyModel.open(against, runtime, context: common.context).loaded
-        let (causal, other) = (
-            try loaded.causal(for: "eval --against"), try reference.causal(for: "eval against a causal language model")
-        )
-        let text = try TextFile.whole(text)
-        let measured = try withProgress("comparing") { progress in
-            try loaded.causalFidelity(
-                to: reference, text: text, windowSize: min(windowSize(causal), windowSize(other)),
-                context: common.context, progress: progress)
+    /// The simplest models of the same size, from the matrices in which the two models differ.
+    private func makeControls(_ loaded: LoadedModel, _ reference: LoadedModel, _ judge: QualityJudge) throws -> [Control] {
+        let sites = reference.model.sites.filter {
+            loaded.model[site: $0.name].cost != reference.model[site: $0.name].cost
         }
-        let on = "\(FigureText.grouped(measured.tokens)) tokens in windows of \(measured.windowSize)"
-        func figure(_ name: String, _ key: String, _ value: Double, _ error: Double?) -> EvaluationFigure {
-            EvaluationFigure(name: name, key: key, value: value, standardError: error, measuredOn: on)
+        guard !sites.isEmpty else {
+            throw CommandError.conflictingOptions("--control: no matrix of \(model) has another size than in \(against ?? "")")
         }
-        return [
-            figure("KL, mean", "kl_mean", measured.meanDivergence, measured.meanDivergenceStandardError),
-            figure("KL, median", "kl_median", measured.medianDivergence, nil),
-            figure("KL, 99 %", "kl_99", measured.quantile99Divergence, nil),
-            figure(
-                "top-1 agreement", "top_1_agreement", measured.topOneAgreement, measured.topOneAgreementStandardError),
-        ]
+        let bytes = sites.reduce(0) { $0 + loaded.model[site: $1.name].cost.storedBytes }
+        return try ControlMethod.allCases.map { method in
+            var control = Control(method: method)
+            do {
+                let made = try withProgress("control: \(method.rawValue)") { progress in
+                    try method.replace(
+                        sites, in: reference.model, bytes: bytes, precision: .f16, context: common.context, progress: progress)
+                }
+                control.form = made.form
+                control.bytes = made.cost.storedBytes
+                control.figures = try withProgress("comparing the control") { progress in
+                    try judge.figures(of: made.model, context: common.context, progress: progress)
+                }
+            } catch CompressionError.budgetTooSmall(let quantity, let budget, let smallest) {
+                control.error = "\(CompressionError.budgetTooSmall(quantity: quantity, budget: budget, smallest: smallest))"
+            }
+            return control
+        }
     }
 
-    private func encoderFidelity(_ loaded: LoadedModel, against: String, text: String) throws -> [EvaluationFigure] {
-        if window != nil { throw CommandError.conflictingOptions("--window: is for causal models, \(model) is an encoder") }
-        let reference = try ReadyModel.open(against, runtime, context: common.context).loaded
-        _ = try reference.encoder(for: "eval against an encoder")
-        let sentences = try TextFile.sentences(text)
-        let measured = try withProgress("comparing") { progress in
-            try loaded.encoderFidelity(to: reference, sentences: sentences, context: common.context, progress: progress)
+    // MARK: - Output
+
+    private func report(
+        _ figures: [QualityFigure], _ original: [QualityFigure], _ controls: [Control],
+        _ overlap: CalibrationFingerprints.Overlap?
+    ) -> String {
+        var lines = QualityFigure.text(figures)
+        if !original.isEmpty { lines += "\nthe original\n" + QualityFigure.text(original) }
+        for control in controls {
+            lines += "\ncontrol: \(control.method.rawValue)"
+            lines += control.error.map { ": \($0)\n" }
+                ?? " (\(control.form), \(FigureText.grouped(control.bytes)) bytes)\n" + QualityFigure.text(control.figures)
         }
-        let on = "\(FigureText.grouped(measured.sentences)) distinct sentences"
-        return [
-            EvaluationFigure(
-                name: "mean cosine", key: "mean_cosine", value: measured.meanCosine,
-                standardError: measured.meanCosineStandardError, measuredOn: on),
-            EvaluationFigure(
-                name: "overlap@\(measured.neighbours)", key: "overlap", value: measured.overlap,
-                standardError: measured.overlapStandardError, measuredOn: on),
-        ]
+        if let overlap, overlap.shared > 0 { lines += "\nnote: \(overlap.text)\n" }
+        return lines
     }
 
-    private func similarity(_ loaded: LoadedModel, file: String) throws -> [EvaluationFigure] {
-        _ = try loaded.encoder(for: "eval --sts")
-        let pairs = try SentencePair.read(csv: file)
-        let measured = try withProgress("embedding") { progress in
-            try loaded.similarity(pairs, context: common.context, progress: progress)
+    private func document(
+        _ figures: [QualityFigure], _ original: [QualityFigure], _ controls: [Control],
+        _ overlap: CalibrationFingerprints.Overlap?
+    ) -> JSONValue {
+        var object = JSONObject()
+        object["model"] = .string(model)
+        object["against"] = against.map { .string($0) }
+        object["file"] = (evaluation.text ?? evaluation.sts).map { .string($0) }
+        object["figures"] = QualityFigure.document(figures)
+        if against != nil { object["original"] = QualityFigure.document(original) }
+        if control {
+            object["controls"] = .array(
+                controls.map { control in
+                    var member = JSONObject()
+                    member["method"] = .string(control.method.rawValue)
+                    if let error = control.error {
+                        member["error"] = .string(error)
+                    } else {
+                        member["form"] = .string(control.form)
+                        member["bytes"] = JSONValue(control.bytes)
+                        member["figures"] = QualityFigure.document(control.figures)
+                    }
+                    return .object(member)
+                })
         }
-        return [
-            EvaluationFigure(
-                name: "STS, Spearman x 100", key: "sts_spearman_100", value: measured.spearman,
-                standardError: measured.standardError,
-                measuredOn: "\(FigureText.grouped(measured.pairs)) pairs of \(FigureText.grouped(measured.distinctSentences)) sentences")
-        ]
-    }
-
-    private func windowSize(_ causal: any CausalModel) -> Int {
-        window ?? min(causal.maximumPositions, Self.longestDefaultWindow)
+        object["calibration_overlap"] = overlap.map {
+            ["shared": JSONValue($0.shared), "of": JSONValue($0.total), "pieces": .string($0.piece.rawValue)]
+        }
+        return .object(object)
     }
 
     private func withProgress<Value>(_ stage: String, _ body: (@escaping MeasurementProgress) throws -> Value) rethrows -> Value {
@@ -169,5 +223,14 @@ struct EvalCommand: ParsableCommand {
         let value = try body { display(CompressionProgress(stage: stage, done: $0, total: $1)) }
         _ = display.finish()
         return value
+    }
+}
+
+extension EvaluationText {
+    /// The same with windows that all the models have positions for, unless a length was asked for.
+    fileprivate func cut(to models: [LoadedModel]) -> EvaluationText {
+        guard case .prose(let words, nil, let name) = self else { return self }
+        let shortest = models.map(\.model.maximumPositions).min() ?? Self.longestDefaultWindow
+        return .prose(words, window: min(shortest, Self.longestDefaultWindow), name: name)
     }
 }

@@ -12,6 +12,8 @@ import Transformers
 /// The one place where an error becomes a line on standard error and an exit status (sysexits.h).
 enum ErrorRendering {
     static func run(_ root: any ParsableCommand.Type) {
+        // A limit on the size of files then is an error of the write, which is told and leaves nothing, not the end.
+        signal(SIGXFSZ, SIG_IGN)
         do {
             let arguments = Array(CommandLine.arguments.dropFirst())
             var command = try root.parseAsRoot(BenchCommand.spelledOut(arguments))
@@ -59,8 +61,9 @@ enum ErrorRendering {
         case CommandError.inputNotReadable: EX_NOINPUT
         case CommandError.outputNotWritable: EX_IOERR
         case CompressionError.invalidBudget, CompressionError.unknownFamily, CompressionError.unknownFitter, CompressionError.unknownRecipe,
-            CompressionError.patternMatchesNothing: EX_USAGE
+            CompressionError.patternMatchesNothing, CompressionError.frontTooSlow: EX_USAGE
         case CompressionError.journalInUse: EX_TEMPFAIL
+        case CompressionError.journalNotWritable: EX_CANTCREAT
         case TensorError.fileNotReadable, AnalysisError.notReadable, TokenizerError.unreadable: EX_NOINPUT
         case ModelFileError.notReadable, ModelFileError.notAModelFolder, ModelFileError.notARegularFile: EX_NOINPUT
         case ModelFileError.notWritable, ModelFileError.destinationExists, ModelFileError.insufficientSpace: EX_CANTCREAT

@@ -13,11 +13,12 @@ struct BenchCommand: ParsableCommand {
               tessera bench kernels --shapes 1024x1024 --batch 1,64
               tessera bench calibrate MODEL
               tessera bench families MODEL --sts pairs.csv -o results.json
+              tessera bench compression MODEL --sts pairs.csv -o compression.json
               tessera bench make-model RANDOM --kind llama --parameters 110M
             """,
         subcommands: [
                 BenchModelsCommand.self, BenchKernelsCommand.self, BenchMakeModelCommand.self, BenchCalibrateCommand.self,
-                BenchFamiliesCommand.self,
+                BenchFamiliesCommand.self, BenchCompressionCommand.self,
             ],
         defaultSubcommand: BenchModelsCommand.self)
 

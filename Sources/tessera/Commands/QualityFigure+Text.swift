@@ -1,19 +1,8 @@
 import Compression
-import ModelFiles
 
-/// A measured figure of an evaluation: a line of text, or a member of a JSON object.
-struct EvaluationFigure {
-    /// In the line.
-    let name: String
-    /// In JSON.
-    let key: String
-    let value: Double
-    let standardError: Double?
-    /// What stands behind it, in words.
-    let measuredOn: String
-
+extension QualityFigure {
     /// Lines of figure, value, standard error and what was measured, aligned.
-    static func text(_ figures: [EvaluationFigure]) -> String {
+    static func text(_ figures: [QualityFigure]) -> String {
         var table = TextTable([.left, .right, .left, .left])
         for figure in figures {
             // None, or next to none, comes from a single sample or from models that agree everywhere.
@@ -31,16 +20,5 @@ struct EvaluationFigure {
     private static func shown(_ value: Double, decimals: Int) -> String {
         let tiny = value != 0 && value.magnitude < 5e-7
         return tiny ? FigureText.scientific(value) : FigureText.fixed(value, decimals: decimals)
-    }
-
-    static func document(_ figures: [EvaluationFigure]) -> JSONValue {
-        var object = JSONObject()
-        for figure in figures {
-            object[figure.key] = [
-                "value": JSONValue(figure.value), "standard_error": JSONValue(figure.standardError),
-                "measured_on": .string(figure.measuredOn),
-            ]
-        }
-        return .object(object)
     }
 }

@@ -1,0 +1,151 @@
+import Benchmarking
+import Fitting
+import Foundation
+import ModelFiles
+import StructuredMatrices
+import Tensors
+import Transformers
+
+/// A whole model at several sizes, by the mix that `compress` chooses ("auto") and by every single method: the rows of
+/// `Results/compression.json`.
+///
+/// A single method fits every linear layer to the same share of its bytes; tables, which few methods can serve, are rounded
+/// to nearest at the matching bits. Rows come in the order of their weight, each is written when it is done, and a study
+/// that is started again measures what the file lacks. What the choices of "auto" share is kept in a journal beside it.
+public struct CompressionStudy: Sendable {
+    public var model: String
+    public var calibration: CalibrationSource
+    public var evaluation: EvaluationText
+    /// Budgets of "auto", the most important first.
+    public var budgets: [Budget]
+    /// Single methods and their budgets, the most important first.
+    public var singles: [(methods: [SizedMethod], budgets: [Budget])]
+    /// A row's fits may take so many seconds; the other sizes of a method that takes longer are not tried.
+    public var secondsPerRow: Double
+    /// No row is begun after so many seconds.
+    public var seconds: Double
+    /// What the program was built from, for the rows.
+    public var commit: String
+    public var precision: Precision
+    public var seed: UInt64
+    /// The file of results.
+    public var output: String
+    public var context: ExecutionContext
+    public var progress: @Sendable (CompressionProgress) -> Void
+
+    public init(
+        model: String, calibration: CalibrationSource, evaluation: EvaluationText, budgets: [Budget],
+        singles: [(methods: [SizedMethod], budgets: [Budget])], secondsPerRow: Double = 120,
+        seconds: Double = .infinity, commit: String = "", precision: Precision = .f16, seed: UInt64 = 0, output: String,
+        context: ExecutionContext, progress: @escaping @Sendable (CompressionProgress) -> Void = { _ in }
+    ) {
+        self.model = model
+        self.calibration = calibration
+        self.evaluation = evaluation
+        self.budgets = budgets
+        self.singles = singles
+        self.secondsPerRow = secondsPerRow
+        self.seconds = seconds
+        self.commit = commit
+        self.precision = precision
+        self.seed = seed
+        self.output = output
+        self.context = context
+        self.progress = progress
+    }
+
+    static let auto = SweepJob.auto
+    private var modelName: String { URL(fileURLWithPath: model).lastPathComponent }
+
+    /// Methods that are quick or that others are measured by come first, whatever the registry's order.
+    static let firstMethods = [
+        "round-to-nearest", "gptq", "quantize", "quantize-asymmetric", "activation-svd", "trit-planes", "nf4", "svd",
+        "scale-search", "nm-sparsegpt", "csr-sparsegpt", "eora", "compot", "quantized-factors", "interpolative-svd",
+    ]
+
+    /// One row that the file may lack.
+    private struct Task {
+        /// Nil is "auto".
+        let method: SizedMethod?
+        let budget: Budget
+
+        var name: String { method?.name ?? CompressionStudy.auto }
+    }
+
+    private var tasks: [Task] {
+        let places = Dictionary(
+            Self.firstMethods.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+        func sorted(_ methods: [SizedMethod]) -> [SizedMethod] {
+            methods.enumerated().sorted {
+                (places[$0.element.name] ?? .max, $0.offset) < (places[$1.element.name] ?? .max, $1.offset)
+            }.map(\.element)
+        }
+        return budgets.map { Task(method: nil, budget: $0) }
+            + singles.flatMap { group in
+                sorted(group.methods).flatMap { method in group.budgets.map { Task(method: method, budget: $0) } }
+            }
+    }
+
+    /// Measures what the file lacks.
+    /// - Throws: `CompressionError.studyMismatch` where the file has the model calibrated or measured otherwise;
+    ///   `.textsOverlap`; what loading, calibrating and judging the dense model throw. What a method refuses is a row with
+    ///   its error.
+    public func run() throws -> CompressionResults {
+        let start = ContinuousClock.now
+        let bench = try CompressionBench(self)
+        var results = CompressionResults(
+            model: modelName, identity: try bench.identity(), figures: bench.judge.original, bytesInF16: bench.bytesInF16,
+            bytes: bench.bytes, multiplyAdds: bench.multiplyAdds)
+        try results.read(output)
+        // Before hours of work, not after.
+        try results.write(output)
+        let tasks = tasks
+        for (index, task) in tasks.enumerated() where results.row(task.name, task.budget) == nil {
+            guard start.duration(to: .now).inSeconds < seconds else { break }
+            let stage = "\(index + 1) of \(tasks.count): \(task.name), \(task.budget.text)"
+            let row: CompressionRow
+            if let slow = results.rows.first(where: { $0.method == task.name && $0.isTooSlow }) {
+                row = emptyRow(task, error: "not tried: at \(slow.budget.text) \(slow.error ?? "")")
+            } else {
+                row = measured(task, bench, stage)
+            }
+            results.rows.append(row)
+            try results.write(output)
+        }
+        return results
+    }
+
+    private func emptyRow(_ task: Task, error: String? = nil) -> CompressionRow {
+        CompressionRow(
+            method: task.name, family: task.method?.method.family.name, budget: task.budget,
+            date: Date().formatted(.iso8601), processor: ProcessorName.current, threads: context.threads, commit: commit,
+            error: error)
+    }
+
+    private func measured(_ task: Task, _ bench: CompressionBench, _ stage: String) -> CompressionRow {
+        var row = emptyRow(task)
+        do {
+            let progress = progress
+            let inner: @Sendable (CompressionProgress) -> Void = {
+                progress(CompressionProgress(stage: "\(stage): \($0.stage)", done: $0.done, total: $0.total))
+            }
+            let clock = ContinuousClock()
+            let start = clock.now
+            let made = try task.method.map { try bench.single($0, task.budget, seconds: secondsPerRow, progress: inner) }
+                ?? bench.auto(task.budget, progress: inner)
+            let seconds = start.duration(to: clock.now).inSeconds
+            inner(CompressionProgress(stage: "judging", done: 0, total: 1))
+            let figures = try bench.judge.figures(of: made.model, context: context)
+            inner(CompressionProgress(stage: "judging", done: 1, total: 1))
+            row.measured = CompressionRow.Measured(
+                bytes: made.bytes, multiplyAdds: bench.multiplyAdds(made.model), figures: figures, form: made.form,
+                seconds: seconds)
+        } catch FittingError.cancelled {
+            row.error = "\(CompressionError.tookTooLong(seconds: secondsPerRow))"
+            row.isTooSlow = true
+        } catch {
+            row.error = "\(error)"
+        }
+        return row
+    }
+}
