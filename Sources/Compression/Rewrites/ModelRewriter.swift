@@ -10,6 +10,9 @@ struct ModelRewriter: Sendable {
     /// What stays of the parameters that the method touches, in (0, 1].
     let share: Double
     let calibration: [[Int]]
+    /// Texts at once that a division by latency is for.
+    var batch = 1
+    var seed: UInt64 = 0
     let context: ExecutionContext
     let progress: @Sendable (CompressionProgress) -> Void
 
@@ -31,6 +34,7 @@ struct ModelRewriter: Sendable {
     func run(_ model: any NetworkModel) throws -> Outcome {
         if method.dropsBlocks { return try dropBlocks(model) }
         if method.narrowsValues { return try narrowWidths(model) }
+        if method.division == .latency { return try narrowWithinTime(model, batch: batch) }
         let places = self.places(of: model)
         let moments = try measure(model, places, "measuring units")
         let groups = try self.groups(model, places, moments)
@@ -137,10 +141,7 @@ struct ModelRewriter: Sendable {
                 units = again.best(units.count)
             }
             let reduced = try method.compensation.apply(to: part, keeping: units)
-            switch place.kind {
-            case .heads: result.narrowAttention(place.block, keeping: units, reduced)
-            case .neurons: result.narrowFeedForward(place.block, keeping: units, reduced)
-            }
+            result.narrow(place, keeping: units, reduced)
         }
         report(places.count, places.count)
         return result

@@ -1,0 +1,181 @@
+import Foundation
+import ModelFiles
+import Rewriting
+import Tensors
+import Transformers
+
+/// ZipLM (arXiv 2302.04089): every part's whole order of removals, the time of the model at every width measured on this
+/// machine, and sizes of least loss within the time allowed; what parts weigh against each other is searched for (SPDY) by the
+/// output of stitched models.
+extension ModelRewriter {
+    /// One part's sizes.
+    private struct Ladder: Sendable {
+        let place: Place
+        let part: ReducedPart
+        let removal: StructuredRemoval
+        /// Units kept, descending from all.
+        let counts: [Int]
+        /// Nanoseconds that each count costs above the smallest.
+        var prices: [Double]
+
+        var damages: [Double] {
+            counts.map { count in
+                let error = removal.relativeError(keeping: count)
+                return error.isFinite ? error : 1
+            }
+        }
+    }
+
+    func narrowWithinTime(_ model: any NetworkModel, batch: Int) throws -> Outcome {
+        let places = places(of: model)
+        let moments = try measure(model, places, "measuring units")
+        let workload = LatencyWorkload(model: model, batch: batch)
+        var ladders = try context.parallelMap(places.count, progress: report("finding the order of removal")) { index in
+            let part = try part(places[index], of: model, moments)
+            let counts = Self.counts(part.units, heads: places[index].kind == .heads)
+            return Ladder(
+                place: places[index], part: part, removal: try StructuredRemoval(part), counts: counts,
+                prices: counts.map { _ in 0 })
+        }
+        try measurePrices(&ladders, of: model, workload)
+        let whole = ladders.reduce(0) { $0 + ($1.prices.first ?? 0) }
+        let dense = Self.dense
+        var limit = share * dense - (dense - whole)
+        let distance = try OutputDistance(original: model, sequences: Array(calibration.prefix(256)), context: context)
+        var result = model
+        // The sum of parts is not the whole: what came out is timed, and the limit moved by what it missed.
+        for round in 0..<3 {
+            let kept = try search(ladders, limit: limit, model, distance)
+            result = try stitched(kept, ladders, model)
+            let measured = try LatencyMeasurement.measure(
+                result, against: model, workload, context: context, progress: report("timing"))
+            let missed = measured.ratio - share
+            if missed <= 0.02 * share && missed > -0.08 * share || round == 2 { break }
+            limit -= missed * dense
+        }
+        return Outcome(model: result, touched: (model.blockParameters, result.blockParameters))
+    }
+
+    /// Heads one by one; neurons in steps of a tenth, in multiples that kernels like.
+    private static func counts(_ units: Int, heads: Bool) -> [Int] {
+        guard !heads else { return Array((1...units).reversed()) }
+        var counts = [units]
+        var width = Double(units)
+        while width > Double(units) / 16 {
+            width *= 0.9
+            let count = units < 64 ? Int(width) : Int((width / Double(neuronMultiple)).rounded()) * neuronMultiple
+            if count >= 1, count < counts[counts.count - 1] { counts.append(count) }
+        }
+        return counts
+    }
+
+    /// Times the model with all parts of a kind at one width, against the dense one, in turns; between the widths that are
+    /// timed prices are interpolated.
+    private func measurePrices(
+        _ ladders: inout [Ladder], of model: any NetworkModel, _ workload: LatencyWorkload
+    ) throws {
+        let dense = Self.dense
+        for kind in [Place.Kind.heads, .neurons] {
+            let own = ladders.indices.filter { ladders[$0].place.kind == kind }
+            guard let first = own.first else { continue }
+            let counts = ladders[first].counts
+            guard own.allSatisfy({ ladders[$0].counts == counts }) else {
+                throw RewritingError.shapeMismatch(
+                    part: ladders[first].part.name, what: "units", expected: "the same in every block", got: "others")
+            }
+            let timed = Set([0, counts.count / 4, counts.count / 2, 3 * counts.count / 4, counts.count - 1])
+            var savings: [(count: Double, saved: Double)] = []
+            for (done, position) in timed.sorted().enumerated() {
+                var narrow = model
+                for index in own {
+                    let units = Array(0..<counts[position])
+                    let plain = try Compensation.none.apply(to: ladders[index].part, keeping: units)
+                    narrow.narrow(ladders[index].place, keeping: units, plain)
+                }
+                let measured = position == 0 ? 1 : try LatencyMeasurement.measure(
+                    narrow, against: model, workload, context: context, progress: { _, _ in }).ratio
+                report("timing widths")(done + 1, timed.count)
+                savings.append((Double(counts[position]), max(0, (1 - measured) * dense / Double(own.count))))
+            }
+            let most = savings.last?.saved ?? 0
+            for index in own {
+                ladders[index].prices = counts.map { most - Self.interpolated(Double($0), savings) }
+            }
+        }
+    }
+
+    /// What the dense model's time counts for in the allocator's whole numbers: only shares of it matter.
+    private static let dense = 1e9
+
+    /// Piecewise linear between what was measured, counts descending.
+    private static func interpolated(_ count: Double, _ points: [(count: Double, saved: Double)]) -> Double {
+        for (left, right) in zip(points, points.dropFirst()) where count <= left.count && count >= right.count {
+            let share = left.count > right.count ? (left.count - count) / (left.count - right.count) : 0
+            return left.saved + share * (right.saved - left.saved)
+        }
+        return points.last?.saved ?? 0
+    }
+
+    /// Counts of each part: knapsacks under coefficients, from equal ones, then with one in ten drawn anew at a time, kept
+    /// where the stitched model is closer to the original.
+    private func search(
+        _ ladders: [Ladder], limit: Double, _ model: any NetworkModel, _ distance: OutputDistance
+    ) throws -> [Int] {
+        var generator = SeededGenerator(seed: seed, stream: "coefficients of parts")
+        var coefficients = ladders.map { _ in 1.0 }
+        var best: (kept: [Int], distance: Double)?
+        var seen: Set<[Int]> = []
+        for trial in 0..<Self.trials {
+            report("searching coefficients")(trial, Self.trials)
+            var candidate = coefficients
+            if trial > 0 {
+                for _ in 0..<max(1, ladders.count / 10) {
+                    candidate[generator.nextInteger(below: ladders.count)] = generator.nextUniform()
+                }
+            }
+            let table = zip(ladders, candidate).map { ladder, coefficient in
+                zip(ladder.damages, ladder.prices).map { damage, price in
+                    AllocationChoice(cost: Int(price.rounded(.up)), damage: coefficient * damage)
+                }
+            }
+            guard limit >= 0 else { throw RewritingError.unreachable(target: target, least: "more") }
+            let choices = try Allocator().solve(table, budget: Int(limit), quantity: "nanoseconds").choices
+            let kept = zip(ladders, choices).map { $0.counts[$1] }
+            guard seen.insert(kept).inserted else { continue }
+            let measured = try distance(stitched(kept, ladders, model), context: context)
+            if measured < best?.distance ?? .infinity {
+                best = (kept, measured)
+                coefficients = candidate
+            }
+        }
+        guard let best else { throw CompressionError.notFinite(matrix: "the narrowed model", what: "every trial's output") }
+        return best.kept
+    }
+
+    private static let trials = 24
+    private var target: String { "\((1000 * share).rounded() / 10) % of the time" }
+
+    private func stitched(
+        _ kept: [Int], _ ladders: [Ladder], _ model: any NetworkModel
+    ) throws -> any NetworkModel {
+        let reduced = try context.parallelMap(ladders.count) { index in
+            let units = ladders[index].removal.kept(kept[index])
+            return (units, try method.compensation.apply(to: ladders[index].part, keeping: units))
+        }
+        var result = model
+        for (ladder, (units, one)) in zip(ladders, reduced) where units.count < ladder.part.units {
+            result.narrow(ladder.place, keeping: units, one)
+        }
+        return result
+    }
+}
+
+extension NetworkModel {
+    /// Keeps some units of a part.
+    mutating func narrow(_ place: ModelRewriter.Place, keeping units: [Int], _ reduced: Compensation.Result) {
+        switch place.kind {
+        case .heads: narrowAttention(place.block, keeping: units, reduced)
+        case .neurons: narrowFeedForward(place.block, keeping: units, reduced)
+        }
+    }
+}
