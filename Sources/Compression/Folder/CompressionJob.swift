@@ -73,7 +73,8 @@ public struct CompressionJob: Sendable {
     func open() throws -> Opened {
         let folder = try ModelFolder(path: model)
         guard !folder.configuration.isCompressed else { throw CompressionError.alreadyCompressed(folder: model) }
-        let loaded = try LoadedModel.load(model)
+        var loaded = try LoadedModel.load(model)
+        if loaded.model is any ImageModel, case .file(let images)? = calibration { try loaded.take(images: images) }
         let checkpoint = loaded.checkpoint
         var (selected, left) = try recipe.selection.split(loaded.model.sites)
         if !recipe.countsBytes {
@@ -106,7 +107,7 @@ public struct CompressionJob: Sendable {
         let (result, journal, text) = try work(opened)
         let matrices = zip(result.entries, result.fits).map { ($0.name, $1.matrix) }
         let folder = try RewrittenFolder(
-            source: opened.folder, checkpoint: opened.loaded.checkpoint, matrices: matrices, destination: output,
+            source: opened.folder, original: opened.loaded, matrices: matrices, destination: output,
             replacing: replacesOutput)
         let report = try makeReport(opened, result, text, folder)
         try folder.write(extraFiles: [
@@ -173,6 +174,10 @@ public struct CompressionJob: Sendable {
         try weights.add(fileAt: opened.folder.file(ModelFolder.configurationFileName))
         var sequences = Fingerprint()
         text.add(to: &sequences)
+        // Sequences of images name their patches, not what these show.
+        if !opened.loaded.imageSequences.isEmpty, case .file(let images)? = calibration {
+            try sequences.add(fileAt: images)
+        }
         var recipeText = Fingerprint()
         for (name, value) in recipe.properties { recipeText.add("\(name)=\(value)") }
         if let planFile { try recipeText.add(fileAt: planFile) }

@@ -67,7 +67,7 @@ public struct RecipeJob: Sendable {
         ) { progress(CompressionProgress(stage: "fitting \(recipe.name)", done: $0, total: $1)) }
         let outcome = Outcome(recipe: recipe, calibration: calibrated.origin, fits: fits, seed: seed)
         let written = try RewrittenFolder(
-            source: folder, checkpoint: loaded.checkpoint, matrices: fits.matrices.map { ($0.site.name, $0.matrix) },
+            source: folder, original: loaded, matrices: fits.matrices.map { ($0.site.name, $0.matrix) },
             destination: output, replacing: replacesOutput)
         try written.write(extraFiles: [
             ("recipe.yaml", Array(recipe.text.utf8)),

@@ -15,7 +15,8 @@ struct EvalCommand: ParsableCommand {
             divergence in nats and top-1 agreement; encoders, mean cosine and the share of the ten nearest neighbours \
             that both agree on. Each with its standard error.
 
-            For encoders a text has one sentence per line, for causal models it is read whole.
+            For encoders a text has one sentence per line, for causal models it is read whole; for models of images it is a \
+            .npy file of images x channels x height x width.
 
             Example:
               tessera eval SMALL --against MODEL --text sentences.txt
@@ -128,6 +129,7 @@ struct EvalCommand: ParsableCommand {
     }
 
     private func encoderFidelity(_ loaded: LoadedModel, against: String, text: String) throws -> [EvaluationFigure] {
+        if loaded.model is any ImageModel { return try imageFidelity(loaded, against: against, images: text) }
         if window != nil { throw CommandError.conflictingOptions("--window: is for causal models, \(model) is an encoder") }
         let reference = try ReadyModel.open(against, runtime, context: common.context).loaded
         _ = try reference.encoder(for: "eval against an encoder")
