@@ -26,6 +26,7 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case noFisherWeights(file: String, expected: [String], names: [String])
     case notFinite(matrix: String, what: String)
     case notDifferentiable(block: String, what: String)
+    case notNarrowable(model: String)
     case journalMismatch(folder: String, differs: [String])
     case journalUnreadable(file: String, reason: String)
     case journalNotWritable(file: String, reason: String)
@@ -92,6 +93,8 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
                 + (names.isEmpty ? "no arrays" : names.prefix(8).map(quotedForMessage).joined(separator: ", "))
         case .notFinite(let matrix, let what):
             "\(matrix): \(what) holds NaN or infinite numbers"
+        case .notNarrowable(let model):
+            "\(pathForMessage(model)): not a network of blocks: nothing is known that could be narrowed"
         case .notDifferentiable(let block, let what):
             "\(block): derivatives are not written for \(what)"
         case .journalMismatch(let folder, let differs):

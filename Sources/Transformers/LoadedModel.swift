@@ -14,6 +14,8 @@ public struct LoadedModel: Sendable {
     public let stopTokens: Set<Int>
     /// Tensors of the checkpoint that the model has no use for.
     public let unusedTensors: [String]
+    /// The sequences of the images that the model was given (`take`); none for models of text.
+    public private(set) var imageSequences: [[Int]] = []
 
     /// Reads a Hugging Face folder, ordinary or compressed.
     ///
@@ -39,7 +41,8 @@ public struct LoadedModel: Sendable {
             try configuration.integers("eos_token_id") + (generation?.integers("eos_token_id") ?? [])
         return LoadedModel(
             folder: folder, configuration: configuration, checkpoint: checkpoint,
-            tokenizer: try Tokenizer.load(from: URL(fileURLWithPath: folder)), model: model,
+            tokenizer: model is any ImageModel ? .none : try Tokenizer.load(from: URL(fileURLWithPath: folder)),
+            model: model,
             stopTokens: Set(stopTokens), unusedTensors: tensors.unused)
     }
 
@@ -61,6 +64,22 @@ public struct LoadedModel: Sendable {
             }
             return causal
         }
+    }
+
+    /// Hands the images of a .npy file (images x channels x height x width) to a model of images; their sequences are then
+    /// `imageSequences`.
+    /// - Throws: `TransformersError.wrongKind` for a model of text, `.wrongImages`; `ModelFileError`.
+    public mutating func take(images file: String) throws {
+        guard var images = model as? any ImageModel else { throw wrongKind(expected: "a model of images") }
+        let array = try NumPyArray(images: file)
+        guard Array(array.shape.dropFirst()) == images.imageShape, array.shape[0] > 0 else {
+            throw TransformersError.wrongImages(
+                expected: images.imageShape, got: array.shape.map(String.init).joined(separator: " x "))
+        }
+        let columns = images.imageShape.reduce(1, *)
+        imageSequences = try images.take(
+            images: Matrix(rows: array.shape[0], columns: columns, elements: array.elements))
+        model = images
     }
 
     private func wrongKind(expected: String) -> TransformersError {

@@ -1,3 +1,4 @@
+import ModelFiles
 import StructuredMatrices
 import Tensors
 
@@ -67,6 +68,14 @@ public struct StoredWeight: Sendable, Hashable {
 
     private func place(_ output: Int, _ input: Int, outputs: Int, inputs: Int) -> Int {
         isTransposed ? input * outputs + output : output * inputs + input
+    }
+}
+
+extension Checkpoint {
+    /// Bytes that a matrix takes in an ordinary checkpoint: its part of the tensor it lies in; 0 where there is none.
+    public func byteCount(of site: MatrixSite) -> Int {
+        let tensor = site.stored?.tensor ?? "\(site.name).weight"
+        return entry(named: tensor).map { site.shape.count * $0.elementType.byteCount } ?? 0
     }
 }
 

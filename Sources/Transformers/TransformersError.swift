@@ -11,6 +11,8 @@ public enum TransformersError: Error, Equatable, CustomStringConvertible {
     case sequenceTooLong(count: Int, maximum: Int)
     case emptySequence
     case wrongKind(folder: String, expected: String, got: String)
+    /// An ordinary folder of the architecture cannot say what the model is.
+    case notExpressible(folder: String, architecture: String, reason: String)
     case wrongImages(expected: [Int], got: String)
     case invalidOption(name: String, expected: String, got: String)
 
@@ -32,8 +34,10 @@ public enum TransformersError: Error, Equatable, CustomStringConvertible {
             "a sequence needs at least one token"
         case .wrongKind(let folder, let expected, let got):
             "\(pathForMessage(folder)): expected \(expected), got \(got)"
+        case .notExpressible(let folder, let architecture, let reason):
+            "\(pathForMessage(folder)): cannot be an ordinary folder of the architecture '\(architecture)': \(reason)"
         case .wrongImages(let expected, let got):
-            "images: expected some of \(expected.map(String.init).joined(separator: " x ")) numbers, got \(got)"
+            "images: expected some of \(expected.map(String.init).joined(separator: " x ")), got \(got)"
         case .invalidOption(let name, let expected, let got):
             "\(name): expected \(expected), got \(got)"
         }

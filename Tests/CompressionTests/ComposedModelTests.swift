@@ -23,7 +23,7 @@ import Transformers
                 site: site, weight: loaded.model[site: site.name].dense(), objective: .frobenius,
                 fit: FitContext(name: site.name, precision: .f16)))
         try RewrittenFolder(
-            source: try ModelFolder(path: CompressionJobTests.model), checkpoint: loaded.checkpoint,
+            source: try ModelFolder(path: CompressionJobTests.model), original: loaded,
             matrices: [(site.name, fit.matrix)], destination: output.path, replacing: false
         ).write()
         return fit.matrix
@@ -67,7 +67,7 @@ import Transformers
             #expect(loaded.checkpoint.tensorNames.contains("\(site).1.values"))
             let weight = loaded.model[site: site].dense()
             let rewritten = try RewrittenFolder(
-                source: try ModelFolder(path: small.path), checkpoint: loaded.checkpoint,
+                source: try ModelFolder(path: small.path), original: loaded,
                 matrices: [(site, Dense(weight))], destination: dense.path, replacing: false)
             try rewritten.write()
             let again = try LoadedModel.load(dense.path)

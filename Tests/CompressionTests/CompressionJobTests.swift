@@ -114,7 +114,7 @@ import Transformers
             #expect(names.count == report.matrices.filter { $0.family != nil && $0.family != "dense" }.count)
             let dense = folder.appending(path: "dense")
             try RewrittenFolder(
-                source: source, checkpoint: loaded.checkpoint,
+                source: source, original: loaded,
                 matrices: names.map { ($0, Dense(loaded.model[site: $0].dense())) }, destination: dense.path,
                 replacing: false
             ).write()

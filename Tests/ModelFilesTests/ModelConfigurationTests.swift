@@ -173,6 +173,30 @@ import Testing
                 + expected)
     }
 
+    @Test func sizesOfBlocksComeBack() throws {
+        var settings = try configuration(#"{"model_type":"llama"}"#)
+        #expect(try settings.blockSizes() == nil && settings.addedBiases().isEmpty)
+        let blocks = [
+            BlockSizes(
+                heads: 4, keyValueHeads: 2, queryKeyWidth: 4, valueWidth: 7, feedForwardWidth: 30, rotaryPairs: [0, 1, 1, 3]),
+            BlockSizes(heads: 4, keyValueHeads: 2, queryKeyWidth: 4, valueWidth: 7, feedForwardWidth: 0).withoutAttention,
+        ]
+        settings.setBlockSizes(blocks)
+        settings.setAddedBiases(["layers.0.down"])
+        #expect(!settings.isCompressed)
+        var again = try configuration(try JSONValue.object(settings.root).text())
+        #expect(try again.blockSizes() == blocks)
+        #expect(try again.addedBiases() == ["layers.0.down"])
+        #expect(again.root["tessera"]?.objectValue?["format_version"] == 2)
+        again.setStructuredEntries([("m", StructuredEntry(family: "dense", rows: 1, columns: 2))])
+        #expect(again.isCompressed && (try again.blockSizes()) == blocks)
+        again.setStructuredEntries([])
+        #expect(try again.blockSizes() == blocks && again.structuredEntries()?.isEmpty == true)
+        again.setBlockSizes(nil)
+        again.setAddedBiases([])
+        #expect(again.root.keys == ["model_type"])
+    }
+
     @Test func refusesTooManyAttributes() throws {
         let attributes = (0..<65).map { #""a\#($0)":1"# }.joined(separator: ",")
         let settings = try configuration(

@@ -176,7 +176,7 @@ import Transformers
             .shapeMismatch(file: "f", matrix: "m", expected: "1 x 2", got: "2 x 1"),
             .unknownMatrix(file: "f", matrix: "m\r\n"),
             .tokenOutOfRange(token: 9, vocabulary: 5), .sequenceTooLong(count: 9, maximum: 5), .emptySequence,
-            .wrongImages(expected: [3, 4, 4], got: "2 of 5 numbers"),
+            .notExpressible(folder: "f", architecture: "bert", reason: "r"), .wrongImages(expected: [3, 4, 4], got: "2 of 5 numbers"),
             .wrongKind(folder: "f", expected: "an encoder", got: "'llama'"),
             .invalidOption(name: "top-p", expected: "a number above 0, at most 1", got: "2"),
         ]

@@ -19,14 +19,13 @@ extension CompressionJob {
         case (.bytes, .all):
             // The whole file counts: what stays (norms, biases, tables left) and the header come off the
             // budget first.
-            var (numbers, untouched) = (0, 0)
-            let names = Set(selected.map { "\($0.name).weight" })
+            var (numbers, untouched) = (0, -selected.reduce(0) { $0 + checkpoint.byteCount(of: $1) })
             for name in checkpoint.tensorNames {
                 guard let entry = checkpoint.entry(named: name) else { continue }
                 if entry.elementType.isFloatingPoint {
                     numbers += entry.byteCount / entry.elementType.byteCount
                 }
-                if !names.contains(name) { untouched += entry.byteCount }
+                untouched += entry.byteCount
             }
             let header = 200 * (checkpoint.tensorNames.count + 3 * selected.count)
             let whole = 2 * numbers

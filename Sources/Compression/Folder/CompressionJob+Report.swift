@@ -16,7 +16,7 @@ extension CompressionJob {
         let reasons = Dictionary(
             opened.forecast.left.map { ($0.site.name, $0.reason) }, uniquingKeysWith: { first, _ in first })
         for site in opened.loaded.model.sites {
-            let sourceBytes = opened.loaded.checkpoint.entry(named: "\(site.name).weight")?.byteCount ?? 0
+            let sourceBytes = opened.loaded.checkpoint.byteCount(of: site)
             guard let index = taken[site.name] else {
                 rows.append(
                     .init(
@@ -36,6 +36,8 @@ extension CompressionJob {
         let dense = result.entries.reduce(0) { $0 + $1.shape.count }
         // Matrices that were left are carried over too, but have rows of their own.
         let left = rows.filter { $0.reason != nil }
+        let leftTensors = Set(
+            opened.loaded.model.sites.filter { taken[$0.name] == nil }.map { folder.tensor(of: $0) })
         return CompressionReport(
             modelName: URL(fileURLWithPath: model).lastPathComponent,
             architecture: opened.folder.configuration.value("model_type")?.stringValue ?? "unknown",
@@ -44,7 +46,7 @@ extension CompressionJob {
                 ("calibration sequences", "\(text.calibration.count)"),
                 ("held-out sequences", "\(text.heldOut.count)"),
             ],
-            matrices: rows, untouchedTensors: folder.untouchedTensors - left.count,
+            matrices: rows, untouchedTensors: folder.untouchedTensors - leftTensors.count,
             untouchedBytes: folder.untouchedBytes - left.reduce(0) { $0 + $1.sourceBytes },
             selectedBytesInF16: 2 * dense,
             selectedBytes: result.entries.reduce(0) { $0 + $1.choice.cost.storedBytes },

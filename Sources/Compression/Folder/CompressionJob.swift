@@ -73,7 +73,8 @@ public struct CompressionJob: Sendable {
     func open() throws -> Opened {
         let folder = try ModelFolder(path: model)
         guard !folder.configuration.isCompressed else { throw CompressionError.alreadyCompressed(folder: model) }
-        let loaded = try LoadedModel.load(model)
+        var loaded = try LoadedModel.load(model)
+        if loaded.model is any ImageModel, case .file(let images)? = calibration { try loaded.take(images: images) }
         let checkpoint = loaded.checkpoint
         var (selected, left) = try recipe.selection.split(loaded.model.sites)
         if !recipe.countsBytes {
@@ -106,7 +107,7 @@ public struct CompressionJob: Sendable {
         let (result, journal, text) = try work(opened)
         let matrices = zip(result.entries, result.fits).map { ($0.name, $1.matrix) }
         let folder = try RewrittenFolder(
-            source: opened.folder, checkpoint: opened.loaded.checkpoint, matrices: matrices, destination: output,
+            source: opened.folder, original: opened.loaded, matrices: matrices, destination: output,
             replacing: replacesOutput)
         let report = try makeReport(opened, result, text, folder)
         try folder.write(extraFiles: [
@@ -180,12 +181,18 @@ public struct CompressionJob: Sendable {
         var weights = Fingerprint()
         for shard in opened.loaded.checkpoint.shards { try weights.add(fileAt: shard.file) }
         try weights.add(fileAt: opened.folder.file(ModelFolder.configurationFileName))
+        var sequences = Fingerprint()
+        sequences.add(text.fingerprint)
+        // Sequences of images name their patches, not what these show.
+        if !opened.loaded.imageSequences.isEmpty, case .file(let images)? = source {
+            try sequences.add(fileAt: images)
+        }
         var recipeText = Fingerprint()
         for (name, value) in choices { recipeText.add("\(name)=\(value)") }
         if let planFile { try recipeText.add(fileAt: planFile) }
         let table = latency.map { [("latency table", $0.fingerprint)] } ?? []
         return [
-            ("format", "1"), ("model", weights.text), ("calibration text", text.fingerprint),
+            ("format", "1"), ("model", weights.text), ("calibration text", sequences.text),
             ("recipe or seed", recipeText.text),
         ] + table
     }

@@ -7,12 +7,21 @@ import Transformers
 /// Writes a model folder with some of its matrices replaced: the compressed form of a model, or its dense form again.
 ///
 /// `config.json` keeps every key it had; its `tessera` section lists the structured matrices. Dense matrices stay
-/// under the ordinary `<name>.weight`, so a folder without structured ones is an ordinary Hugging Face folder.
-/// Tensors that belong to no replaced matrix are carried over bit for bit.
+/// under the ordinary `<name>.weight`, so a folder without structured ones is an ordinary Hugging Face folder; only where the
+/// checkpoint keeps a matrix in a form of its own (`MatrixSite.stored`) a dense one is listed too, and matrices that shared
+/// a tensor with it are carried over under their own names. Tensors that belong to no replaced matrix are carried over bit
+/// for bit.
 public struct RewrittenFolder {
     private let source: ModelFolder
     private let checkpoint: Checkpoint
     private let matrices: [(name: String, matrix: any StructuredMatrix)]
+    private let vectors: [(name: String, values: [Float])]
+    private let addedBiases: [String]
+    private let blocks: [BlockSizes]?
+    /// Tensors of the source that no longer hold what they held.
+    private let dropped: Set<String>
+    /// Names of matrices that are listed though they are dense.
+    private let listed: Set<String>
     private let writer: SafetensorsWriter
     private let output: OutputFolder
     /// Tensors of the source that are carried over: how many, and their bytes.
@@ -21,34 +30,51 @@ public struct RewrittenFolder {
 
     /// Plans the folder and checks that it fits the disk.
     ///
-    /// - Parameter matrices: the replacements, by the weight's name without ".weight".
+    /// - Parameters:
+    ///   - original: the model as it lies in the source folder.
+    ///   - matrices: the replacements, by the weight's name without ".weight".
+    ///   - vectors: biases and norms that change or come new, by name (`NetworkModel.vectorNames`), stored in f32.
+    ///   - blocks: the sizes of all blocks where they change; nil to keep what the source says.
     /// - Throws: `ModelFileError` (destination exists, no space, unreadable source), `StructuredMatrixError`.
     public init(
-        source: ModelFolder, checkpoint: Checkpoint, matrices: [(name: String, matrix: any StructuredMatrix)],
-        destination: String, replacing: Bool
+        source: ModelFolder, original: LoadedModel, matrices: [(name: String, matrix: any StructuredMatrix)],
+        vectors: [(name: String, values: [Float])] = [], blocks: [BlockSizes]? = nil, destination: String, replacing: Bool
     ) throws {
         self.source = source
-        self.checkpoint = checkpoint
-        self.matrices = matrices
-        let replaced = Set(matrices.map(\.name))
+        checkpoint = original.checkpoint
+        self.blocks = blocks
         let structured = Set(try source.configuration.structuredEntries()?.map(\.matrix) ?? [])
+        let replaced = Set(matrices.map(\.name))
+        let split = SplitTensors(original, structured: structured, touched: replaced, vectors: vectors)
+        self.matrices = matrices + split.matrices
+        self.vectors = vectors + split.vectors
+        dropped = split.dropped.union(vectors.map(\.name))
+        listed = split.listed
+        let known = (original.model as? any NetworkModel)?.vectorNames ?? []
+        addedBiases = vectors.map(\.name).filter { $0.hasSuffix(".bias") && !known.contains($0) }
+            .map { String($0.dropLast(".bias".count)) }
+
         var declarations: [SafetensorsWriter.Declaration] = []
         var (count, bytes) = (0, 0)
         for name in checkpoint.tensorNames {
             guard let entry = checkpoint.entry(named: name) else { continue }
-            guard !Self.belongs(name, to: replaced, structured: structured) else { continue }
+            guard !dropped.contains(name), !Self.belongs(name, to: replaced, structured: structured) else { continue }
             declarations.append(.init(name: name, elementType: entry.elementType, shape: entry.shape))
             count += 1
             bytes += entry.byteCount
         }
-        for (name, matrix) in matrices {
+        for (name, matrix) in self.matrices {
             for (factor, tensor) in try matrix.tensors {
                 declarations.append(
                     .init(name: "\(name).\(factor)", elementType: tensor.elementType, shape: tensor.shape))
             }
         }
-        untouchedTensors = count
-        untouchedBytes = bytes
+        for (name, values) in self.vectors {
+            declarations.append(.init(name: name, elementType: .f32, shape: [values.count]))
+        }
+        untouchedTensors = count + split.matrices.count + split.vectors.count
+        untouchedBytes = bytes + split.matrices.reduce(0) { $0 + $1.matrix.cost.storedBytes }
+            + split.vectors.reduce(0) { $0 + 4 * $1.values.count }
         let auxiliaryBytes = try source.auxiliaryFiles().reduce(0) { $0 + $1.byteCount }
         let probe = try SafetensorsWriter(file: Checkpoint.singleFileName, tensors: declarations)
         output = try OutputFolder(
@@ -69,6 +95,12 @@ public struct RewrittenFolder {
         return false
     }
 
+    /// Where the weight of a site that was not replaced lies in the folder.
+    public func tensor(of site: MatrixSite) -> String {
+        guard let stored = site.stored, !dropped.contains(stored.tensor) else { return "\(site.name).weight" }
+        return stored.tensor
+    }
+
     /// Size of the weight file to be.
     public var fileByteCount: Int { writer.fileByteCount }
 
@@ -79,18 +111,67 @@ public struct RewrittenFolder {
         for (name, matrix) in matrices {
             for (factor, tensor) in try matrix.tensors { tensors["\(name).\(factor)"] = tensor }
         }
+        for (name, values) in vectors { tensors[name] = try Tensor(values, shape: [values.count], elementType: .f32) }
         try writer.write { try tensors[$0] ?? checkpoint.tensor(named: $0) }
+        try configuration().write(to: output.file(ModelFolder.configurationFileName))
+        for (name, bytes) in extraFiles { try AtomicFile.write(bytes, to: output.file(name)) }
+        try source.copyAuxiliaryFiles(to: output.path)
+        try output.commit()
+    }
+
+    private func configuration() throws -> ModelConfiguration {
         var configuration = source.configuration
         let before = try configuration.structuredEntries() ?? []
         let replaced = Set(matrices.map(\.name))
         configuration.setStructuredEntries(
             before.filter { !replaced.contains($0.matrix) }
-                + matrices.filter { $0.matrix.family != Dense.family }.map { name, matrix in
+                + matrices.filter { $0.matrix.family != Dense.family || listed.contains($0.name) }.map { name, matrix in
                     (name, StructuredEntry(MatrixDescription(matrix)))
                 })
-        try configuration.write(to: output.file(ModelFolder.configurationFileName))
-        for (name, bytes) in extraFiles { try AtomicFile.write(bytes, to: output.file(name)) }
-        try source.copyAuxiliaryFiles(to: output.path)
-        try output.commit()
+        if let blocks { configuration.setBlockSizes(blocks) }
+        if !addedBiases.isEmpty {
+            let known = try configuration.addedBiases()
+            configuration.setAddedBiases(known + addedBiases.filter { !known.contains($0) })
+        }
+        return configuration
+    }
+}
+
+/// What happens to tensors that hold a matrix in a form of their own, or several matrices, when some of these are replaced.
+private struct SplitTensors {
+    /// The others of a tensor that is split, and the biases of all of them.
+    var matrices: [(name: String, matrix: any StructuredMatrix)] = []
+    var vectors: [(name: String, values: [Float])] = []
+    var dropped: Set<String> = []
+    var listed: Set<String> = []
+
+    /// - Parameters:
+    ///   - structured: matrices that the source lists already, each under its own name.
+    ///   - touched: matrices that are replaced.
+    ///   - vectors: those that are replaced.
+    init(
+        _ original: LoadedModel, structured: Set<String>, touched: Set<String>, vectors: [(name: String, values: [Float])]
+    ) {
+        let replacedVectors = Set(vectors.map(\.name))
+        let sites = original.model.sites
+        func isTouched(_ site: MatrixSite) -> Bool {
+            touched.contains(site.name) || (site.stored?.outputs != nil && replacedVectors.contains("\(site.name).bias"))
+        }
+        listed = Set(sites.filter { $0.stored != nil && structured.contains($0.name) }.map(\.name))
+        for site in sites where isTouched(site) && !structured.contains(site.name) {
+            guard let stored = site.stored else { continue }
+            listed.insert(site.name)
+            // Once for all that share the tensor.
+            guard dropped.insert(stored.tensor).inserted, stored.outputs != nil else { continue }
+            dropped.insert(stored.tensor.dropLast("weight".count) + "bias")
+            for other in sites where other.stored?.tensor == stored.tensor {
+                listed.insert(other.name)
+                if !touched.contains(other.name) { matrices.append((other.name, original.model[site: other.name])) }
+                let name = "\(other.name).bias"
+                if !replacedVectors.contains(name), let bias = (original.model as? any NetworkModel)?[vector: name] {
+                    self.vectors.append((name, bias))
+                }
+            }
+        }
     }
 }

@@ -28,6 +28,7 @@ extension CalibrationText {
         context: ExecutionContext,
         progress: @escaping @Sendable (CompressionProgress) -> Void = { _ in }
     ) throws -> Self {
+        if loaded.model is any ImageModel { return try .images(loaded.imageSequences, source) }
         switch source {
         case .file(let path):
             let storage = try TensorStorage(mapping: path)
@@ -51,6 +52,13 @@ extension CalibrationText {
                 length: min(256, causal.maximumPositions), seed: seed, context: context
             ) { progress(CompressionProgress(stage: "sampling calibration text", done: $0, total: $1)) }
         }
+    }
+
+    private static func images(_ sequences: [[Int]], _ source: CalibrationSource) throws -> Self {
+        guard case .file(let path) = source, !sequences.isEmpty else {
+            throw CompressionError.missingCalibration(reason: "a model of images needs some: --calibration FILE.npy")
+        }
+        return try images(sequences, origin: URL(fileURLWithPath: path).lastPathComponent)
     }
 
     private static func shipped(for loaded: LoadedModel) throws -> Self {

@@ -48,6 +48,16 @@ public struct CalibrationText: Sendable, Equatable {
         return split(windows, most: mostHeldOutWindows, origin: origin)
     }
 
+    /// One sequence for each image.
+    /// - Throws: `CompressionError.calibrationTooShort` with fewer than 16 images.
+    static func images(_ sequences: [[Int]], origin: String) throws -> Self {
+        guard sequences.count >= 2 * heldOutEvery else {
+            throw CompressionError.calibrationTooShort(
+                file: origin, expected: "at least \(2 * heldOutEvery) images", got: "\(sequences.count)")
+        }
+        return split(sequences, most: mostHeldOutSentences, origin: origin)
+    }
+
     /// Text sampled from the model itself at temperature 1, every sequence from its own stream of the seed.
     /// - Throws: `TransformersError`.
     public static func sampled(

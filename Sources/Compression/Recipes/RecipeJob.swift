@@ -71,7 +71,7 @@ public struct RecipeJob: Sendable {
                 ? nil : CalibrationFingerprints(calibrated.sequences, isEncoder: loaded.model is any EncoderModel),
             fits: fits, seed: seed)
         let written = try RewrittenFolder(
-            source: folder, checkpoint: loaded.checkpoint, matrices: fits.matrices.map { ($0.site.name, $0.matrix) },
+            source: folder, original: loaded, matrices: fits.matrices.map { ($0.site.name, $0.matrix) },
             destination: output, replacing: replacesOutput)
         try written.write(extraFiles: [
             ("recipe.yaml", Array(recipe.text.utf8)),

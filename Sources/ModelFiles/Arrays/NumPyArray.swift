@@ -1,12 +1,12 @@
 import Tensors
 
-/// A NumPy array of one or two dimensions as `Float`.
+/// A NumPy array of one or two dimensions as `Float`; or of four, where it is asked for images.
 ///
 /// Reads versions 1 to 3 of the format, little-endian numbers of 16, 32 and 64 bits and integers, in either order of
 /// the indices; writes version 1 with `Float`. What does not fit in a `Float` is rounded to the nearest one (f64 beyond
 /// its range becomes infinite). Memory: the numbers once, whatever the file claims.
 public struct NumPyArray: Sendable, Equatable {
-    /// One or two dimensions.
+    /// One, two or four dimensions.
     public let shape: [Int]
     /// Row after row.
     public let elements: [Float]
@@ -37,9 +37,20 @@ public struct NumPyArray: Sendable, Equatable {
         }
     }
 
+    /// Reads a .npy file of images x channels x height x width.
+    /// - Throws: as above; `NumPyProblem.notImages` for other dimensions.
+    public init(images file: String) throws(ModelFileError) {
+        let storage = try mapFile(file)
+        do throws(NumPyProblem) {
+            self = try storage.withBytes { bytes throws(NumPyProblem) in try NumPyArray(bytes: bytes, isImages: true) }
+        } catch {
+            throw .numPy(file: file, array: nil, error)
+        }
+    }
+
     /// Reads the bytes of a .npy file.
-    init(bytes: UnsafeRawBufferPointer) throws(NumPyProblem) {
-        let header = try NumPyHeader(file: bytes)
+    init(bytes: UnsafeRawBufferPointer, isImages: Bool = false) throws(NumPyProblem) {
+        let header = try NumPyHeader(file: bytes, isImages: isImages)
         let data = UnsafeRawBufferPointer(rebasing: bytes[header.dataStart...])
         let numbers = Self.numbers(data, header.elementType)
         shape = header.shape

@@ -22,7 +22,8 @@ struct NumPyHeader: Sendable, Equatable {
     /// Where the numbers begin.
     let dataStart: Int
 
-    init(file bytes: UnsafeRawBufferPointer) throws(NumPyProblem) {
+    /// - Parameter isImages: whether it must have four dimensions, not one or two.
+    init(file bytes: UnsafeRawBufferPointer, isImages: Bool = false) throws(NumPyProblem) {
         guard bytes.count >= 10, bytes.starts(with: Self.magic) else { throw .notNumPy }
         let (major, minor) = (Int(bytes[6]), Int(bytes[7]))
         guard (1...3).contains(major), minor == 0 else { throw .unsupportedVersion(major: major, minor: minor) }
@@ -42,7 +43,8 @@ struct NumPyHeader: Sendable, Equatable {
         let fields = try literal.header()
         (elementType, isColumnMajor, shape) = (fields.elementType, fields.isColumnMajor, fields.shape)
 
-        guard (1...2).contains(shape.count) else { throw .unsupportedDimensions(shape: shape) }
+        guard !isImages || (shape.count == 4 && !isColumnMajor) else { throw .notImages(shape: shape) }
+        guard isImages || (1...2).contains(shape.count) else { throw .unsupportedDimensions(shape: shape) }
         guard let expected = try? Tensor.byteCount(of: shape, elementType: elementType) else {
             throw .tooLarge(shape: shape)
         }

@@ -15,6 +15,7 @@ public enum NumPyProblem: Error, Equatable, Sendable {
     case bigEndian(String)
     case unsupportedType(String)
     case unsupportedDimensions(shape: [Int])
+    case notImages(shape: [Int])
     case tooLarge(shape: [Int])
     case byteCountMismatch(shape: [Int], elementType: String, expected: Int, got: Int)
 }
@@ -42,6 +43,8 @@ extension NumPyProblem: CustomStringConvertible {
                 + NumPyHeader.elementTypes.map(\.code).joined(separator: ", ")
         case .unsupportedDimensions(let shape):
             "shape \(SafetensorsEntry.describe(shape)); expected one or two dimensions"
+        case .notImages(let shape):
+            "shape \(SafetensorsEntry.describe(shape)); expected images x channels x height x width in C order"
         case .tooLarge(let shape):
             "shape \(SafetensorsEntry.describe(shape)) has more bytes than can be addressed"
         case .byteCountMismatch(let shape, let type, let expected, let got):

@@ -1,6 +1,14 @@
 import Foundation
 
 extension Tokenizer {
+    /// Of a model that reads no text: every text has no ids.
+    public static let none = Tokenizer(
+        model: .bytePair(
+            BytePairModel(
+                vocabulary: Vocabulary(), merges: [:], unknownID: nil, fusesUnknown: false, byteTokens: nil,
+                ignoresMerges: false)),
+        normalizer: nil, preTokenizer: nil, postProcessor: PostProcessor(), decoder: nil, addedTokens: [])
+
     /// Reads a `tokenizer.json`, or the one in a model folder.
     ///
     /// Cost: one pass over the file; memory a small multiple of its size, whatever it contains.

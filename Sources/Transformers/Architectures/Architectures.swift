@@ -4,8 +4,21 @@ import ModelFiles
 public struct Architecture: Sendable {
     /// Hugging Face's `model_type`.
     public let name: String
+    /// How token vectors become one is asked for by encoders alone.
+    let build:
+        @Sendable (_ file: ModelConfiguration, _ layout: () throws -> SentenceEmbeddingLayout, _ tensors: ModelTensors) throws
+            -> any TransformerModel
+
     /// - Throws: `ModelFileError`, `TransformersError`, `StructuredMatrixError`, each naming the file and what is wrong in it.
-    let load: @Sendable (ModelFolder, ModelTensors) throws -> any TransformerModel
+    func load(_ folder: ModelFolder, _ tensors: ModelTensors) throws -> any TransformerModel {
+        try build(folder.configuration, folder.embeddingLayout, tensors)
+    }
+
+    /// The model of a configuration and tensors that need not lie in a folder; of an encoder's vectors the mean is taken.
+    /// - Throws: as above.
+    public func load(_ configuration: ModelConfiguration, _ tensors: ModelTensors) throws -> any TransformerModel {
+        try build(configuration, { .mean }, tensors)
+    }
 }
 
 /// Every architecture there is, each registered here once.
@@ -27,11 +40,12 @@ public enum Architectures {
     }
 }
 
+extension SentenceEmbeddingLayout {
+    /// What sentence-transformers does with a plain encoder: the mean, and the encoder's length.
+    static let mean = SentenceEmbeddingLayout(pooling: .mean, normalizes: false, maximumSequenceLength: nil)
+}
+
 extension ModelFolder {
-    /// How token vectors become one: as `modules.json` says; without it the folder is a plain encoder, of which
-    /// sentence-transformers takes the mean and keeps the length.
-    func embeddingLayout() throws -> SentenceEmbeddingLayout {
-        try sentenceEmbeddingLayout()
-            ?? SentenceEmbeddingLayout(pooling: .mean, normalizes: false, maximumSequenceLength: nil)
-    }
+    /// How token vectors become one, as `modules.json` says, if there is one.
+    fileprivate func embeddingLayout() throws -> SentenceEmbeddingLayout { try sentenceEmbeddingLayout() ?? .mean }
 }

@@ -4,9 +4,9 @@ import Tensors
 
 extension Architecture {
     /// BERT (Devlin et al. 2019) as a sentence encoder: norms after the sums, erf GELU, learned positions.
-    static let bert = Architecture(name: "bert") { folder, tensors in
+    static let bert = Architecture(name: "bert") { file, layout, tensors in
         try TransformerEncoder(
-            configuration: BertConfiguration(folder.configuration), layout: folder.embeddingLayout(), tensors: tensors)
+            configuration: BertConfiguration(file), layout: layout(), tensors: tensors)
     }
 }
 
@@ -39,7 +39,8 @@ extension TransformerEncoder {
         self.init(
             network: Network(
                 architecture: configuration.architecture, isCausal: false, normalizesFirst: false, width: width,
-                maximumPositions: configuration.maximumPositions, rotary: nil,
+                maximumPositions: configuration.maximumPositions, sizeKeys: SizeKeys(heads: "num_attention_heads", feedForward: "intermediate_size"),
+                rotary: nil,
                 input: Network.Input(
                     words: words, positions: positions, positionRule: configuration.positionRule,
                     constantName: "\(embeddings).token_type_embeddings.0", constant: type,

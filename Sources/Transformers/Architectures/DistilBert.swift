@@ -4,8 +4,8 @@ import Tensors
 
 extension Architecture {
     /// DistilBERT (Sanh et al. 2019): BERT without token types.
-    static let distilBert = Architecture(name: "distilbert") { folder, tensors in
-        try TransformerEncoder(distilBert: folder.configuration, layout: folder.embeddingLayout(), tensors: tensors)
+    static let distilBert = Architecture(name: "distilbert") { file, layout, tensors in
+        try TransformerEncoder(distilBert: file, layout: layout(), tensors: tensors)
     }
 }
 
@@ -39,7 +39,8 @@ extension TransformerEncoder {
         self.init(
             network: Network(
                 architecture: "distilbert", isCausal: false, normalizesFirst: false, width: width,
-                maximumPositions: positions, rotary: nil,
+                maximumPositions: positions, sizeKeys: SizeKeys(heads: "n_heads", feedForward: "hidden_dim"),
+                rotary: nil,
                 input: Network.Input(
                     words: "\(embeddings).word_embeddings", positions: "\(embeddings).position_embeddings",
                     normName: "\(embeddings).LayerNorm", norm: norm),

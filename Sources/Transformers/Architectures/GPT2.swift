@@ -5,8 +5,8 @@ import Tensors
 extension Architecture {
     /// GPT-2 (Radford et al. 2019): layer norms first, learned positions, tanh GELU, the table of words as head. Weights are
     /// stored inputs x outputs, queries, keys and values as one tensor; here they are three matrices, outputs x inputs.
-    static let gpt2 = Architecture(name: "gpt2") { folder, tensors in
-        try CausalTransformer(configuration: GPT2Configuration(folder.configuration), tensors: tensors)
+    static let gpt2 = Architecture(name: "gpt2") { file, _, tensors in
+        try CausalTransformer(configuration: GPT2Configuration(file), tensors: tensors)
     }
 }
 
@@ -66,7 +66,8 @@ extension CausalTransformer {
         self.init(
             network: Network(
                 architecture: "gpt2", isCausal: true, normalizesFirst: true, width: width,
-                maximumPositions: configuration.maximumPositions, rotary: nil,
+                maximumPositions: configuration.maximumPositions, sizeKeys: SizeKeys(heads: "n_head", feedForward: "n_inner"),
+                rotary: nil,
                 input: Network.Input(words: "\(prefix)wte", positions: "\(prefix)wpe"), output: output, tables: tables,
                 blocks: blocks))
     }

@@ -5,8 +5,8 @@ import Tensors
 extension Architecture {
     /// Llama (Touvron et al. 2023): root-mean-square norms first, rotary positions, grouped-query attention, SwiGLU, the
     /// output head tied to the table of words or its own.
-    static let llama = Architecture(name: "llama") { folder, tensors in
-        try CausalTransformer(configuration: LlamaConfiguration(folder.configuration), tensors: tensors)
+    static let llama = Architecture(name: "llama") { file, _, tensors in
+        try CausalTransformer(configuration: LlamaConfiguration(file), tensors: tensors)
     }
 }
 
@@ -39,7 +39,8 @@ extension CausalTransformer {
         self.init(
             network: Network(
                 architecture: configuration.architecture, isCausal: true, normalizesFirst: true, width: width,
-                maximumPositions: configuration.maximumPositions, rotary: configuration.rotary,
+                maximumPositions: configuration.maximumPositions, sizeKeys: configuration.sizeKeys,
+                rotary: configuration.rotary,
                 input: Network.Input(words: words), output: output, tables: tables, blocks: blocks))
     }
 

@@ -20,6 +20,9 @@ public struct LlamaConfiguration: Sendable, Equatable {
     public let blocks: [BlockSizes]
     /// For each block, how many tokens a token attends to, itself counted; nil for all.
     var windows: [Int?]
+    var sizeKeys = SizeKeys(
+        heads: "num_attention_heads", keyValueHeads: "num_key_value_heads", headWidth: "head_dim",
+        feedForward: "intermediate_size", attentionBias: "attention_bias", feedForwardBias: "mlp_bias")
     /// Whether the features of each query and key head are normalised.
     var normalizesHeads = false
 

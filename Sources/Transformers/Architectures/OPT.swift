@@ -5,8 +5,8 @@ import Tensors
 extension Architecture {
     /// OPT (Zhang et al. 2022): learned positions that begin at row 2, ReLU, layer norms first (last in the 350M model), a
     /// table of words that may be narrower than the stream.
-    static let opt = Architecture(name: "opt") { folder, tensors in
-        try CausalTransformer(configuration: OPTConfiguration(folder.configuration), tensors: tensors)
+    static let opt = Architecture(name: "opt") { file, _, tensors in
+        try CausalTransformer(configuration: OPTConfiguration(file), tensors: tensors)
     }
 }
 
@@ -86,7 +86,8 @@ extension CausalTransformer {
         self.init(
             network: Network(
                 architecture: "opt", isCausal: true, normalizesFirst: style.normalizesFirst, width: width,
-                maximumPositions: configuration.maximumPositions, rotary: nil, input: input, output: output,
+                maximumPositions: configuration.maximumPositions, sizeKeys: SizeKeys(heads: "num_attention_heads", feedForward: "ffn_dim"),
+                rotary: nil, input: input, output: output,
                 tables: tables, blocks: blocks))
     }
 

@@ -3,10 +3,11 @@ import ModelFiles
 extension Architecture {
     /// Qwen2 (Yang et al. 2024): Llama with biases of queries, keys and values, and a window in the later blocks where the
     /// configuration asks for one.
-    static let qwen2 = Architecture(name: "qwen2") { folder, tensors in
-        var configuration = try LlamaConfiguration(folder.configuration)
+    static let qwen2 = Architecture(name: "qwen2") { file, _, tensors in
+        var configuration = try LlamaConfiguration(file)
         configuration.biases = [.query, .key, .value]
-        try configuration.readQwenWindows(folder.configuration)
+        (configuration.sizeKeys.attentionBias, configuration.sizeKeys.feedForwardBias) = (nil, nil)
+        try configuration.readQwenWindows(file)
         return try CausalTransformer(configuration: configuration, tensors: tensors)
     }
 }

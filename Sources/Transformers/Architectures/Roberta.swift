@@ -2,8 +2,8 @@ import ModelFiles
 
 extension Architecture {
     /// RoBERTa (Liu et al. 2019): BERT whose positions are counted from the padding's id on.
-    static let roberta = Architecture(name: "roberta") { folder, tensors in
+    static let roberta = Architecture(name: "roberta") { file, layout, tensors in
         try TransformerEncoder(
-            configuration: BertConfiguration(folder.configuration), layout: folder.embeddingLayout(), tensors: tensors)
+            configuration: BertConfiguration(file), layout: layout(), tensors: tensors)
     }
 }

@@ -4,8 +4,8 @@ import Tensors
 
 extension Architecture {
     /// ViT (Dosovitskiy et al. 2021): layer norms first, a learned vector for every place of a patch.
-    static let vit = Architecture(name: "vit") { folder, tensors in
-        try VisionEncoder(folder.configuration, tensors: tensors)
+    static let vit = Architecture(name: "vit") { file, _, tensors in
+        try VisionEncoder(file, tensors: tensors)
     }
 }
 
@@ -55,7 +55,8 @@ extension VisionEncoder {
         self.init(
             network: Network(
                 architecture: "vit", isCausal: false, normalizesFirst: true, width: width,
-                maximumPositions: geometry.patches + 1, rotary: nil, input: input,
+                maximumPositions: geometry.patches + 1, sizeKeys: SizeKeys(heads: "num_attention_heads", feedForward: "intermediate_size"),
+                rotary: nil, input: input,
                 output: Network.Output(normName: "\(prefix)layernorm", norm: norm), tables: tables, blocks: blocks),
             geometry: geometry)
     }

@@ -14,6 +14,8 @@ public struct Network: Sendable {
     /// Features of the residual stream.
     let width: Int
     let maximumPositions: Int
+    /// How `config.json` names the sizes of blocks.
+    let sizeKeys: SizeKeys
     /// Nil without rotary positions.
     let rotary: RotaryEmbedding?
     var input: Input

@@ -5,10 +5,11 @@ import Transformers
 struct EmbedCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "embed",
-        abstract: "Turns lines of text into embeddings with an encoder.",
+        abstract: "Turns lines of text, or images, into embeddings with an encoder.",
         discussion: """
             Writes one JSON array per line of input, in order, each number in the shortest form that reads back the same. \
-            Lines longer than the model takes are cut; how many is said on standard error.
+            Lines longer than the model takes are cut; how many is said on standard error. A model of images reads a .npy file \
+            of images x channels x height x width, as its preprocessing leaves them.
 
             Example:
               tessera embed MINILM --input sentences.txt > embeddings.jsonl
@@ -17,10 +18,10 @@ struct EmbedCommand: ParsableCommand {
     @Argument(help: "Model folder.")
     var model: String
 
-    @Option(help: ArgumentHelp("Lines of text; standard input without it.", valueName: "file"))
+    @Option(help: ArgumentHelp("Lines of text, standard input without it; or images.", valueName: "file"))
     var input: String?
 
-    @Option(help: ArgumentHelp("Lines embedded together.", valueName: "n"))
+    @Option(help: ArgumentHelp("Lines or images embedded together.", valueName: "n"))
     var batch = 32
 
     @OptionGroup var runtime: RuntimeOptions
@@ -31,7 +32,8 @@ struct EmbedCommand: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try ReadyModel.open(model, runtime, context: common.context).loaded
+        var loaded = try ReadyModel.open(model, runtime, context: common.context).loaded
+        if loaded.model is any ImageModel { return try embedImages(&loaded) }
         let encoder = try loaded.encoder(for: "embed")
         var reader = try LineReader(path: input)
         var cut = 0
@@ -51,6 +53,16 @@ struct EmbedCommand: ParsableCommand {
         }
     }
 
+    private func embedImages(_ loaded: inout LoadedModel) throws {
+        guard let input else { throw CommandError.conflictingOptions("--input: a model of images needs a .npy file") }
+        try loaded.take(images: input)
+        let encoder = try loaded.encoder(for: "embed")
+        for first in stride(from: 0, to: loaded.imageSequences.count, by: batch) {
+            let images = loaded.imageSequences[first..<min(first + batch, loaded.imageSequences.count)]
+            try write(try encoder.embed(Array(images), context: common.context))
+        }
+    }
+
     private func embed(
         _ lines: inout [String], _ loaded: LoadedModel, _ encoder: any EncoderModel, _ cut: inout Int
     ) throws {
@@ -61,7 +73,11 @@ struct EmbedCommand: ParsableCommand {
             cut += 1
             return loaded.tokens(line)
         }
-        let embeddings = try encoder.embed(sequences, context: common.context)
+        try write(try encoder.embed(sequences, context: common.context))
+        lines.removeAll(keepingCapacity: true)
+    }
+
+    private func write(_ embeddings: Matrix) throws {
         guard embeddings.isFinite else { throw CommandError.notFinite(model: model, what: "an embedding") }
         var text = ""
         for row in 0..<embeddings.rows {
@@ -69,6 +85,5 @@ struct EmbedCommand: ParsableCommand {
             text += "[" + numbers.map(\.description).joined(separator: ",") + "]\n"
         }
         try StandardOutput.write(text)
-        lines.removeAll(keepingCapacity: true)
     }
 }

@@ -18,7 +18,8 @@ struct EvalCommand: ParsableCommand {
             too. Each with its standard error; those of quantiles by drawing whole windows anew (bootstrap).
 
             For encoders a text has one sentence per line, for causal models it is read whole and cut into windows, whose \
-            length is said: perplexities of other lengths do not compare.
+            length is said: perplexities of other lengths do not compare. For models of images it is a .npy file of images x \
+            channels x height x width.
 
             A compressed model's report knows its calibration text by hashes. A text of which more than 1 % is among it is \
             refused. --control measures the simplest models of the same size beside it: round to nearest, uniform SVD.
@@ -65,6 +66,11 @@ struct EvalCommand: ParsableCommand {
             throw CommandError.wrongKind(
                 command: "eval --text", model: model,
                 expected: "a causal language model (encoders: --sts FILE, or --against FOLDER)", got: loaded.kind)
+        }
+        if loaded.model is any ImageModel, let against, let images = evaluation.text {
+            let figures = try imageFidelity(loaded, against: against, images: images)
+            return try common.json
+                ? StandardOutput.write(document(figures, [], [], nil)) : StandardOutput.write(report(figures, [], [], nil))
         }
         guard let text = try evaluation.read(for: loaded, command: "eval") else { return }
         let overlap = try checkedOverlap(loaded, text)

@@ -2,7 +2,6 @@ import ArgumentParser
 import Compression
 import Foundation
 import ModelFiles
-import StructuredMatrices
 import Tensors
 import Transformers
 
@@ -42,6 +41,7 @@ struct ExportCommand: ParsableCommand {
     func run() throws {
         let folder = try ModelFolder(path: model)
         let loaded = try LoadedModel.open(model)
+        let configuration = try configuration(loaded)
         let checkpoint = try DenseCheckpoint(loaded, precision: precision)
         let auxiliary = try folder.auxiliaryFiles().reduce(0) { $0 + $1.byteCount }
 
@@ -55,23 +55,27 @@ struct ExportCommand: ParsableCommand {
         let progress = ProgressDisplay(quiet: common.quiet)
         let writer = try SafetensorsWriter(
             file: target.file(Checkpoint.singleFileName), tensors: checkpoint.declarations)
+        let declared = Dictionary(checkpoint.declarations.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         var written = 0
         try writer.write { name in
             written += 1
             progress(CompressionProgress(stage: "writing", done: written, total: writer.declarations.count))
-            return try checkpoint.tensor(name)
+            guard let declaration = declared[name] else {
+                throw ModelFileError.missingTensor(file: model, tensor: name)
+            }
+            return try checkpoint.tensor(declaration)
         }
         _ = progress.finish()
-        try configuration(loaded.configuration).write(to: target.file(ModelFolder.configurationFileName))
+        try configuration.write(to: target.file(ModelFolder.configurationFileName))
         try folder.copyAuxiliaryFiles(to: target.path)
         try target.commit()
         try report(checkpoint, bytes: writer.fileByteCount)
     }
 
     /// Without the section that only Tessera reads, and naming the precision that is now stored.
-    private func configuration(_ original: ModelConfiguration) -> ModelConfiguration {
-        var configuration = original
-        configuration.setStructuredEntries([])
+    /// - Throws: `TransformersError.notExpressible` where other programs could not know the sizes.
+    private func configuration(_ loaded: LoadedModel) throws -> ModelConfiguration {
+        var configuration = try loaded.ordinaryConfiguration()
         let names: [Precision: String] = [.f32: "float32", .f16: "float16", .bf16: "bfloat16"]
         for key in ["dtype", "torch_dtype"] where configuration.contains(key) {
             configuration.root[key] = names[precision].map { .string($0) }
@@ -95,62 +99,3 @@ struct ExportCommand: ParsableCommand {
 }
 
 extension Precision: ExpressibleByArgument {}
-
-/// The tensors of a model with every matrix dense and every number in one precision.
-private struct DenseCheckpoint {
-    let declarations: [SafetensorsWriter.Declaration]
-    let structuredCount: Int
-    private let loaded: LoadedModel
-    private let structured: [String: any StructuredMatrix]
-    private let precision: Precision
-
-    init(_ loaded: LoadedModel, precision: Precision) throws {
-        self.loaded = loaded
-        self.precision = precision
-        var structured: [String: any StructuredMatrix] = [:]
-        var factors: Set<String> = []
-        var declarations: [SafetensorsWriter.Declaration] = []
-        for (name, _) in try loaded.configuration.structuredEntries() ?? [] {
-            let matrix = loaded.model[site: name]
-            structured["\(name).weight"] = matrix
-            for (factor, _) in try matrix.tensors { factors.insert("\(name).\(factor)") }
-            declarations.append(
-                .init(
-                    name: "\(name).weight", elementType: precision.elementType,
-                    shape: [matrix.shape.rows, matrix.shape.columns]))
-        }
-        for name in loaded.checkpoint.tensorNames where !factors.contains(name) && structured[name] == nil {
-            guard let entry = loaded.checkpoint.entry(named: name) else { continue }
-            let type = entry.elementType.isFloatingPoint ? precision.elementType : entry.elementType
-            declarations.append(.init(name: name, elementType: type, shape: entry.shape))
-        }
-        self.structured = structured
-        self.declarations = declarations
-        structuredCount = structured.count
-    }
-
-    /// Of all tensors, without the file's header.
-    var byteCount: Int {
-        get throws {
-            try declarations.reduce(0) { $0 + (try Tensor.byteCount(of: $1.shape, elementType: $1.elementType)) }
-        }
-    }
-
-    /// - Throws: `ModelFileError`, `CommandError.notRepresentable`.
-    func tensor(_ name: String) throws -> Tensor {
-        if let matrix = structured[name] {
-            return try converted(matrix.dense().elements, name, [matrix.shape.rows, matrix.shape.columns])
-        }
-        let tensor = try loaded.checkpoint.tensor(named: name)
-        guard tensor.elementType.isFloatingPoint, tensor.elementType != precision.elementType else { return tensor }
-        return try converted(try tensor.floats(), name, tensor.shape)
-    }
-
-    private func converted(_ values: [Float], _ name: String, _ shape: [Int]) throws -> Tensor {
-        // Half of the step to 65536: from here on numbers round to infinity.
-        if precision == .f16, let value = values.first(where: { $0.magnitude >= 65520 && $0.isFinite }) {
-            throw CommandError.notRepresentable(tensor: name, value: value, precision: precision.rawValue)
-        }
-        return try Tensor(values, shape: shape, elementType: precision.elementType)
-    }
-}

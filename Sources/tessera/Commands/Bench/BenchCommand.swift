@@ -18,7 +18,7 @@ struct BenchCommand: ParsableCommand {
             """,
         subcommands: [
                 BenchModelsCommand.self, BenchKernelsCommand.self, BenchMakeModelCommand.self, BenchCalibrateCommand.self,
-                BenchFamiliesCommand.self, BenchCompressionCommand.self,
+                BenchFamiliesCommand.self, BenchCompressionCommand.self, BenchRewritesCommand.self,
             ],
         defaultSubcommand: BenchModelsCommand.self)
 
