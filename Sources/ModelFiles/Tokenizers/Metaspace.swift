@@ -51,7 +51,10 @@ extension Metaspace {
     init(_ section: TokenizerFileSection) throws(TokenizerError) {
         try section.allowOnly(["type", "replacement", "prepend_scheme", "split"])
         sign = try section.bytes("replacement")
-        if sign.isEmpty { throw section.malformed("replacement", expected: "a character", found: "nothing") }
+        let text = try section.string("replacement")
+        guard text.unicodeScalars.count == 1 else {
+            throw section.malformed("replacement", expected: "one character", found: quotedForMessage(text))
+        }
         let name = try section.optionalString("prepend_scheme") ?? Prefix.always.rawValue
         guard let prefix = Prefix(rawValue: name) else {
             throw section.malformed("prepend_scheme", expected: "always, never or first", found: quotedForMessage(name))
