@@ -172,6 +172,12 @@ def main():
     golden("characters-unknown", "characters", files["characters"], {"model/byte_fallback": False, "model/fuse_unk": False, "post_processor": None}, sweep=False)
     golden("characters-fused", "characters", files["characters"], {"model/byte_fallback": False, "decoder": None}, sweep=False)
 
+    for scheme, pieces in (("always", True), ("first", True), ("never", True), ("first", False)):
+        metaspace = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": scheme, "split": pieces}
+        golden(f"characters-metaspace-{scheme}" + ("" if pieces else "-whole"), "characters", files["characters"], {
+            "normalizer": None, "pre_tokenizer": metaspace, "added_tokens": files["characters"]["added_tokens"] + [added("word", len(files["characters"]["model"]["vocab"]))]},
+            texts=MIXED + ["wordword a word b word", " word", "\u2581word \u2581 x", "<s> a<s>b"], sweep=False)
+
     for form in ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"):
         golden("bytes-" + form.lower(), "bytes", files["bytes"], {"normalizer": {"type": form}}, sweep=True, texts=random_texts(60, 2) if form.startswith("N") else rare[:40])
     golden("bytes-strip", "bytes", files["bytes"], {"normalizer": {"type": "Sequence", "normalizers": [{"type": "Strip", "strip_left": True, "strip_right": True}, {"type": "Replace", "pattern": {"String": "aa"}, "content": "b"}]}}, texts=["  x  ", "\u3000\u00a0aaa aaaa\t\n", "   ", "", "\u200b x \u0085"], sweep=False)

@@ -9,6 +9,7 @@ struct SizeKeys: Sendable, Hashable {
     let feedForward: String
     var attentionBias: String?
     var feedForwardBias: String?
+    var hasLayerNorms = true
 }
 
 /// A model whose blocks were narrowed, as other programs may read it.
@@ -20,6 +21,12 @@ extension LoadedModel {
         if let blocks = try configuration.blockSizes() {
             for (key, number) in try ordinarySizes(blocks) { configuration.root[key] = .integer(Int64(number)) }
             configuration.setBlockSizes(nil)
+        }
+        if try configuration.dropsMeans() {
+            // Root-mean-square norms are what such architectures have anyway.
+            let hasLayerNorms = (model as? any NetworkModel)?.network.sizeKeys.hasLayerNorms ?? false
+            guard !hasLayerNorms else { throw refuse("its norms do not subtract the mean") }
+            configuration.setDropsMeans(false)
         }
         for key in try biasKeys() { configuration.root[key] = .bool(true) }
         configuration.setAddedBiases([])

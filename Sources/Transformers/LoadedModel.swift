@@ -17,6 +17,19 @@ public struct LoadedModel: Sendable {
     /// The sequences of the images that the model was given (`take`); none for models of text.
     public private(set) var imageSequences: [[Int]] = []
 
+    public init(
+        folder: String, configuration: ModelConfiguration, checkpoint: Checkpoint, tokenizer: Tokenizer,
+        model: any TransformerModel, stopTokens: Set<Int>, unusedTensors: [String]
+    ) {
+        self.folder = folder
+        self.configuration = configuration
+        self.checkpoint = checkpoint
+        self.tokenizer = tokenizer
+        self.model = model
+        self.stopTokens = stopTokens
+        self.unusedTensors = unusedTensors
+    }
+
     /// Reads a Hugging Face folder, ordinary or compressed.
     ///
     /// Weights stay in the mapped files; those of 16 bits are converted to `Float` when they are first computed with,
@@ -30,7 +43,8 @@ public struct LoadedModel: Sendable {
         let checkpoint = try files.checkpoint()
         let structures = try configuration.structuredEntries() ?? []
         let tensors = ModelTensors(
-            checkpoint, structures: structures, addedBiases: try configuration.addedBiases())
+            checkpoint, structures: structures, addedBiases: try configuration.addedBiases(),
+            dropsMeans: try configuration.dropsMeans())
         let model = try architecture.load(files, tensors)
         let sites = Set(model.sites.map(\.name))
         if let matrix = structures.first(where: { !sites.contains($0.matrix) })?.matrix {

@@ -17,34 +17,38 @@ public final class ModelTensors: Sendable {
     private let structures: [String: Structure]
     /// Linear layers that have a bias which their architecture does not give them.
     let addedBiases: Set<String>
+    /// Whether norms of the stream are root-mean-square ones, whatever their architecture says.
+    let dropsMeans: Bool
     private let find: @Sendable (String) throws -> Tensor?
     private let asked = Mutex<Set<String>>([])
 
     /// - Parameters:
     ///   - structures: by matrix name (the weight's name without ".weight").
     ///   - addedBiases: linear layers, by the same names, that have a bias whatever their architecture says.
+    ///   - dropsMeans: whether norms of the stream neither subtract the mean nor have a bias, whatever their architecture says.
     ///   - find: the tensor of a name, or nil.
     public init(
         file: String, names: [String], structures: [String: Structure] = [:], addedBiases: Set<String> = [],
-        find: @escaping @Sendable (String) throws -> Tensor?
+        dropsMeans: Bool = false, find: @escaping @Sendable (String) throws -> Tensor?
     ) {
         self.file = file
         self.names = names
         self.structures = structures
         self.addedBiases = addedBiases
+        self.dropsMeans = dropsMeans
         self.find = find
     }
 
     /// The tensors of a checkpoint, with the structured matrices its configuration lists.
     public convenience init(
         _ checkpoint: Checkpoint, structures: [(matrix: String, entry: StructuredEntry)] = [],
-        addedBiases: [String] = []
+        addedBiases: [String] = [], dropsMeans: Bool = false
     ) {
         self.init(
             file: checkpoint.file, names: checkpoint.tensorNames,
             structures: Dictionary(
                 structures.map { ($0.matrix, MatrixDescription($0.entry)) }, uniquingKeysWith: { first, _ in first }),
-            addedBiases: Set(addedBiases)
+            addedBiases: Set(addedBiases), dropsMeans: dropsMeans
         ) { name in
             checkpoint.contains(name) ? try checkpoint.tensor(named: name) : nil
         }
@@ -105,7 +109,8 @@ public final class ModelTensors: Sendable {
 
     /// - Throws: `StructuredMatrixError`.
     func norm(_ name: String, _ kind: Norm.Kind, count: Int, epsilon: Float) throws -> Norm {
-        Norm(
+        let kind = dropsMeans ? .rootMeanSquare : kind
+        return Norm(
             kind: kind, weight: try vector("\(name).weight", count: count),
             bias: kind == .layer ? try vector("\(name).bias", count: count) : [], epsilon: epsilon)
     }

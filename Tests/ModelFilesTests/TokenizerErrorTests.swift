@@ -68,7 +68,7 @@ import Testing
             #"normalizer.pattern: the regular expression "a+" is not supported"#),
         ("normalizer", ["type": "Replace", "pattern": ["String": ""], "content": ""],
             "normalizer.pattern.String: an empty pattern is not supported"),
-        ("pre_tokenizer/type", "Metaspace", #"pre_tokenizer.type: the pre-tokenizer "Metaspace" is not supported"#),
+        ("pre_tokenizer/type", "UnicodeScripts", #"pre_tokenizer.type: the pre-tokenizer "UnicodeScripts" is not supported"#),
         ("pre_tokenizer", ["type": "Split", "pattern": ["Regex": "\\w+\n"], "behavior": "Isolated", "invert": false],
             #"pre_tokenizer.pattern: splitting by "\w+\u{A}" is not supported"#),
         ("pre_tokenizer", ["type": "Sequence", "pretokenizers": [

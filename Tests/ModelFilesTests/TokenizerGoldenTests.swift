@@ -7,6 +7,7 @@ import Testing
         "wordpiece", "wordpiece-cased", "wordpiece-accents", "wordpiece-uncleaned", "tiny-llama", "llama3", "llama3-merges",
         "llama3-digits", "llama3-individual", "llama3-numbers", "characters", "characters-unknown", "characters-fused", "bytes-nfc", "bytes-nfd", "bytes-nfkc", "bytes-nfkd",
         "bytes-lowercase", "bytes-stripaccents", "bytes-strip", "bytes-added", "bytes-added-prefix",
+        "characters-metaspace-always", "characters-metaspace-first", "characters-metaspace-never", "characters-metaspace-first-whole",
     ]
 
     @Test(arguments: names) func matchesHuggingFace(name: String) throws { try check(try TokenizerGolden(name)) }

@@ -18,6 +18,7 @@ public struct RewrittenFolder {
     private let vectors: [(name: String, values: [Float])]
     private let addedBiases: [String]
     private let blocks: [BlockSizes]?
+    private let dropsMeans: Bool
     /// Tensors of the source that no longer hold what they held.
     private let dropped: Set<String>
     /// Names of matrices that are listed though they are dense.
@@ -35,20 +36,27 @@ public struct RewrittenFolder {
     ///   - matrices: the replacements, by the weight's name without ".weight".
     ///   - vectors: biases and norms that change or come new, by name (`NetworkModel.vectorNames`), stored in f32.
     ///   - blocks: the sizes of all blocks where they change; nil to keep what the source says.
+    ///   - dropsMeans: whether norms no longer subtract means (`NetworkModel.dropMeans`); their biases are left out then.
     /// - Throws: `ModelFileError` (destination exists, no space, unreadable source), `StructuredMatrixError`.
     public init(
         source: ModelFolder, original: LoadedModel, matrices: [(name: String, matrix: any StructuredMatrix)],
-        vectors: [(name: String, values: [Float])] = [], blocks: [BlockSizes]? = nil, destination: String, replacing: Bool
+        vectors: [(name: String, values: [Float])] = [], blocks: [BlockSizes]? = nil, dropsMeans: Bool = false,
+        destination: String, replacing: Bool
     ) throws {
         self.source = source
         checkpoint = original.checkpoint
         self.blocks = blocks
+        self.dropsMeans = dropsMeans
         let structured = Set(try source.configuration.structuredEntries()?.map(\.matrix) ?? [])
         let replaced = Set(matrices.map(\.name))
         let split = SplitTensors(original, structured: structured, touched: replaced, vectors: vectors)
         self.matrices = matrices + split.matrices
         self.vectors = vectors + split.vectors
-        dropped = split.dropped.union(vectors.map(\.name))
+        var dropped = split.dropped.union(vectors.map(\.name))
+        if dropsMeans, let model = original.model as? any NetworkModel {
+            dropped.formUnion(model.coupling.normBiases)
+        }
+        self.dropped = dropped
         listed = split.listed
         let known = (original.model as? any NetworkModel)?.vectorNames ?? []
         addedBiases = vectors.map(\.name).filter { $0.hasSuffix(".bias") && !known.contains($0) }
@@ -129,6 +137,7 @@ public struct RewrittenFolder {
                     (name, StructuredEntry(MatrixDescription(matrix)))
                 })
         if let blocks { configuration.setBlockSizes(blocks) }
+        if dropsMeans { configuration.setDropsMeans(true) }
         if !addedBiases.isEmpty {
             let known = try configuration.addedBiases()
             configuration.setAddedBiases(known + addedBiases.filter { !known.contains($0) })

@@ -103,6 +103,26 @@ extension ModelConfiguration {
     }
 }
 
+/// `"norms"` in the `tessera` section: "root-mean-square" where layer norms no longer subtract the mean and have no bias.
+extension ModelConfiguration {
+    private static let normsKey = "norms"
+    private static let rootMeanSquare = "root-mean-square"
+
+    /// - Throws: `ModelFileError.wrongValue`.
+    public func dropsMeans() throws(ModelFileError) -> Bool {
+        guard let tessera = try section(Self.sectionKey), let value = tessera.value(Self.normsKey) else { return false }
+        guard value.stringValue == Self.rootMeanSquare else {
+            throw tessera.wrong(Self.normsKey, Self.rootMeanSquare, value)
+        }
+        return true
+    }
+
+    /// Writes that norms do not subtract means; false removes the key.
+    public mutating func setDropsMeans(_ dropsMeans: Bool) {
+        setTesseraMember(Self.normsKey, to: dropsMeans ? .string(Self.rootMeanSquare) : nil)
+    }
+}
+
 extension BlockSizes {
     /// As the section has it.
     public var json: JSONValue {

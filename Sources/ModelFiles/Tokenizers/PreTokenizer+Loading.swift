@@ -14,6 +14,7 @@ extension PreTokenizer {
         case "Digits":
             try section.allowOnly(["type", "individual_digits"])
             self = .digits(individual: try section.bool("individual_digits"))
+        case "Metaspace": self = .metaspace(try Metaspace(section))
         case "Sequence":
             try section.allowOnly(["type", "pretokenizers"])
             var steps: [PreTokenizer] = []

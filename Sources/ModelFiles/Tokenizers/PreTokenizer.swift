@@ -2,9 +2,12 @@
 struct TextPieces {
     var bytes: [UInt8]
     var ranges: [Range<Int>]
+    /// Whether it is the beginning of the whole text.
+    let startsText: Bool
 
-    init(_ bytes: [UInt8]) {
+    init(_ bytes: [UInt8], startsText: Bool = true) {
         self.bytes = bytes
+        self.startsText = startsText
         ranges = bytes.isEmpty ? [] : [0..<bytes.count]
     }
 }
@@ -19,6 +22,8 @@ indirect enum PreTokenizer: Sendable {
     case digits(individual: Bool)
     /// Each byte becomes a printable character, after a blank in front where asked for and none is there.
     case byteLevel(addPrefixSpace: Bool, splits: Bool)
+    /// Blanks become a sign, as in SentencePiece.
+    case metaspace(Metaspace)
     case sequence([PreTokenizer])
 
     /// How many steps write bytes as characters.
@@ -26,7 +31,7 @@ indirect enum PreTokenizer: Sendable {
         switch self {
         case .byteLevel: 1
         case .sequence(let steps): steps.reduce(0) { $0 + $1.byteLevelSteps }
-        case .bert, .split, .digits: 0
+        case .bert, .split, .digits, .metaspace: 0
         }
     }
 
@@ -39,6 +44,7 @@ indirect enum PreTokenizer: Sendable {
             if addPrefixSpace { Self.addPrefixSpaces(&text) }
             if splits { Self.split(&text, by: .gpt2) }
             ByteAlphabet.encode(&text)
+        case .metaspace(let metaspace): metaspace.apply(to: &text)
         case .sequence(let steps): for step in steps { step.apply(to: &text) }
         }
     }

@@ -9,7 +9,8 @@ extension Tokenizer {
                 ignoresMerges: false)),
         normalizer: nil, preTokenizer: nil, postProcessor: PostProcessor(), decoder: nil, addedTokens: [])
 
-    /// Reads a `tokenizer.json`, or the one in a model folder.
+    /// Reads a `tokenizer.json`, or the one in a model folder; older folders of byte-level models have `vocab.json` and
+    /// `merges.txt` instead.
     ///
     /// Cost: one pass over the file; memory a small multiple of its size, whatever it contains.
     /// - Throws: `TokenizerError`, also for every part of the file that is not supported: nothing is skipped in silence.
@@ -18,18 +19,22 @@ extension Tokenizer {
         let exists = FileManager.default.fileExists(atPath: location.path, isDirectory: &isFolder)
         let file = isFolder.boolValue ? location.appendingPathComponent("tokenizer.json") : location
         guard exists, !isFolder.boolValue || FileManager.default.fileExists(atPath: file.path) else {
+            if exists, let old = try VocabularyFiles(folder: location) { return try build(try old.root()) }
             throw .unreadable(file: file.path, reason: "no such file")
         }
-        let data: Data
-        do { data = try Data(contentsOf: file, options: .mappedIfSafe) } catch {
-            throw .unreadable(file: file.path, reason: "the file could not be opened")
-        }
+        let data = try contents(of: file)
         let result: Result<Tokenizer, TokenizerError> = data.withUnsafeBytes { bytes in
             do throws(TokenizerError) {
                 return .success(try parse(bytes, file: file.path))
             } catch { return .failure(error) }
         }
         return try result.get()
+    }
+
+    static func contents(of file: URL) throws(TokenizerError) -> Data {
+        do { return try Data(contentsOf: file, options: .mappedIfSafe) } catch {
+            throw .unreadable(file: file.path, reason: "the file could not be opened")
+        }
     }
 
     /// Reads the contents of a `tokenizer.json`.

@@ -120,18 +120,23 @@ public final class Tokenizer: Sendable {
             case .token(let id): ids.append(id)
             case .text(let range):
                 let part = range == 0..<bytes.count ? bytes : Array(bytes[range])
-                appendIDs(ofNormalized: normalizer?.apply(to: part) ?? part, to: &ids, cache: &cache)
+                appendIDs(
+                    ofNormalized: normalizer?.apply(to: part) ?? part, startsText: range.lowerBound == 0, to: &ids,
+                    cache: &cache)
             }
         }
         return ids
     }
 
-    private func appendIDs(ofNormalized text: [UInt8], to ids: inout [Int], cache: inout WordCache) {
+    private func appendIDs(
+        ofNormalized text: [UInt8], startsText: Bool, to ids: inout [Int], cache: inout WordCache
+    ) {
         for segment in normalizedMatcher.segments(of: text) {
             switch segment {
             case .token(let id): ids.append(id)
             case .text(let range):
-                var pieces = TextPieces(range == 0..<text.count ? text : Array(text[range]))
+                var pieces = TextPieces(
+                    range == 0..<text.count ? text : Array(text[range]), startsText: startsText && range.lowerBound == 0)
                 preTokenizer?.apply(to: &pieces)
                 for piece in pieces.ranges { cache.encode(pieces.bytes[piece], with: model, into: &ids) }
             }

@@ -22,7 +22,8 @@ public struct LlamaConfiguration: Sendable, Equatable {
     var windows: [Int?]
     var sizeKeys = SizeKeys(
         heads: "num_attention_heads", keyValueHeads: "num_key_value_heads", headWidth: "head_dim",
-        feedForward: "intermediate_size", attentionBias: "attention_bias", feedForwardBias: "mlp_bias")
+        feedForward: "intermediate_size", attentionBias: "attention_bias", feedForwardBias: "mlp_bias",
+        hasLayerNorms: false)
     /// Whether the features of each query and key head are normalised.
     var normalizesHeads = false
 

@@ -85,6 +85,12 @@ extension ModelCoupling {
         return CoupledWidth(kind: .residual, width: residual.width, members: members, vectors: vectors)
     }
 
+    /// The biases of all norms of the stream.
+    public var normBiases: [String] {
+        let norms = [residual.inputNorm, residual.outputNorm] + blocks.flatMap { [$0.attentionNorm, $0.feedForwardNorm] }
+        return norms.compactMap { $0?.bias }
+    }
+
     private static func vectors(of norm: NormDescription?) -> [String] {
         norm.map { [$0.weight] + [$0.bias].compactMap { $0 } } ?? []
     }

@@ -105,6 +105,20 @@ extension Network {
     }
 }
 
+extension Network {
+    fileprivate mutating func dropMeans() {
+        func dropped(_ norm: Norm) -> Norm {
+            Norm(kind: .rootMeanSquare, weight: norm.weight, bias: [], epsilon: norm.epsilon)
+        }
+        input.norm = input.norm.map(dropped)
+        output.norm = output.norm.map(dropped)
+        for index in blocks.indices {
+            blocks[index].attentionNorm = dropped(blocks[index].attentionNorm)
+            blocks[index].feedForwardNorm = dropped(blocks[index].feedForwardNorm)
+        }
+    }
+}
+
 extension NetworkModel {
     /// Names of the biases, norms and constants there are.
     public var vectorNames: [String] { network.vectorNames }
@@ -124,4 +138,8 @@ extension NetworkModel {
             for (index, sizes) in newValue.enumerated() { network.blocks[index].sizes = sizes }
         }
     }
+
+    /// Makes the norms of the stream root-mean-square ones that keep their weights: what they compute stays the same where
+    /// what they read has mean 0 in every token and their biases are 0.
+    public mutating func dropMeans() { network.dropMeans() }
 }
