@@ -59,6 +59,8 @@ public enum Fitters {
         HouseholderFitter(),
         PermutedBlockDiagonalFitter(),
         BTTFitter(),
+        PermutedMonarchFitter(),
+        TiedTritPlaneFitter(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }
