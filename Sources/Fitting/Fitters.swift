@@ -61,6 +61,9 @@ public enum Fitters {
         BTTFitter(),
         PermutedMonarchFitter(),
         TiedTritPlaneFitter(),
+        ButterflyFitter(),
+        StraightThroughFitter(),
+        IntervalPatchFitter(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }

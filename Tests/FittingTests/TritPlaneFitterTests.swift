@@ -104,7 +104,7 @@ import Testing
             }
             // One integer for each weight, whose balanced ternary digits the trits are.
             let dense = matrix.dense()
-            let bytes = try matrix.trits.withBytes { Array($0) }
+            let bytes = matrix.trits.withBytes { Array($0) }
             for row in 0..<12 {
                 for column in 0..<96 {
                     let code = (0..<planes).reduce(0) { code, plane in

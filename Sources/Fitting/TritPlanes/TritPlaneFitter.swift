@@ -63,8 +63,8 @@ public struct TritPlaneFitter: Fitter {
         }
         let nearest = try measured(rows, planes, weight, objective, context)
         guard compensated, let gram = objective.gram, nearest.relativeError > 0,
-            let compensation = try ErrorCompensation(
-                gram, relativeDamping: 0.01, order: .largestGroups, groupSize: groupSize)
+            let compensation = try gram.compensation(
+                relativeDamping: 0.01, order: .largestGroups, groupSize: groupSize)
         else { return nearest }
         let rowsAtOnce = 64
         let pieces = try weight.withView { view in
