@@ -59,6 +59,11 @@ public enum Fitters {
         HouseholderFitter(),
         PermutedBlockDiagonalFitter(),
         BTTFitter(),
+        PermutedMonarchFitter(),
+        TiedTritPlaneFitter(),
+        ButterflyFitter(),
+        StraightThroughFitter(),
+        IntervalPatchFitter(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }

@@ -11,7 +11,8 @@ import Tensors
 /// The default of 0.01 is against fitting the calibration text instead of the language: on MiniLM, calibrated
 /// on 5,000 tokens and judged on other sentences, it lowered the errors of BLAST and Monarch by 5 - 30 %
 /// against 1e-6 and cost low-rank nothing; 0.1 was too much. It also keeps G invertible when inputs are dead
-/// or fewer than features. Memory: columns^2 doubles, the same again once `root()` was asked for, and half as much for sweeps.
+/// or fewer than features. Memory: columns^2 doubles, the same again once `root()` was asked for, half as much for sweeps, and
+/// half as much for every order of compensation that is kept (`compensationsKept` at most).
 public final class Gram: Sendable {
     /// The damped G, columns x columns, symmetric.
     public let matrix: DoubleMatrix
@@ -20,6 +21,7 @@ public final class Gram: Sendable {
     public static let defaultDamping = 0.01
     private let cachedRoot = Mutex<SymmetricRoot?>(nil)
     private let cachedSweep = Mutex<ErrorCompensation?>(nil)
+    private let cachedCompensations = Mutex<[CompensationOrder: ErrorCompensation]>([:])
 
     /// - Parameter matrix: X^T X / N, columns x columns; both triangles are read and averaged.
     /// - Throws: `FittingError.gramNotSquare`, `.notFiniteGram`.
@@ -82,6 +84,31 @@ public final class Gram: Sendable {
                     self, relativeDamping: damping, order: .stored, groupSize: ErrorCompensation.blockSize)
             }
             return cached
+        }
+    }
+
+    /// What fixes a compensation of this G.
+    private struct CompensationOrder: Hashable {
+        let relativeDamping: Double
+        let order: ColumnOrder
+        let groupSize: Int
+    }
+
+    /// Orders that are kept; fits of one matrix at many bit widths, and of all matrices that read the same inputs, use as many
+    /// as there are group sizes.
+    static let compensationsKept = 3
+
+    /// As `ErrorCompensation.init`, computed at the first call and kept: threads that ask for the same order wait for it
+    /// instead of factorising again.
+    /// - Throws: `LinearAlgebraError.noConvergence`.
+    func compensation(relativeDamping: Double, order: ColumnOrder, groupSize: Int) throws -> ErrorCompensation? {
+        let key = CompensationOrder(relativeDamping: relativeDamping, order: order, groupSize: groupSize)
+        return try cachedCompensations.withLock { cached in
+            if let compensation = cached[key] { return compensation }
+            let compensation = try ErrorCompensation(
+                self, relativeDamping: relativeDamping, order: order, groupSize: groupSize)
+            if cached.count < Self.compensationsKept { cached[key] = compensation }
+            return compensation
         }
     }
 

@@ -61,6 +61,12 @@ public struct SymmetricRoot: Sendable {
         return triangularSolve(matrix, transpose: false, left: false)
     }
 
+    /// matrix L^-T, for a matrix with n columns.
+    public func solveRightTransposed(_ matrix: DoubleMatrix) -> DoubleMatrix {
+        if let inverse { return matrix.multiplied(by: inverse, transposeOther: true) }
+        return triangularSolve(matrix, transpose: true, left: false)
+    }
+
     /// G^-1 B = L^-T L^-1 B (with the floor where eigenvalues were raised), for B with n rows.
     public func solve(_ matrix: DoubleMatrix) -> DoubleMatrix {
         if let inverse {

@@ -45,6 +45,7 @@ public enum Families {
         MatrixProduct.self,
         PermutedMatrix.self,
         ScaledMatrix.self,
+        IntervalPatches.self,
     ]
 
     public static var names: [String] { all.map { $0.family.name } }

@@ -11,7 +11,7 @@ import Transformers
     @Test func shippedRecipesAreSoundAndNamedAfterTheirFiles() throws {
         let recipes = try MethodRecipes.all()
         #expect(recipes.map(\.name) == MethodRecipes.names)
-        #expect(Set(MethodRecipes.names).count == MethodRecipes.names.count && recipes.count >= 47)
+        #expect(Set(MethodRecipes.names).count == MethodRecipes.names.count && recipes.count >= 51)
         for recipe in recipes {
             #expect(try MethodRecipes.named(recipe.name) == recipe)
             #expect(!recipe.title.isEmpty && !recipe.source.isEmpty)

@@ -22,6 +22,25 @@ import Testing
         }
     }
 
+    /// The starts it is meant for: SparseGPT's matrix as it is, and with its values refitted.
+    @Test(arguments: [false, true])
+    func neverAboveSparseGPT(isRefitted: Bool) throws {
+        let pruner: any Fitter =
+            isRefitted
+            ? NMSparseFitter<RefittedPruning<SparseGPTPruning>>(kept: 2) : NMSparseFitter<SparseGPTPruning>(kept: 2)
+        for (rows, columns) in [(64, 96), (96, 64)] {
+            let weight = try Instances.decaying(rows, columns)
+            let objective = Objective.activations(try Instances.correlatedGram(columns))
+            for precision in [Precision.f32, .f16] {
+                let context = FitContext(precision: precision)
+                let start = try pruner.fitAny(weight, objective: objective, size: .fraction(0.5), context: context)
+                let fit = try ARMORFitter(pruner: pruner, blockSize: 16).fit(
+                    weight, objective: objective, size: .fraction(2), context: context)
+                #expect(fit.relativeError <= start.relativeError)
+            }
+        }
+    }
+
     @Test func withoutSweepsItIsTheStart() throws {
         let weight = Instances.random(32, 32)
         let objective = Objective.activations(try Instances.correlatedGram(32))

@@ -57,4 +57,17 @@ import Testing
                 fitter: "blast-gradient", option: "iterations", expected: "1 or more", got: 0)
         ) { try BLASTGradientFitter(iterations: 0).fit(weight, objective: .frobenius, size: .fraction(0.6)) }
     }
+
+    /// Under activations the damped steps lower the error that counts, well below that of the fit in the plain norm, and end
+    /// near the exact sweeps'.
+    @Test func weightedStepsLowerTheWeightedError() throws {
+        let weight = Instances.random(64, 64)
+        let objective = Objective.activations(try Instances.correlatedGram(64))
+        let plain = try BLASTGradientFitter(blocks: 4).fit(weight, objective: .frobenius, size: .fraction(0.5))
+        let weighted = try BLASTGradientFitter(blocks: 4).fit(weight, objective: objective, size: .fraction(0.5))
+        let exact = try BLASTFitter(blocks: 4).fit(weight, objective: objective, size: .fraction(0.5))
+        #expect(weighted.relativeError < 0.6 * (try objective.error(of: plain.matrix.dense(), for: weight)))
+        #expect(weighted.relativeError < 2 * exact.relativeError)
+        #expect(abs((weighted.trace.min() ?? 0) - weighted.relativeError) < 1e-4)
+    }
 }

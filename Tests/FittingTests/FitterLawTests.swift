@@ -94,11 +94,17 @@ import Testing
     func badInputIsATypedError(name: String) throws {
         let fitter = try #require(Fitters.fitter(named: name))
         let context = FitContext(name: "layer.0")
-        var weight = Instances.random(8, 16)
-        weight[2, 3] = .nan
         let budget = SizeBudget.fraction(1)
-        #expect(throws: FittingError.notFiniteWeight(matrix: "layer.0", row: 2, column: 3)) {
-            try fitter.fitAny(weight, objective: .frobenius, size: budget, context: context)
+        for number in [Float.nan, .infinity, -.infinity] {
+            var weight = Instances.random(8, 16)
+            weight[2, 3] = number
+            #expect(throws: FittingError.notFiniteWeight(matrix: "layer.0", row: 2, column: 3)) {
+                try fitter.fitAny(weight, objective: .frobenius, size: budget, context: context)
+            }
+            // Calibration that is not finite never gets as far as a fitter.
+            var moments = DoubleMatrix.identity(16)
+            moments[2, 3] = Double(number)
+            #expect(throws: FittingError.notFiniteGram(row: 2, column: 3)) { try Gram(moments) }
         }
         let shape = MatrixShape(rows: 8, columns: 16)
         #expect(throws: FittingError.gramMismatch(matrix: "layer.0", shape: shape, gramSize: 4)) {

@@ -91,6 +91,42 @@ import Testing
         #expect(monarch.relativeError < lowRank.relativeError)
     }
 
+    /// One block is among the layouts, so that nothing is lost against the weighted low-rank matrix of the same budget.
+    @Test(arguments: [(96, 96), (128, 32), (32, 128)])
+    func neverWorseThanLowRank(rows: Int, columns: Int) throws {
+        let weight = try Instances.decaying(rows, columns)
+        for objective in try Instances.objectives(columns) {
+            let svd = try ActivationSVDFitter().fit(weight, objective: objective, size: .fraction(0.5))
+            for fitter in [MonarchFitter() as any Fitter, BTTFitter(), PermutedMonarchFitter()] {
+                let fit = try fitter.fitAny(weight, objective: objective, size: .fraction(0.5), context: FitContext())
+                #expect(fit.relativeError <= svd.relativeError * (1 + 1e-4) + 1e-12, "\(fitter.method.name)")
+            }
+        }
+    }
+
+    /// A step is a joint optimum of a block and all of L: with one block the first sweep is the exact minimum already.
+    @Test func oneBlockIsTheWeightedDecomposition() throws {
+        let weight = Instances.random(48, 32)
+        let objective = Objective.activations(try Instances.correlatedGram(32))
+        let fit = try MonarchFitter(inputBlocks: 1, outputGroups: 1).fit(weight, objective: objective, size: .parameters(8 * 80))
+        let svd = try ActivationSVDFitter().fit(weight, objective: objective, size: .parameters(8 * 80))
+        #expect(abs(fit.relativeError - svd.relativeError) < 1e-5 * svd.relativeError)
+        #expect(abs(fit.trace[0] - svd.relativeError) < 1e-5 * svd.relativeError)
+    }
+
+    /// Blocks that only a sorting of the inputs by size uncovers.
+    @Test func sortedInputsAreFound() throws {
+        let planted = Self.planted(rows: 24, columns: 32, blocks: 2, groups: 1, rank: 3, strided: false).dense()
+        let scales = (0..<32).map { $0 < 16 ? Float(1) : 40 }
+        let places = (0..<32).map { $0 * 5 % 32 }
+        let weight = Matrix(rows: 24, columns: 32) { planted[$0, places[$1]] * scales[places[$1]] }
+        let size = SizeBudget.parameters(3 * (32 + 2 * 24))
+        let fit = try PermutedMonarchFitter().fit(weight, objective: .frobenius, size: size)
+        #expect(fit.relativeError < 1e-10)
+        #expect(try MonarchFitter().fit(weight, objective: .frobenius, size: size).relativeError > 1e-4)
+        #expect(fit.matrix.cost.storedBytes == 4 * fit.matrix.cost.parameters + 2 * 32)
+    }
+
     @Test func theBetterGroupingIsKept() throws {
         let weight = Self.planted(rows: 24, columns: 24, blocks: 4, groups: 4, rank: 2, strided: true).dense()
         for objective in try Instances.objectives(24) {

@@ -84,3 +84,55 @@ import Testing
         }
     }
 }
+
+/// Planes whose scales are powers of three of one.
+@Suite struct TiedTritPlaneFitterTests {
+    static let budget = SizeBudget.fraction(4)
+
+    @Test(arguments: [1, 2, 3])
+    func scalesAreTiedExactlyAndCodesFold(planes: Int) throws {
+        let weight = Instances.random(12, 96)
+        for objective in try Instances.objectives(96) {
+            let fit = try TiedTritPlaneFitter(planes: planes, groupSize: 32).fit(weight, objective: objective, size: Self.budget)
+            let matrix = fit.matrix
+            let scales = matrix.scales.map(HalfFloat.value(of:))
+            let groups = scales.count / planes
+            for plane in 1..<planes {
+                for group in 0..<groups {
+                    #expect(scales[(plane - 1) * groups + group] == 3 * scales[plane * groups + group])
+                }
+            }
+            // One integer for each weight, whose balanced ternary digits the trits are.
+            let dense = matrix.dense()
+            let bytes = matrix.trits.withBytes { Array($0) }
+            for row in 0..<12 {
+                for column in 0..<96 {
+                    let code = (0..<planes).reduce(0) { code, plane in
+                        let packed = bytes[(plane * 12 + row) * 24 + column / 4]
+                        return 3 * code + Int(packed >> UInt8(column % 4 * 2) & 3) - 2
+                    }
+                    #expect(dense[row, column] == Float(code) * scales[(planes - 1) * groups + row * 3 + column / 32])
+                }
+            }
+        }
+    }
+
+    /// Weights on nine evenly spaced levels come back exactly, which free scales cannot better.
+    @Test func evenLevelsAreRecovered() throws {
+        var generator = SeededGenerator(seed: 2, stream: "planted")
+        let weight = Matrix(rows: 8, columns: 128) { _, _ in Float(Int.random(in: -4...4, using: &generator)) / 8 }
+        let fit = try TiedTritPlaneFitter(planes: 2).fit(weight, objective: .frobenius, size: Self.budget)
+        #expect(fit.relativeError == 0)
+    }
+
+    /// On normal weights one scale for each group serves about as well as two.
+    @Test func littleIsLostByTying() throws {
+        let weight = Instances.random(24, 256)
+        let free = try TritPlaneFitter(planes: 2).fit(weight, objective: .frobenius, size: Self.budget)
+        let tied = try TiedTritPlaneFitter(planes: 2).fit(weight, objective: .frobenius, size: Self.budget)
+        #expect(tied.relativeError < 1.2 * free.relativeError)
+        #expect(throws: FittingError.invalidOption(fitter: "trit-planes-tied", option: "planes", expected: "1 to 4", got: 5)) {
+            try TiedTritPlaneFitter(planes: 5).fit(weight, objective: .frobenius, size: Self.budget)
+        }
+    }
+}

@@ -177,6 +177,24 @@ extension Specimen {
                     columnOrder: .random(shape.columns, using: &generator))
             }
         },
+        Specimen(family: IntervalPatches.self) { shape, precision, generator in
+            // A patch of full length, one that wraps around both ends, one of a single row, one of nothing.
+            func interval(_ size: Int, _ start: Int, _ count: Int) -> IntervalPatches.Interval {
+                IntervalPatches.Interval(start: min(start, max(0, size - 1)), count: min(count, size))
+            }
+            let sizes = [(0, shape.rows, 0, shape.columns), (shape.rows - 2, 5, shape.columns - 1, 4), (1, 1, 2, 3), (0, 0, 0, 2)]
+            let patches = sizes.map { rowStart, rows, columnStart, columns in
+                IntervalPatches.Patch(
+                    rows: interval(shape.rows, max(0, rowStart), rows),
+                    columns: interval(shape.columns, max(0, columnStart), columns))
+            }
+            return [
+                try IntervalPatches(
+                    patches: patches,
+                    left: .random([patches.reduce(0) { $0 + $1.rows.count }], precision, &generator),
+                    right: .random([patches.reduce(0) { $0 + $1.columns.count }], precision, &generator), shape: shape)
+            ]
+        },
         Specimen(family: AsymmetricQuantized.self) { shape, precision, generator in
             // Precision is the family's own; spread bits and groups over the asked ones, the last in whole panels.
             let sizes = precision == .f32 ? [(2, 5), (8, 32)] : precision == .f16 ? [(3, 4), (6, 7)] : [(4, 64)]

@@ -1,3 +1,4 @@
+import Compression
 import Fitting
 import Foundation
 import StructuredMatrices
@@ -47,6 +48,20 @@ struct FamiliesCommandTests {
         }
         let written = try String(contentsOf: page, encoding: .utf8)
         #expect(written == generated, "Docs/families.md is not current: make families writes it")
+    }
+
+    /// What the page says of memory holds for every fit that was measured.
+    @Test func peaksOfMemoryAreWithinWhatThePageSays() throws {
+        let file = CommandLineTool.packageRoot.appendingPathComponent("Results/families-minilm.json")
+        let document = try #require(try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+        let shapes = try #require(document["matrices"] as? [[String: Any]]).compactMap { $0["shape"] as? [Int] }
+        // The first of the largest is fitted alone.
+        let largest = try #require(shapes.max { $0[0] * $0[1] < $1[0] * $1[1] })
+        let first = try #require(shapes.first { $0[0] * $0[1] == largest[0] * largest[1] })
+        let limit = StudyResults.peakMemoryFactor * 8 * (first[0] * first[1] + first[1] * first[1])
+        let rows = try #require(document["rows"] as? [[String: Any]])
+        let peaks = rows.compactMap { $0["peak_memory_bytes"] as? Int }
+        #expect(peaks.count > 50 && peaks.allSatisfy { $0 <= limit })
     }
 
     @Test func formsExcludeEachOther() throws {

@@ -50,6 +50,10 @@ public enum MethodRecipes {
         ("cospadi", PackageResources.cospadi_yaml),
         ("compot", PackageResources.compot_yaml),
         ("dsformer", PackageResources.dsformer_yaml),
+        ("dsformer-stf", PackageResources.dsformer_stf_yaml),
+        ("butterfly", PackageResources.butterfly_yaml),
+        ("gaudi-gblr", PackageResources.gaudi_gblr_yaml),
+        ("ptqtp-tied", PackageResources.ptqtp_tied_yaml),
     ]
 
     public static var names: [String] { files.map(\.name) }

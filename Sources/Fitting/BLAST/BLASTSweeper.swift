@@ -38,6 +38,8 @@ final class BLASTSweeper {
         (DoubleBuffer, DoubleBuffer, DoubleBuffer, DoubleBuffer, DoubleBuffer)
     private let (left, leftStep): (DoubleBuffer, DoubleBuffer)
     private let gradient: DoubleBuffer
+    /// 1 and 0 for exact steps.
+    private var (stepLength, ridge) = (1.0, 0.0)
 
     /// - Throws: `LinearAlgebraError`.
     init(_ weight: Matrix, objective: Objective, blocks: Int, rank: Int) throws {
@@ -81,6 +83,39 @@ final class BLASTSweeper {
 
     /// One sweep; returns the loss after it, relative to `squaredNorm`.
     func sweep(_ factors: inout BLASTFactors) -> Double {
+        load(factors)
+        refreshRight()
+        refreshLeft()
+        updateDiagonals()
+        var loss = updateLeft()
+        refreshLeft()
+        loss -= updateRight()
+        store(into: &factors)
+        return max(0, loss) / squaredNorm
+    }
+
+    /// One sweep of damped gradient steps in place of the exact ones, V, then S, then U: each goes `step` times as far, along
+    /// the gradient preconditioned by (normal matrix + ridge I)^-1. Returns the loss after it, relative to `squaredNorm`.
+    func descend(_ factors: inout BLASTFactors, step: Double, ridge: Double) -> Double {
+        (stepLength, self.ridge) = (step, ridge)
+        defer { (stepLength, self.ridge) = (1, 0) }
+        load(factors)
+        refreshLeft()
+        _ = updateRight()
+        refreshRight()
+        updateDiagonals()
+        let loss = updateLeft()
+        store(into: &factors)
+        return max(0, loss) / squaredNorm
+    }
+
+    private func store(into factors: inout BLASTFactors) {
+        u.store(into: &factors.u)
+        s.store(into: &factors.s)
+        v.store(into: &factors.v)
+    }
+
+    private func load(_ factors: BLASTFactors) {
         u.load(factors.u)
         s.load(factors.s)
         for component in 0..<rank {
@@ -88,16 +123,6 @@ final class BLASTSweeper {
             for index in 0..<blocks * blocks { target[index] = s.view.row(index)[component] }
         }
         v.load(factors.v)
-        refreshRight()
-        refreshLeft()
-        updateDiagonals()
-        var loss = updateLeft()
-        refreshLeft()
-        loss -= updateRight()
-        u.store(into: &factors.u)
-        s.store(into: &factors.s)
-        v.store(into: &factors.v)
-        return max(0, loss) / squaredNorm
     }
 
     /// T_j and P_kj of the current V.
@@ -167,16 +192,21 @@ final class BLASTSweeper {
                         solver.matrix.row(sigma), leftGram.row(sigma), own.row(sigma)
                     )
                     for rho in 0..<rank { matrix[rho] = first[rho] * second[rho] }
+                    matrix[sigma] += ridge
                 }
                 guard solver.factorise() else { continue }
                 solver.solveLeft(self.gradient.view)
                 let diagonal = s.view.row(i * blocks + j)
                 for rho in 0..<rank {
-                    diagonal[rho] += gradient[rho]
+                    diagonal[rho] += stepLength * gradient[rho]
                     diagonals.block(rho, rows: blocks).row(i)[j] = diagonal[rho]
                 }
             }
         }
+    }
+
+    private func addRidge() {
+        for component in 0..<rank { solver.matrix.row(component)[component] += ridge }
     }
 
     /// sum += sign * first * second, element by element.
@@ -210,11 +240,12 @@ final class BLASTSweeper {
                 }
             }
             solver.matrix.base.update(from: normal.view.base, count: rank * rank)
+            addRidge()
             if solver.factorise() {
                 leftStep.view.base.update(from: left.view.base, count: blockRows * rank)
                 multiply(current.readable, normal.readable, alpha: -1, beta: 1, into: leftStep.view)
                 solver.solveRight(leftStep.view)
-                for index in 0..<blockRows * rank { current.base[index] += leftStep.view.base[index] }
+                for index in 0..<blockRows * rank { current.base[index] += stepLength * leftStep.view.base[index] }
             }
             // <U, 2 A - U B>, whatever the ridge did to the step.
             leftStep.view.base.update(from: left.view.base, count: blockRows * rank)
@@ -225,7 +256,7 @@ final class BLASTSweeper {
     }
 
     /// V_j^T += M_jj^-1 (sum_i S_ij U_i^T (W G)_ij - sum_k M_jk V_k^T G_kj) G_jj^-1 with M_jk = sum_i S_ij
-    /// C_i S_ik, j after j; returns by how much the loss fell.
+    /// C_i S_ik, j after j; returns by how much the loss fell if the steps are exact.
     private func updateRight() -> Double {
         for i in 0..<blocks {
             let leftGram = leftGrams.block(i, rows: rank)
@@ -271,6 +302,7 @@ final class BLASTSweeper {
             }
             let own = pair(gramLeft, j, j)
             for rho in 0..<rank { solver.matrix.row(rho).update(from: own.row(rho), count: rank) }
+            addRidge()
             guard solver.factorise() else { continue }
             let solved = wide.view.rows(0..<rank)
             solved.base.update(from: residual.base, count: rank * blockColumns)
@@ -283,7 +315,7 @@ final class BLASTSweeper {
             for component in 0..<rank {
                 let (change, remainder) = (step.view.row(component), residual.row(component))
                 for column in 0..<blockColumns {
-                    right.row(column)[component] += change[column]
+                    right.row(column)[component] += stepLength * change[column]
                     decrease += change[column] * remainder[column]
                 }
             }

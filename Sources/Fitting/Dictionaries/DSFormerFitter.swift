@@ -32,6 +32,13 @@ public struct DSFormerFitter: Fitter {
     public func fit(
         _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
     ) throws -> Fit<MatrixProduct> {
+        try fit(weight, objective: objective, size: size, context: context, straightThroughRounds: 0)
+    }
+
+    /// As above, and from there by so many rounds of the straight-through factorizer.
+    func fit(
+        _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext, straightThroughRounds rounds: Int
+    ) throws -> Fit<MatrixProduct> {
         func problem(_ group: Int) throws -> DictionaryProblem {
             let kept = kept ?? group / 2
             // Atoms are counted in groups, so that the pattern always divides them.
@@ -48,10 +55,11 @@ public struct DSFormerFitter: Fitter {
             chosen = try problem(4)
             if kept == nil, chosen.size.atoms >= Self.atomsForWideGroups { chosen = try problem(16) }
         }
-        let limit = COMPOTFitter.defaultSweeps + sweeps
+        let limit = COMPOTFitter.defaultSweeps + sweeps + rounds
         let start = try chosen.orthogonal(sweeps: COMPOTFitter.defaultSweeps, limit: limit)
         let first = try chosen.finished(start.codes, mask: start.mask, trace: start.trace)
-        let found = try chosen.pursued(start, sweeps: sweeps, tolerance: tolerance, limit: limit)
+        let found = try chosen.straightThrough(
+            chosen.pursued(start, sweeps: sweeps, tolerance: tolerance, limit: limit), rounds: rounds, limit: limit)
         let last = try chosen.finished(found.codes, mask: found.mask, trace: found.trace)
         return last.relativeError <= first.relativeError ? last : first
     }

@@ -83,11 +83,8 @@ struct DictionaryProblem {
     ) throws -> (codes: DoubleMatrix, mask: [Bool]) {
         let gram = atoms.multiplied(by: atoms, transposeOther: true)
         let products = target.multiplied(by: atoms, transposeOther: true)
-        let (size, rows) = (size, wide.rows)
-        var group: (kept: Int, of: Int)?
-        if case .groups(let kept, let of) = pattern { group = (kept, of) }
-        var chosen = try AtomSelection(gram: gram).places(
-            products, count: { size.count(row: $0, rows: rows) }, group: group, context: context)
+        let rows = wide.rows
+        var chosen = try places(products: products, gram: gram)
         let quadratic = MaskedQuadratic(h: gram, iterations: 25)
         var values = try quadratic.minimise(
             from: DoubleMatrix(rows: rows, columns: size.atoms), target: products, mask: chosen, context: context)
@@ -99,6 +96,21 @@ struct DictionaryProblem {
             values.elements.replaceSubrange(range, with: old.elements[range])
         }
         return (values, chosen)
+    }
+
+    /// Which atoms the pursuit takes for other rows than the weight's.
+    func places(for rows: DoubleMatrix, atoms: DoubleMatrix) throws -> [Bool] {
+        try places(
+            products: rows.multiplied(by: atoms, transposeOther: true),
+            gram: atoms.multiplied(by: atoms, transposeOther: true))
+    }
+
+    private func places(products: DoubleMatrix, gram: DoubleMatrix) throws -> [Bool] {
+        let (size, rows) = (size, wide.rows)
+        var group: (kept: Int, of: Int)?
+        if case .groups(let kept, let of) = pattern { group = (kept, of) }
+        return try AtomSelection(gram: gram).places(
+            products, count: { size.count(row: $0, rows: rows) }, group: group, context: context)
     }
 
     /// By how much codes lower the squared error of each row.

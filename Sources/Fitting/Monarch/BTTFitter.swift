@@ -1,12 +1,15 @@
 import StructuredMatrices
 import Tensors
 
-/// Two-core block tensor-train: a Monarch matrix of consecutive rows with both sides cut as evenly as their divisors allow,
-/// d_in = k i and d_out = j l with k, i and j, l near the square roots, and fitted by Monarch's sweeps.
+/// Two-core block tensor-train: a Monarch matrix of consecutive rows, d_in = k i and d_out = j l, fitted by Monarch's sweeps.
+///
+/// The cut that is as even as the sides' divisors allow (k, i and j, l near the square roots) is the paper's; coarser ones
+/// down to one block, which is low-rank, are tried too, and the best after a few sweeps is taken: even cuts pay under
+/// training, coarse ones for trained weights.
 public struct BTTFitter: Fitter {
     public static let method = FittingMethod(
         name: "btt-sweeps", family: Monarch.family, objectives: Objective.Kind.allCases,
-        summary: "Monarch with both sides cut as evenly as possible, by its sweeps",
+        summary: "Monarch with the better of even and coarse cuts of both sides, by its sweeps",
         source: "Compute Better Spent, arXiv 2406.06248; the weighted sweeps are this project's")
 
     /// As Monarch's.
@@ -15,28 +18,24 @@ public struct BTTFitter: Fitter {
 
     public init(sweeps: Int = 30, tolerance: Double = 1e-4) { (self.sweeps, self.tolerance) = (sweeps, tolerance) }
 
-    /// Cost: as `MonarchFitter`. Where not even rank 1 of the even cut is within the budget, or a side is prime, fewer blocks
-    /// are taken.
+    /// Cost: as `MonarchFitter`.
     /// - Throws: as `MonarchFitter`.
     public func fit(
         _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
     ) throws -> Fit<Monarch> {
         try context.check(weight, objective)
-        let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
-        let (blocks, groups) = (Self.evenDivisors(shape.columns), Self.evenDivisors(shape.rows))
-        var last: FittingError?
-        for step in 0..<max(blocks.count, groups.count) {
-            do {
-                return try MonarchFitter(
-                    inputBlocks: blocks[min(step, blocks.count - 1)], outputGroups: groups[min(step, groups.count - 1)],
-                    grouping: .contiguous, sweeps: sweeps, tolerance: tolerance
-                ).fit(weight, objective: objective, size: size, context: context)
-            } catch let error as FittingError {
-                guard case .budgetBelowMinimum = error else { throw error.renamed(family: Monarch.family, fitter: Self.method.name) }
-                last = error
-            }
+        let (blocks, groups) = (Self.evenDivisors(weight.columns), Self.evenDivisors(weight.rows))
+        // Both sides coarser together, then the inputs alone from the coarsest on.
+        let even = (0..<max(blocks.count, groups.count)).map { step in
+            (inputBlocks: blocks[min(step, blocks.count - 1)], outputGroups: groups[min(step, groups.count - 1)])
         }
-        throw last ?? .indivisible(matrix: context.name, family: Monarch.family.name, shape: shape, blocks: 1)
+        let inputs = blocks.reversed().map { (inputBlocks: $0, outputGroups: 1) }
+        do {
+            return try MonarchFitter(grouping: .contiguous, sweeps: sweeps, tolerance: tolerance).fit(
+                weight, objective: objective, size: size, context: context, counts: even + inputs)
+        } catch let error as FittingError {
+            throw error.renamed(family: Monarch.family, fitter: Self.method.name)
+        }
     }
 
     /// Divisors from the one nearest below the square root down to 1.

@@ -2,12 +2,15 @@ import LinearAlgebra
 import StructuredMatrices
 import Tensors
 
-/// Monarch by its analytic projection under Frobenius (block SVDs, globally optimal) and by exact weighted
-/// alternating sweeps from the block-whitened SVDs under activations.
+/// Monarch by its analytic projection under Frobenius (block SVDs, globally optimal) and by exact weighted sweeps, block
+/// after block, from the block-whitened SVDs under activations.
+///
+/// Without given counts one block is among the layouts tried, which is low-rank, so that the result is never worse than the
+/// weighted low-rank matrix of the same budget.
 public struct MonarchFitter: Fitter {
     public static let method = FittingMethod(
         name: "monarch-sweeps", family: Monarch.family, objectives: Objective.Kind.allCases,
-        summary: "low-rank blocks by block SVDs, then exact weighted alternating least squares",
+        summary: "low-rank blocks by block SVDs, then exact weighted sweeps, block after block",
         source: "Monarch, arXiv 2204.00595; the weighted sweeps are this project's")
 
     /// Which rows form a group.
@@ -20,7 +23,7 @@ public struct MonarchFitter: Fitter {
         case better
     }
 
-    /// k; nil tries several counts (see `layouts`) for a few sweeps and goes on with the best.
+    /// k; nil tries several counts (see `Monarch.counts`) for a few sweeps and goes on with the best.
     public var inputBlocks: Int?
     /// j; nil likewise.
     public var outputGroups: Int?
@@ -41,11 +44,19 @@ public struct MonarchFitter: Fitter {
         self.tolerance = tolerance
     }
 
-    /// Cost for each layout tried: k j block SVDs; under activations at most `sweeps` sweeps of about 4 j n^2
-    /// r operations.
+    /// Cost for each layout tried: k j block SVDs; under activations at most `sweeps` sweeps of j k steps (see
+    /// `MonarchSweeper`), some six as a rule.
     /// - Throws: `FittingError` (`.indivisible` when the counts do not divide), `LinearAlgebraError`.
     public func fit(
         _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
+    ) throws -> Fit<Monarch> {
+        try fit(weight, objective: objective, size: size, context: context, counts: Monarch.counts)
+    }
+
+    /// As above with the counts that are tried where none are given.
+    func fit(
+        _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext,
+        counts: [(inputBlocks: Int, outputGroups: Int)]
     ) throws -> Fit<Monarch> {
         try context.check(weight, objective)
         if let rowWeights = objective.rowWeights {
@@ -57,7 +68,7 @@ public struct MonarchFitter: Fitter {
         }
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         let layouts = try Monarch.layouts(
-            within: size, shape: shape, inputBlocks: inputBlocks, outputGroups: outputGroups,
+            within: size, shape: shape, inputBlocks: inputBlocks, outputGroups: outputGroups, counts: counts,
             precision: context.precision, matrix: context.name)
         let wide = weight.converted(to: Double.self)
         let weighted = objective.gram.map { wide.multiplied(by: $0.matrix) } ?? wide
@@ -72,16 +83,8 @@ public struct MonarchFitter: Fitter {
                 trace: trace.isEmpty ? nil : trace)
         }
 
-        var layout = layouts[0]
-        if layouts.count > 1 {
-            let trials = try layouts.map {
-                try fit($0, strided: grouping == .strided, sweeps: min(sweeps, Self.trialSweeps))
-                    .relativeError
-            }
-            for (index, error) in trials.enumerated() where error < (trials.prefix(index).min() ?? .infinity)
-            {
-                layout = layouts[index]
-            }
+        let layout = try best(of: layouts) {
+            try fit($0, strided: grouping == .strided, sweeps: min(sweeps, Self.trialSweeps)).relativeError
         }
         func fit(strided: Bool) throws -> Fit<Monarch> { try fit(layout, strided: strided, sweeps: sweeps) }
         switch grouping {
@@ -94,15 +97,37 @@ public struct MonarchFitter: Fitter {
     }
 
     /// Sweeps after which block counts are compared.
-    private static let trialSweeps = 3
+    private static let trialSweeps = 2
+    /// Errors fall and then rise with the number of input blocks: after so many counts that are worse than the best, larger
+    /// ones of as many output groups are not tried.
+    private static let patience = 2
+    /// Nothing is tried any more once a layout is exact.
+    private static let exact = 1e-12
+
+    private func best(of layouts: [MonarchLayout], error: (MonarchLayout) throws -> Double) throws -> MonarchLayout {
+        guard layouts.count > 1 else { return layouts[0] }
+        var best: (layout: MonarchLayout, error: Double)?
+        var worse: [Int: Int] = [:]
+        for layout in layouts where worse[layout.outputGroups, default: 0] < Self.patience {
+            let error = try error(layout)
+            if let best, error >= best.error {
+                worse[layout.outputGroups, default: 0] += 1
+            } else {
+                best = (layout, error)
+                worse[layout.outputGroups] = 0
+            }
+            if error < Self.exact { break }
+        }
+        return best?.layout ?? layouts[0]
+    }
 
     private struct Problem {
         let weight: DoubleMatrix
         let weightedWeight: DoubleMatrix
         let squaredNorm: Double
+        let gram: Gram?
         let (blocks, groups, rank): (Int, Int, Int)
         let projection: MonarchProjection
-        let sweeper: MonarchSweeper?
 
         init(
             weight: DoubleMatrix, weightedWeight: DoubleMatrix, squaredNorm: Double, _ layout: MonarchLayout,
@@ -111,13 +136,9 @@ public struct MonarchFitter: Fitter {
             self.weight = weight
             self.weightedWeight = weightedWeight
             self.squaredNorm = squaredNorm
+            self.gram = gram
             (blocks, groups, rank) = (layout.inputBlocks, layout.outputGroups, layout.rank)
             projection = try MonarchProjection(gram, blocks: layout.inputBlocks)
-            sweeper = try gram.map {
-                try MonarchSweeper(
-                    $0, groupRows: weight.rows / layout.outputGroups, blocks: layout.inputBlocks,
-                    rank: layout.rank)
-            }
         }
 
         /// The rows of one group, in their order within it.
@@ -141,25 +162,24 @@ public struct MonarchFitter: Fitter {
             try context.checkCancellation()
             let weight = problem.rows(index, of: problem.weight, strided: strided)
             let weighted = problem.rows(index, of: problem.weightedWeight, strided: strided)
-            var norm = 0.0
-            for position in weight.elements.indices {
-                norm += weight.elements[position] * weighted.elements[position]
-            }
+            let norm = weight.innerProduct(weighted)
             var group = try problem.projection(weight, rank: rank)
             // Full blocks are exact already.
-            if let sweeper = problem.sweeper, sweeps > 0, norm > 0, rank < min(groupRows, blockColumns) {
-                sweeper.begin(weightedWeight: weighted, squaredNorm: norm)
-                let descent = ExtrapolatedDescent(sweeps: sweeps, tolerance: tolerance)
-                let (fitted, losses) = try descent.run(
-                    from: group, context: context,
-                    report: { number, loss in
-                        context.progress(
-                            FitProgress(
-                                sweep: index * sweeps + number + 1, limit: groups * sweeps,
-                                relativeError: loss / norm))
-                    },
-                    sweep: { sweeper.sweep(&$0) }, extrapolate: { $0.extrapolated(from: $1, step: $2) })
-                group = fitted
+            if let gram = problem.gram, sweeps > 0, norm > 0, rank < min(groupRows, blockColumns) {
+                var sweeper = try MonarchSweeper(weight, gram: gram, squaredNorm: norm, blocks: blocks, start: group)
+                var losses: [Double] = []
+                for sweep in 0..<sweeps {
+                    try context.checkCancellation()
+                    let before = losses.last ?? norm
+                    // Exact steps lose nothing; what rounding does is not counted.
+                    let loss = min(before, try sweeper.sweep())
+                    losses.append(loss)
+                    context.progress(
+                        FitProgress(
+                            sweep: index * sweeps + sweep + 1, limit: groups * sweeps, relativeError: loss / norm))
+                    if before - loss < tolerance * before { break }
+                }
+                group = try sweeper.group(weighted: weighted)
                 traces.append(losses)
             }
             left += group.left.elements

@@ -8,17 +8,6 @@ struct MonarchGroup: Sendable {
     /// (k r) x i: R_1 ... R_k stacked.
     var right: DoubleMatrix
 
-    func extrapolated(from previous: Self, step: Double) -> Self {
-        var result = self
-        for index in left.elements.indices {
-            result.left.elements[index] += step * (left.elements[index] - previous.left.elements[index])
-        }
-        for index in right.elements.indices {
-            result.right.elements[index] += step * (right.elements[index] - previous.right.elements[index])
-        }
-        return result
-    }
-
     /// Gives each component's column of L and row of R equal norms.
     mutating func rebalance() {
         for component in 0..<right.rows {

@@ -15,18 +15,19 @@ extension Monarch {
         .factors(rank * (outputGroups * shape.columns + inputBlocks * shape.rows), precision: precision)
     }
 
-    /// Input blocks and output groups worth trying. One output group lets every input block keep directions
-    /// of its own, which fits the wide second matrices of feed-forward layers best; equal counts are the
-    /// paper's.
-    private static let counts = [(2, 1), (4, 1), (8, 1), (16, 1), (2, 2), (4, 4)]
+    /// Input blocks and output groups worth trying, few blocks first. One output group lets every input block keep directions
+    /// of its own, which fits trained weights best: many blocks where there are more inputs than outputs, one (which is
+    /// low-rank) where there are far fewer. Equal counts are the paper's.
+    static let counts =
+        [1, 2, 3, 4, 6, 8, 12, 16].map { (inputBlocks: $0, outputGroups: 1) }
+        + [(inputBlocks: 1, outputGroups: 2), (inputBlocks: 2, outputGroups: 2), (inputBlocks: 4, outputGroups: 4)]
 
-    /// The layouts that divide the shape and fit the budget, each with its largest rank (at most that of a
-    /// dense block); low-rank, the layout of one block, when no other does. Never empty.
+    /// The layouts among `counts` that divide the shape and fit the budget, each with its largest rank (at most that of a
+    /// dense block), in the order of `counts`; low-rank, the layout of one block, when none does. Never empty.
     /// - Throws: `FittingError.indivisible` for given counts, `.budgetBelowMinimum`.
-    package static func layouts(
+    static func layouts(
         within size: SizeBudget, shape: MatrixShape, inputBlocks: Int?, outputGroups: Int?,
-        precision: Precision,
-        matrix: String
+        counts: [(inputBlocks: Int, outputGroups: Int)], precision: Precision, matrix: String
     ) throws -> [MonarchLayout] {
         for (count, extent) in [(inputBlocks, shape.columns), (outputGroups, shape.rows)] {
             if let count, count < 1 || extent % count != 0 {

@@ -46,7 +46,7 @@ public struct GPTQFitter<Form: GroupQuantized>: Fitter {
             weight, objective, size, context, fitter: Self.method.name, bits: bits, groupSize: groupSize)
         let quantizer = problem.quantizer(searching: searchesScales)
         let compensation = try objective.gram.flatMap {
-            try ErrorCompensation($0, relativeDamping: damping, order: order, groupSize: groupSize)
+            try $0.compensation(relativeDamping: damping, order: order, groupSize: groupSize)
         }
         guard let compensation else {
             let importance = problem.importance

@@ -69,8 +69,8 @@ public struct NormalFloatFitter: Fitter {
                 return Int8(grid.code(weight.elements[index], row: row, column: column))
             })
         guard compensated, let gram = objective.gram,
-            let compensation = try ErrorCompensation(
-                gram, relativeDamping: 0.01, order: .largestInputs, groupSize: groupSize)
+            let compensation = try gram.compensation(
+                relativeDamping: 0.01, order: .largestInputs, groupSize: groupSize)
         else { return nearest }
         let rowsAtOnce = 256
         let pieces = try weight.withView { view in

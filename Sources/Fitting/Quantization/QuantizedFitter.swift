@@ -48,8 +48,8 @@ public struct QuantizationFitter<Form: GroupQuantized>: Fitter {
             try context.checkCancellation()
         }
         // Of the orders this one has the least error on MiniLM, before descent and after.
-        if let compensation = try ErrorCompensation(
-            gram, relativeDamping: compensationDamping, order: .largestGroups, groupSize: groupSize)
+        if let compensation = try gram.compensation(
+            relativeDamping: compensationDamping, order: .largestGroups, groupSize: groupSize)
         {
             let candidate = try problem.rounded {
                 compensation.round($0, groupSize: groupSize, quantizer: quantizer)

@@ -17,7 +17,7 @@ public struct GoDecFitter: Fitter {
     public var refits: Int
 
     public init(
-        rank: Int? = nil, share: Double = 0.4, pattern: SparseForm = .anywhere, sweeps: Int = 30, refits: Int = 10
+        rank: Int? = nil, share: Double = 0.2, pattern: SparseForm = .anywhere, sweeps: Int = 30, refits: Int = 10
     ) {
         self.rank = rank
         self.share = share

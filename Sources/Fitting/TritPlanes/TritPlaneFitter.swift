@@ -15,11 +15,14 @@ public struct TritPlaneFitter: Fitter {
     /// Consecutive weights of a row that share their scales.
     public var groupSize: Int
 
+    /// Whether every plane's scale is three times the next one's (see `TiedTritPlaneFitter`).
+    public var tied: Bool
     /// Whether rounding errors are compensated when the objective is `.activations`.
     public var compensated: Bool
 
-    public init(planes: Int? = nil, groupSize: Int = 128, compensated: Bool = true) {
+    public init(planes: Int? = nil, groupSize: Int = 128, compensated: Bool = true, tied: Bool = false) {
         self.planes = planes
+        self.tied = tied
         self.groupSize = groupSize
         self.compensated = compensated
     }
@@ -40,7 +43,7 @@ public struct TritPlaneFitter: Fitter {
         let groups = (shape.columns + groupSize - 1) / groupSize
         let rows = try context.execution.parallelMap(shape.rows) { row in
             try context.checkCancellation()
-            var group = TritPlaneGroup(planes: planes, groupSize: groupSize)
+            var group = TritPlaneGroup(planes: planes, groupSize: groupSize, tied: tied)
             var result = TritRows(planes: planes, rows: 1, columns: shape.columns, groups: groups)
             for index in 0..<groups {
                 let columns = index * groupSize..<min(shape.columns, (index + 1) * groupSize)
@@ -60,15 +63,15 @@ public struct TritPlaneFitter: Fitter {
         }
         let nearest = try measured(rows, planes, weight, objective, context)
         guard compensated, let gram = objective.gram, nearest.relativeError > 0,
-            let compensation = try ErrorCompensation(
-                gram, relativeDamping: 0.01, order: .largestGroups, groupSize: groupSize)
+            let compensation = try gram.compensation(
+                relativeDamping: 0.01, order: .largestGroups, groupSize: groupSize)
         else { return nearest }
         let rowsAtOnce = 64
         let pieces = try weight.withView { view in
             try context.execution.parallelMap((shape.rows + rowsAtOnce - 1) / rowsAtOnce) { piece in
                 try context.checkCancellation()
                 let range = piece * rowsAtOnce..<min(shape.rows, (piece + 1) * rowsAtOnce)
-                return compensation.round(view.rows(range), groupSize: groupSize, planes: planes)
+                return compensation.round(view.rows(range), groupSize: groupSize, planes: planes, tied: tied)
             }
         }
         let moved = try measured(pieces, planes, weight, objective, context)
@@ -123,11 +126,11 @@ struct TritRows: Sendable {
 
 extension ErrorCompensation {
     /// Rows rounded to sums of planes with compensation. Groups are whole in the order of columns.
-    fileprivate func round(_ rows: MatrixView, groupSize: Int, planes: Int) -> TritRows {
+    fileprivate func round(_ rows: MatrixView, groupSize: Int, planes: Int, tied: Bool) -> TritRows {
         let (count, size) = (rows.rows, rows.columns)
         let groups = (size + groupSize - 1) / groupSize
         var result = TritRows(planes: planes, rows: count, columns: size, groups: groups)
-        var search = TritPlaneGroup(planes: planes, groupSize: groupSize)
+        var search = TritPlaneGroup(planes: planes, groupSize: groupSize, tied: tied)
         var sums: [Float] = []
         sweep(rows) { row, weights, position, column in
             if let positions = spanStarts[position] {

@@ -4,6 +4,8 @@ import Tensors
 /// weight the best of the 3^K sums for given scales.
 struct TritPlaneGroup {
     let planes: Int
+    /// Whether every plane's scale is three times the next one's, so that the sums are evenly spaced.
+    let tied: Bool
     /// Every combination of trits, fewest nonzero ones first: ties go to the sparser.
     private let combinations: [[Int8]]
     /// The combination of every weight, as an index into `combinations`.
@@ -13,8 +15,9 @@ struct TritPlaneGroup {
     static let tolerance: Float = 1e-4
     static let sweepLimit = 50
 
-    init(planes: Int, groupSize: Int) {
+    init(planes: Int, groupSize: Int, tied: Bool = false) {
         self.planes = planes
+        self.tied = tied
         var all: [[Int8]] = [[]]
         for _ in 0..<planes { all = all.flatMap { head in [0, 1, -1].map { head + [$0] } } }
         func nonzeros(_ combination: [Int8]) -> Int { combination.count { $0 != 0 } }
@@ -31,7 +34,7 @@ struct TritPlaneGroup {
 
     /// Fits `weights` and leaves their trits to be read by `trit`. The best of several starts, because the alternation
     /// stops at the first local optimum: all trits the sign of the weight (the method's own), and scales each a half or
-    /// a quarter of the one before, their sum up to the largest weight.
+    /// a quarter (tied: a third) of the one before, their sum up to the largest weight.
     mutating func fit(_ weights: ArraySlice<Float>, importance: ArraySlice<Float>) -> Result {
         let largest = weights.reduce(Float(0)) { max($0, abs($1)) }
         guard largest > 0 else {
@@ -42,7 +45,7 @@ struct TritPlaneGroup {
         let importance =
             importance.contains { $0 > 0 } ? importance : ArraySlice(repeating: 1, count: weights.count)
         var starts: [[Float]?] = [nil]
-        for ratio: Float in planes == 1 ? [1] : [2, 4] {
+        for ratio: Float in tied ? [3] : planes == 1 ? [1] : [2, 4] {
             for width: Float in [0.65, 0.8, 1] {
                 var scales: [Float] = [1]
                 for _ in 1..<planes { scales.insert(scales[0] * ratio, at: 0) }
@@ -90,9 +93,25 @@ struct TritPlaneGroup {
             _ = choose(weights, importance, scales: scales)
             if change <= Self.tolerance * (scales.map(abs).max() ?? 0) { break }
         }
-        scales = scales.map(Precision.f16.rounded)
+        scales = rounded(scales)
         let error = choose(weights, importance, scales: scales)
         return Result(scales: scales, error: error)
+    }
+
+    /// To binary16; tied, the last scale to so few bits that its multiples by powers of three are exact too.
+    private func rounded(_ scales: [Float]) -> [Float] {
+        guard tied, let last = scales.last else { return scales.map(Precision.f16.rounded) }
+        // Of binary16's 11 significant bits those that powers of three up to 3^(K-1) leave free.
+        let largest = Int(Self.multiple(of: 0, planes: planes))
+        let used = planes == 1 ? 0 : Int.bitWidth - largest.leadingZeroBitCount
+        let step = max(abs(last).binade / Float(1 << (10 - used)), 0x1p-24)
+        let exact = (last / step).rounded() * step
+        return (0..<planes).map { exact * Self.multiple(of: $0, planes: planes) }
+    }
+
+    /// 3^(K-1-k): what a tied plane's scale is of the last one's.
+    private static func multiple(of plane: Int, planes: Int) -> Float {
+        (plane + 1..<max(planes, plane + 1)).reduce(Float(1)) { product, _ in 3 * product }
     }
 
     /// The nearest sum of every weight; the weighted squared error.
@@ -140,6 +159,15 @@ struct TritPlaneGroup {
                 b[i] += moment[combination] * Double(trits[i])
                 for j in 0..<planes { a[i][j] += mass[combination] * Double(trits[i]) * Double(trits[j]) }
             }
+        }
+        if tied {
+            let multiples = (0..<planes).map { Double(Self.multiple(of: $0, planes: planes)) }
+            var (curvature, slope) = (0.0, 0.0)
+            for i in 0..<planes {
+                slope += multiples[i] * b[i]
+                for j in 0..<planes { curvature += multiples[i] * a[i][j] * multiples[j] }
+            }
+            return multiples.map { curvature > 0 ? Float($0 * slope / curvature) : 0 }
         }
         let mean = (0..<planes).reduce(0) { $0 + a[$1][$1] } / Double(planes)
         guard mean > 0 else { return Array(repeating: 0, count: planes) }

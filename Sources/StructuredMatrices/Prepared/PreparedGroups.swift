@@ -14,7 +14,7 @@ extension GroupSparse {
 }
 
 /// Groups of rows in slices of 16 rows: for every step one column for each group and one value for each row.
-struct PreparedGroups: PreparedProduct {
+struct PreparedGroups: PreparedSlices {
     let shape: MatrixShape
     private let format: tessera_panel_format
     private let isWide: Bool
@@ -23,14 +23,10 @@ struct PreparedGroups: PreparedProduct {
     private let indices: TensorStorage
     private let values: TensorStorage
 
-    private static let sliceRows = 16
-    /// Slices that are multiplied side by side at small batches.
-    private static let grain = 4
-
     init(_ matrix: GroupSparse) {
-        let (width, steps) = (Self.sliceRows, matrix.kept)
+        let (width, steps) = (SliceLayout.rows, matrix.kept)
         let group = min(matrix.tile, width)
-        let slices = (matrix.shape.rows + width - 1) / width
+        let slices = SliceLayout.count(rows: matrix.shape.rows)
         let isWide = CompressedSparseRows.columnType(matrix.shape.columns) == .u32
         shape = matrix.shape
         format = matrix.values.precision.panelFormat
@@ -58,29 +54,25 @@ struct PreparedGroups: PreparedProduct {
         values = PreparedSlots.values(slotValues, matrix.values.precision)
     }
 
-    var byteCount: Int { indices.byteCount + values.byteCount }
-    func scratchFloats(batch: Int) -> Int { PreparedTiles.scratchFloats(batch: batch, columns: shape.columns) }
+    var arrays: [TensorStorage] { [indices, values] }
 
-    func apply(
-        _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker
+    static func product(
+        _ slices: UnsafePointer<tessera_row_groups>, _ input: MatrixView, _ output: MutableMatrixView, _ range: Range<Int>
     ) {
-        let slices = worker.share(of: (shape.rows + Self.sliceRows - 1) / Self.sliceRows, grain: Self.grain)
-        withGroups { w in
-            guard PreparedTiles.suits(batch: input.rows) else {
-                PreparedTiles.kernels.groupProduct(
-                    w, input.base, input.rowStride, output.base, output.rowStride, input.rows, slices.lowerBound,
-                    slices.upperBound)
-                return
-            }
-            PreparedTiles.forEach(input, output, scratch: scratch, worker: worker) { tile, batch, output in
-                PreparedTiles.kernels.groupTile(
-                    w, tile, output.base, output.rowStride, batch, slices.lowerBound, slices.upperBound)
-            }
-        }
+        PreparedTiles.kernels.groupProduct(
+            slices, input.base, input.rowStride, output.base, output.rowStride, input.rows, range.lowerBound,
+            range.upperBound)
     }
 
-    /// Lends the groups to the kernels.
-    private func withGroups(_ body: (UnsafePointer<tessera_row_groups>) -> Void) {
+    static func tileProduct(
+        _ slices: UnsafePointer<tessera_row_groups>, _ tile: UnsafePointer<Float>, batch: Int, _ output: MutableMatrixView,
+        _ range: Range<Int>
+    ) {
+        PreparedTiles.kernels.groupTile(
+            slices, tile, output.base, output.rowStride, batch, range.lowerBound, range.upperBound)
+    }
+
+    func withSlices(_ body: (UnsafePointer<tessera_row_groups>) -> Void) {
         indices.withBytes { indices in
             values.withBytes { values in
                 guard let indices = indices.baseAddress, let values = values.baseAddress else { return }

@@ -6,7 +6,7 @@ extension CompressedSparseRows {
 }
 
 /// Compressed rows in slices of 16 that advance together, each as long as its longest row.
-struct PreparedSparseRows: PreparedProduct {
+struct PreparedSparseRows: PreparedSlices {
     let shape: MatrixShape
     private let format: tessera_panel_format
     private let isWide: Bool
@@ -15,13 +15,9 @@ struct PreparedSparseRows: PreparedProduct {
     private let indices: TensorStorage
     private let values: TensorStorage
 
-    private static let sliceRows = 16
-    /// Slices of a panel of 64 rows, which share a part of the tile while it is in the caches.
-    private static let grain = 4
-
     init(_ matrix: CompressedSparseRows) {
-        let (width, offsets) = (Self.sliceRows, matrix.offsets)
-        let slices = (matrix.shape.rows + width - 1) / width
+        let (width, offsets) = (SliceLayout.rows, matrix.offsets)
+        let slices = SliceLayout.count(rows: matrix.shape.rows)
         let rowLengths = (0..<slices * width).map { row in
             row < matrix.shape.rows ? UInt32(offsets[row + 1] - offsets[row]) : 0
         }
@@ -52,29 +48,25 @@ struct PreparedSparseRows: PreparedProduct {
         values = PreparedSlots.values(slotValues, matrix.values.precision)
     }
 
-    var byteCount: Int { lengths.byteCount + starts.byteCount + indices.byteCount + values.byteCount }
-    func scratchFloats(batch: Int) -> Int { PreparedTiles.scratchFloats(batch: batch, columns: shape.columns) }
+    var arrays: [TensorStorage] { [lengths, starts, indices, values] }
 
-    func apply(
-        _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker
+    static func product(
+        _ slices: UnsafePointer<tessera_slices>, _ input: MatrixView, _ output: MutableMatrixView, _ range: Range<Int>
     ) {
-        let slices = worker.share(of: (shape.rows + Self.sliceRows - 1) / Self.sliceRows, grain: Self.grain)
-        withSlices { w in
-            guard PreparedTiles.suits(batch: input.rows) else {
-                PreparedTiles.kernels.sliceProduct(
-                    w, input.base, input.rowStride, output.base, output.rowStride, input.rows, slices.lowerBound,
-                    slices.upperBound)
-                return
-            }
-            PreparedTiles.forEach(input, output, scratch: scratch, worker: worker) { tile, batch, output in
-                PreparedTiles.kernels.sliceTile(
-                    w, tile, output.base, output.rowStride, batch, slices.lowerBound, slices.upperBound)
-            }
-        }
+        PreparedTiles.kernels.sliceProduct(
+            slices, input.base, input.rowStride, output.base, output.rowStride, input.rows, range.lowerBound,
+            range.upperBound)
     }
 
-    /// Lends the slices to the kernels.
-    private func withSlices(_ body: (UnsafePointer<tessera_slices>) -> Void) {
+    static func tileProduct(
+        _ slices: UnsafePointer<tessera_slices>, _ tile: UnsafePointer<Float>, batch: Int, _ output: MutableMatrixView,
+        _ range: Range<Int>
+    ) {
+        PreparedTiles.kernels.sliceTile(
+            slices, tile, output.base, output.rowStride, batch, range.lowerBound, range.upperBound)
+    }
+
+    func withSlices(_ body: (UnsafePointer<tessera_slices>) -> Void) {
         lengths.withBytes { lengths in
             starts.withBytes { starts in
                 indices.withBytes { indices in

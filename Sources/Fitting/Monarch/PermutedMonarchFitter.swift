@@ -1,0 +1,78 @@
+import LinearAlgebra
+import StructuredMatrices
+import Tensors
+
+/// Monarch after a reordering of the inputs, whose blocks a trained weight does not come sorted for: inputs of like size
+/// share a block, or such as are alike in how much they have in common with the rest. The best of these orders and the stored
+/// one is kept.
+public struct PermutedMonarchFitter: Fitter {
+    public static let method = FittingMethod(
+        name: "monarch-permuted", family: PermutedMatrix.family, objectives: [.frobenius, .activations],
+        summary: "Monarch by its sweeps after sorting the inputs by size or by what they have in common",
+        source: "Monarch, arXiv 2204.00595; the orders are this project's")
+
+    /// Fits each order.
+    public var monarch: MonarchFitter
+
+    public init(monarch: MonarchFitter = MonarchFitter()) { self.monarch = monarch }
+
+    /// Cost: three times `MonarchFitter`'s, and an eigendecomposition of G.
+    /// - Throws: `FittingError`, `LinearAlgebraError`.
+    public func fit(
+        _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
+    ) throws -> Fit<PermutedMatrix> {
+        try context.check(weight, objective)
+        let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
+        let orderCost = Cost(
+            parameters: 0, storedBytes: Permutation.storedBytes(shape.columns), multiplyAdds: 0)
+        let inner = size.remaining(after: orderCost, shape: shape)
+        let reduced = try objective.reduced(to: Self.method.objectives)
+        var best: Fit<PermutedMatrix>?
+        for order in try Self.orders(weight, reduced.gram) {
+            let places = order.indices
+            let sorted = Matrix(rows: shape.rows, columns: shape.columns) { weight[$0, places[$1]] }
+            let sortedObjective: Objective =
+                try reduced.gram.map { gram in
+                    let matrix = DoubleMatrix(rows: gram.size, columns: gram.size) {
+                        gram.matrix[places[$0], places[$1]]
+                    }
+                    return .activations(try Gram(matrix, relativeDamping: 0))
+                } ?? .frobenius
+            let fit: Fit<Monarch>
+            do {
+                fit = try monarch.fit(sorted, objective: sortedObjective, size: inner, context: context)
+            } catch FittingError.budgetBelowMinimum(let matrix, _, _, _, let minimum) {
+                throw FittingError.budgetBelowMinimum(
+                    matrix: matrix, family: PermutedMatrix.family.name, shape: shape, budget: size,
+                    minimum: minimum + orderCost)
+            }
+            let matrix = try PermutedMatrix(fit.matrix, columnOrder: order.inverse.indices)
+            let measured = try Fit(
+                measuring: matrix, for: weight, objective: objective, context: context, trace: fit.trace)
+            if let best, best.relativeError <= measured.relativeError { continue }
+            best = measured
+        }
+        guard let best else { throw FittingError.emptyWeight(matrix: context.name, shape: shape) }
+        return best
+    }
+
+    /// Each sorts inputs into consecutive blocks.
+    private static func orders(_ weight: Matrix, _ gram: Gram?) throws -> [Permutation] {
+        let stored = Permutation.identity(weight.columns)
+        guard let gram else {
+            var norms = [Double](repeating: 0, count: weight.columns)
+            for (index, value) in weight.elements.enumerated() {
+                norms[index % weight.columns] += Double(value) * Double(value)
+            }
+            return [stored, .sorting(norms)]
+        }
+        let sizes = gram.diagonal
+        // Entries of the leading eigenvector of the inputs' correlations, without their signs; a dead input has none.
+        let scales = sizes.map { $0 > 0 ? 1 / $0.squareRoot() : 0 }
+        let correlations = DoubleMatrix(rows: gram.size, columns: gram.size) {
+            gram.matrix[$0, $1] * scales[$0] * scales[$1]
+        }
+        let leading = try SymmetricEigen(correlations).vectors.row(gram.size - 1).map(abs)
+        return [stored, .sorting(sizes), .sorting(leading)]
+    }
+}
