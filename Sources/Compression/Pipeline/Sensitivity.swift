@@ -25,11 +25,12 @@ enum Sensitivity {
         }
     }
 
-    /// One number for each site of the table, recorded in the journal.
+    /// One number for each site of the table, recorded in the journal; measured on a sample of the distance's sequences.
     static func measure(
         _ table: CandidateTable, model: any TransformerModel, distance: OutputDistance, journal: Journal,
         context: ExecutionContext, progress: (_ done: Int, _ total: Int) -> Void
     ) throws -> [Double] {
+        let distance = distance.sample
         var sensitivities: [Double] = []
         for (index, site) in table.sites.enumerated() {
             let key = "sensitivity/\(site.name)"

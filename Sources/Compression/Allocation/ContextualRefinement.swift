@@ -1,0 +1,61 @@
+import Fitting
+import Transformers
+
+/// Sensitivities measured where they are used: with all other matrices compressed as they are in the best allocation so far,
+/// each matrix in turn is put back as it was, and what the output gains is that matrix's damage at the size it was given.
+/// The damages of its candidates are scaled to that, the knapsack is solved again, and the answer kept if the model is
+/// closer; then once more.
+///
+/// Errors of layers add up in ways that probes of single matrices cannot see, and the probe's error is not the one allocated;
+/// both are seen here. Cost: matrices + 1 measurements for each round.
+package struct ContextualRefinement: AllocationRefinement {
+    let name = "in-context"
+    let summary = "damages measured by undoing one matrix of the best allocation at a time"
+    let source = "the re-estimation that ZipLM's search stands in for, arXiv 2302.04089"
+    let isDefault = true
+
+    static let rounds = 2
+    /// How far a coefficient may be from what the estimates together say: one measurement holds noise, and a matrix whose
+    /// error happened to undo another's is not worthless.
+    package static let bound = 4.0
+
+    func improve(
+        _ start: AllocationAnswer, _ problem: AllocationProblem, progress: (_ done: Int, _ total: Int) -> Void
+    ) throws -> AllocationAnswer {
+        var best = start
+        var distance = try problem.measure(start.choices)
+        let total = Self.rounds * (problem.sites.count + 1)
+        for round in 0..<Self.rounds {
+            let compressed = try problem.stitched(best.choices)
+            let label = problem.fingerprint(best.choices)
+            let gains = try problem.sites.enumerated().map { index, site in
+                let gain = try problem.remembered("gain in \(label)", site) {
+                    var changed = compressed
+                    changed[site: site.name] = problem.model[site: site.name]
+                    return distance - (try problem.sampled(changed, context: problem.context))
+                }
+                progress(round * (problem.sites.count + 1) + index + 1, total)
+                return gain
+            }
+            let coefficients = Self.coefficients(gains, zip(best.damages, best.choices).map { $0[$1] })
+            let damages = zip(best.damages, coefficients).map { row, coefficient in row.map { coefficient * $0 } }
+            let answer = try problem.solve(damages)
+            let measured = try problem.measure(answer.choices)
+            progress((round + 1) * (problem.sites.count + 1), total)
+            guard measured < distance else { break }
+            (best, distance) = (answer, measured)
+        }
+        return best
+    }
+
+    /// What estimated damages are to be multiplied by, from damages measured: their quotient, within `bound` of that of the
+    /// sums.
+    package static func coefficients(_ measured: [Double], _ estimated: [Double]) -> [Double] {
+        let (sum, estimate) = (measured.reduce(0, +), estimated.reduce(0, +))
+        guard sum > 0, estimate > 0 else { return measured.map { _ in 1 } }
+        let mean = sum / estimate
+        return zip(measured, estimated).map { found, expected in
+            expected > 0 ? min(max(found / expected, mean / bound), mean * bound) : mean
+        }
+    }
+}
