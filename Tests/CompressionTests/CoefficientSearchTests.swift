@@ -45,14 +45,19 @@ import Testing
             from: problem.start, solve: problem.solve, measure: { problem.measure($0) },
             progress: { calls.append(($0, $1)) })
         let (start, optimum) = (problem.measure(problem.start), try problem.optimum())
-        #expect(found.distance == problem.measure(found.choices))
         #expect(found.evaluations <= 96 && calls.map(\.0) == Array(calls.indices).map { $0 + 2 })
         #expect(calls.allSatisfy { $0.1 == 96 })
+        let last = try #require(found.steps.last)
         // At least a third of what can be won.
-        #expect(found.distance <= start - (start - optimum) / 3)
-        #expect(found.distance >= optimum * (1 - 1e-9))
-        // The coefficients it returns give the choice it returns.
-        if found.choices != problem.start { #expect(try problem.solve(found.coefficients) == found.choices) }
+        #expect(last.distance <= start - (start - optimum) / 3)
+        #expect(last.distance >= optimum * (1 - 1e-9))
+        // Every step is closer than the one before, and its coefficients give its choice.
+        var distance = start
+        for step in found.steps {
+            #expect(step.distance == problem.measure(step.choices) && step.distance < distance)
+            #expect(try problem.solve(step.coefficients) == step.choices)
+            distance = step.distance
+        }
     }
 
     @Test func isNeverWorseThanItsStart() throws {
@@ -60,11 +65,10 @@ import Testing
         // Only the start is any good.
         let found = try CoefficientSearch(evaluations: 40)(
             from: problem.start, solve: problem.solve, measure: { $0 == problem.start ? 1 : 2 })
-        #expect(found.choices == problem.start && found.distance == 1)
-        #expect(found.coefficients.allSatisfy { $0 == 1 })
+        #expect(found.steps.isEmpty && found.evaluations > 1)
         let broken = try CoefficientSearch(evaluations: 40)(
             from: problem.start, solve: problem.solve, measure: { $0 == problem.start ? 1 : .infinity })
-        #expect(broken.choices == problem.start)
+        #expect(broken.steps.isEmpty)
     }
 
     @Test func measuresNothingTwiceAndEndsWhereThereIsOneChoice() throws {
@@ -79,14 +83,14 @@ import Testing
         #expect(Set(measured).count == measured.count)
         let alone = try CoefficientSearch(evaluations: 60)(from: [0, 0], solve: { _ in [0, 0] }, measure: { _ in 1 })
         #expect(alone.evaluations == 1)
-        #expect(try CoefficientSearch()(from: [], solve: { _ in [] }, measure: { _ in 0 }).choices.isEmpty)
+        #expect(try CoefficientSearch()(from: [], solve: { _ in [] }, measure: { _ in 0 }).steps.isEmpty)
     }
 
     @Test func theSeedDecides() throws {
         let problem = try Problem(seed: 8)
         func run(_ seed: UInt64) throws -> [Double] {
             try CoefficientSearch(evaluations: 30, seed: seed)(
-                from: problem.start, solve: problem.solve, measure: { problem.measure($0) }).coefficients
+                from: problem.start, solve: problem.solve, measure: { problem.measure($0) }).steps.last?.coefficients ?? []
         }
         #expect(try run(1) == run(1))
         #expect(try run(1) != run(2))

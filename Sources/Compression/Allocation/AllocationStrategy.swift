@@ -60,12 +60,12 @@ protocol AllocationRefinement: Sendable {
     var source: String { get }
     var isDefault: Bool { get }
 
-    /// An allocation that is no further from the original on the sample than `start`, which is returned where nothing
-    /// better was found.
+    /// Allocations that are closer to the original on the sample than `start`, each than the one before; none where nothing
+    /// closer was found. Which of them are closer on other text is for the caller to measure: the last fits the sample best.
     /// - Parameter progress: told after each measurement how many were made, and how many are made at most.
     func improve(
         _ start: AllocationAnswer, _ problem: AllocationProblem, progress: (_ done: Int, _ total: Int) -> Void
-    ) throws -> AllocationAnswer
+    ) throws -> [AllocationAnswer]
 }
 
 /// All there are.

@@ -11,7 +11,7 @@ struct CoefficientRefinement: AllocationRefinement {
 
     func improve(
         _ start: AllocationAnswer, _ problem: AllocationProblem, progress: (_ done: Int, _ total: Int) -> Void
-    ) throws -> AllocationAnswer {
+    ) throws -> [AllocationAnswer] {
         let evaluations = min(Self.mostEvaluations, Self.evaluationsPerMatrix * problem.sites.count)
         func damages(_ coefficients: [Double]) -> [[Double]] {
             zip(start.damages, coefficients).map { row, coefficient in row.map { coefficient * $0 } }
@@ -19,6 +19,8 @@ struct CoefficientRefinement: AllocationRefinement {
         let found = try CoefficientSearch(evaluations: evaluations, seed: problem.seed)(
             from: start.choices, solve: { try problem.solve(damages($0)).choices }, measure: { try problem.measure($0) },
             progress: progress)
-        return AllocationAnswer(choices: found.choices, damages: damages(found.coefficients), gap: start.gap)
+        return found.steps.map {
+            AllocationAnswer(choices: $0.choices, damages: damages($0.coefficients), gap: start.gap)
+        }
     }
 }

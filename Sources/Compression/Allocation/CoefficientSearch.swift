@@ -23,12 +23,17 @@ package struct CoefficientSearch: Sendable {
         self.seed = seed
     }
 
-    package struct Outcome: Sendable {
+    /// A choice, and the coefficients (one for each matrix) that gave it.
+    package struct Step: Sendable {
         package let choices: [Int]
-        /// One for each matrix.
         package let coefficients: [Double]
         package let distance: Double
-        /// Of distinct choices.
+    }
+
+    package struct Outcome: Sendable {
+        /// Each closer than the one before, the first closer than the start.
+        package let steps: [Step]
+        /// Of distinct choices, the start among them.
         package let evaluations: Int
     }
 
@@ -37,14 +42,15 @@ package struct CoefficientSearch: Sendable {
     ///   - solve: the choice for given coefficients.
     ///   - measure: the distance of a choice.
     ///   - progress: told after each evaluation.
-    /// - Returns: the closest choice met; never one farther than `start`.
     package func callAsFunction(
         from start: [Int], solve: ([Double]) throws -> [Int], measure: ([Int]) throws -> Double,
         progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws -> Outcome {
         let count = start.count
         var generator = SeededGenerator(seed: seed, stream: "coefficients")
-        var best = (choices: start, coefficients: [Double](repeating: 1, count: count), distance: try measure(start))
+        let origin = [Double](repeating: 1, count: count)
+        var best = Step(choices: start, coefficients: origin, distance: try measure(start))
+        var steps: [Step] = []
         var seen: Set<[Int]> = [start]
         var made = 1
         /// Whether the coefficients gave something closer.
@@ -55,34 +61,27 @@ package struct CoefficientSearch: Sendable {
             made += 1
             progress(made, evaluations)
             guard distance < best.distance else { return false }
-            best = (choices, coefficients, distance)
+            best = Step(choices: choices, coefficients: coefficients, distance: distance)
+            steps.append(best)
             return true
         }
-        func mutated(_ indices: some Sequence<Int>) -> [Double] {
-            var coefficients = best.coefficients
+        func mutated(_ coefficients: [Double], _ indices: some Sequence<Int>) -> [Double] {
+            var coefficients = coefficients
             for index in indices { coefficients[index] *= exp(spread * generator.nextNormal()) }
             return coefficients
         }
-        guard count > 0 else { return Outcome(choices: start, coefficients: [], distance: best.distance, evaluations: made) }
-        let origin = best.coefficients
-        for _ in 0..<randomStarts where made < evaluations {
-            let kept = best
-            best.coefficients = origin
-            let coefficients = mutated(0..<count)
-            best.coefficients = kept.coefficients
-            _ = try attempt(coefficients)
-        }
+        guard count > 0 else { return Outcome(steps: [], evaluations: made) }
+        for _ in 0..<randomStarts where made < evaluations { _ = try attempt(mutated(origin, 0..<count)) }
         var mutations = max(1, (count + 9) / 10)
         while made < evaluations {
             var failures = 0
             while failures < patience, made < evaluations {
                 let chosen = (0..<count).shuffled(using: &generator).prefix(mutations)
-                failures = try attempt(mutated(chosen)) ? 0 : failures + 1
+                failures = try attempt(mutated(best.coefficients, chosen)) ? 0 : failures + 1
             }
             guard mutations > 1 else { break }
             mutations /= 2
         }
-        return Outcome(
-            choices: best.choices, coefficients: best.coefficients, distance: best.distance, evaluations: made)
+        return Outcome(steps: steps, evaluations: made)
     }
 }

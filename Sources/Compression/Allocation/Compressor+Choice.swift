@@ -26,15 +26,15 @@ extension Compressor {
                 trials.notes.append("\(strategy.name): no answer for this model and budget")
                 continue
             }
-            try trials.consider(answer, strategy.name, progress: report("fitting: \(strategy.name)"))
+            try trials.consider([answer], strategy.name, progress: report("fitting: \(strategy.name)"))
         }
         let weights = selected.reduce(0) { $0 + $1.shape.count }
         let isRefined = !recipe.allocators.isEmpty || weights <= Self.mostWeightsRefined
         for refinement in refinements where isRefined {
             guard let start = trials.best else { break }
-            let answer = try refinement.improve(
+            let answers = try refinement.improve(
                 start.answer, problem, progress: report("allocating: \(refinement.name)"))
-            try trials.consider(answer, refinement.name, progress: report("fitting: \(refinement.name)"))
+            try trials.consider(answers, refinement.name, progress: report("fitting: \(refinement.name)"))
         }
         guard let best = trials.best else {
             throw CompressionError.notFinite(matrix: "the compressed model", what: "every allocation's output")

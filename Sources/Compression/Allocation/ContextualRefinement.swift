@@ -21,8 +21,9 @@ package struct ContextualRefinement: AllocationRefinement {
 
     func improve(
         _ start: AllocationAnswer, _ problem: AllocationProblem, progress: (_ done: Int, _ total: Int) -> Void
-    ) throws -> AllocationAnswer {
+    ) throws -> [AllocationAnswer] {
         var best = start
+        var found: [AllocationAnswer] = []
         var distance = try problem.measure(start.choices)
         let total = Self.rounds * (problem.sites.count + 1)
         for round in 0..<Self.rounds {
@@ -44,8 +45,9 @@ package struct ContextualRefinement: AllocationRefinement {
             progress((round + 1) * (problem.sites.count + 1), total)
             guard measured < distance else { break }
             (best, distance) = (answer, measured)
+            found.append(answer)
         }
-        return best
+        return found
     }
 
     /// What estimated damages are to be multiplied by, from damages measured: their quotient, within `bound` of that of the

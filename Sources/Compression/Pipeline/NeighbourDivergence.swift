@@ -51,7 +51,7 @@ public struct NeighbourDivergence: Sendable {
         }
         var result = Matrix(rows: chosen.count, columns: chosen.count)
         result.withMutableView { result in
-            normal.withView { multiply($0, $0, alpha: 1 / temperature, transposeB: true, into: result) }
+            normal.withView { multiply($0, $0, transposeB: true, alpha: 1 / temperature, into: result) }
         }
         for index in chosen.indices { result[index, index] = -.infinity }
         return result
