@@ -11,7 +11,7 @@ struct DamageCurveStrategy: DamageStrategy {
     let name = "measured-curve"
     let summary = "the output's change at two sizes of error of that matrix alone, and a power law between"
     let source = "one-matrix probes at two sizes"
-    let isDefault = false
+    let isDefault = true
 
     /// A slight and a hard crude fit: integers of 4 and 2 bits where bytes are saved, low-rank with three quarters and a
     /// quarter of the multiply-adds otherwise.
