@@ -1,9 +1,5 @@
-import Fitting
-import StructuredMatrices
-import Transformers
-
-/// The output's change measured with two crude fits of each matrix alone, a slight one and a hard one, and a power law
-/// through both: what a candidate does to the output is read off at its own error.
+/// The output's change with a slight and a hard crude fit of each matrix alone (`Sensitivity`), and a power law through
+/// both: what a candidate does to the output is read off at its own error.
 ///
 /// The output's change grows with the squared error only while that is small; where a softmax or a norm saturates it grows
 /// more slowly, and where a matrix carries the few directions that matter, faster.
@@ -13,30 +9,14 @@ struct DamageCurveStrategy: DamageStrategy {
     let source = "one-matrix probes at two sizes"
     let isDefault = true
 
-    /// A slight and a hard crude fit: integers of 4 and 2 bits where bytes are saved, low-rank with three quarters and a
-    /// quarter of the multiply-adds otherwise.
-    static func probes(for site: MatrixSite, recipe: Recipe) -> [Candidate] {
-        if Sensitivity.probe(for: site, recipe: recipe).family == Quantized.family.name {
-            return [4, 2].map { Candidate(family: Quantized.family.name, options: ["bits": $0, "groupSize": 64]) }
-        }
-        return [3, 1].map { quarters in
-            let rank = quarters * site.shape.count / (4 * (site.shape.rows + site.shape.columns))
-            return Candidate(family: LowRank.family.name, options: ["rank": max(1, rank)])
-        }
-    }
-
-    func damages(_ problem: AllocationProblem) throws -> [[Double]]? {
-        try problem.sites.indices.map { index in
-            let site = problem.sites[index]
-            let points = try Self.probes(for: site, recipe: problem.table.recipe).map { probe in
-                let fit = try problem.table.fit(site, probe)
-                let damage = try problem.remembered("change with \(probe.label)", site) {
-                    try problem.distance(replacing: site, by: fit.matrix)
-                }
-                return (error: fit.relativeError, damage: damage)
-            }
+    func damages(_ problem: AllocationProblem) -> [[Double]]? {
+        var damages: [[Double]] = []
+        for (site, candidates) in zip(problem.sites, problem.candidates) {
+            guard let points = Sensitivity.points(of: site, recipe: problem.table.recipe, journal: problem.journal)
+            else { return nil }
             let curve = DamageCurve(points)
-            return problem.candidates[index].map { curve($0.relativeError) }
+            damages.append(candidates.map { curve($0.relativeError) })
         }
+        return damages
     }
 }

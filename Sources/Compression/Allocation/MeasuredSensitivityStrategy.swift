@@ -1,5 +1,5 @@
-/// Relative errors weighted by how much the model's output changed when only that matrix was replaced by a crude fit
-/// (`Sensitivity`); or by the square root of that, which trusts the single measurement less.
+/// Relative errors weighted by how much the model's output changed when only that matrix was replaced by crude fits
+/// (`Sensitivity`); or by the square root of that, which trusts these measurements less.
 struct MeasuredSensitivityStrategy: DamageStrategy {
     enum Trust: Sendable {
         case asMeasured, squareRoot
@@ -12,7 +12,7 @@ struct MeasuredSensitivityStrategy: DamageStrategy {
     var name: String { trust == .asMeasured ? "measured" : "measured-root" }
     var summary: String {
         trust == .asMeasured
-            ? "errors times the output's change with a crude fit of that matrix alone"
+            ? "errors times the output's change with crude fits of that matrix alone"
             : "the same with the square roots of these sensitivities"
     }
     let source = "one-matrix probes, as in the LQ-LoRA and ZipLM programmes"
