@@ -13,6 +13,7 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case patternMatchesNothing(pattern: String)
     case unknownFamily(name: String, known: [String])
     case unknownFitter(name: String, known: [String])
+    case unknownAllocator(name: String, known: [String])
     case unknownMatrix(folder: String, matrix: String)
     case noCandidate(matrix: String, family: String, shape: String)
     case inputsMismatch(file: String, expected: Int, got: Int)
@@ -65,6 +66,8 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
             "pattern '\(pattern)' matches no matrix of the model (see 'tessera inspect')"
         case .unknownFamily(let name, let known):
             "unknown family '\(name)', expected one of \(known.joined(separator: ", "))"
+        case .unknownAllocator(let name, let known):
+            "unknown allocator '\(name)', expected one of \(known.joined(separator: ", "))"
         case .unknownFitter(let name, let known):
             "unknown fitter '\(name)', expected one of \(known.joined(separator: ", "))"
         case .unknownMatrix(let folder, let matrix):

@@ -14,6 +14,22 @@ public struct AllocationChoice: Sendable, Equatable {
     }
 }
 
+extension AllocationChoice {
+    /// Choices that are best at something: of those that cost no more under either budget, none has as little damage. The
+    /// first of equals stays.
+    package static func undominated(_ choices: [Self]) -> [Int] {
+        choices.indices.filter { index in
+            let one = choices[index]
+            return !choices.indices.contains { other in
+                let two = choices[other]
+                guard other != index, two.cost <= one.cost, two.secondCost <= one.secondCost, two.damage <= one.damage
+                else { return false }
+                return other < index || two.cost < one.cost || two.secondCost < one.secondCost || two.damage < one.damage
+            }
+        }
+    }
+}
+
 /// The allocator's answer.
 public struct Allocation: Sendable, Equatable {
     /// For each matrix, the index of its choice.

@@ -15,6 +15,7 @@ public struct ARMORCandidates: CandidateSource {
     public var name: String { "armor" }
     public var optionNames: Set<String> { ["kept", "group", "block"] }
     public var isSlow: Bool { true }
+    public var followsLowRank: Bool { false }
     public var isDefault: Bool { false }
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }

@@ -103,6 +103,10 @@ public protocol CandidateSource: Sendable {
     /// Slow fits are made only near the sizes that a first allocation with the quick families chose.
     var isSlow: Bool { get }
 
+    /// Whether the family at its best halves low-rank's error at a size, so that where low-rank is hopeless a slow fit need
+    /// not be tried. Forms that keep single weights are close where low-rank is not.
+    var followsLowRank: Bool { get }
+
     /// Whether `assess` shares work between sizes, so that all sizes of a matrix are one task; otherwise each is one of
     /// its own, and a large matrix does not keep one thread busy while the others wait.
     var sharesWork: Bool { get }
@@ -133,6 +137,7 @@ public protocol CandidateSource: Sendable {
 extension CandidateSource {
     public var name: String { family.name }
     public var isSlow: Bool { false }
+    public var followsLowRank: Bool { true }
     public var sharesWork: Bool { false }
     public var isDefault: Bool { true }
     public func isDefault(for quantity: Budget.Quantity) -> Bool { isDefault }

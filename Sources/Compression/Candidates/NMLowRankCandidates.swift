@@ -14,6 +14,7 @@ public struct NMLowRankCandidates: CandidateSource {
     public var name: String { "nm-low-rank" }
     public var optionNames: Set<String> { ["kept", "group", "rank"] }
     public var isSlow: Bool { true }
+    public var followsLowRank: Bool { false }
     public var isDefault: Bool { false }
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }

@@ -4,14 +4,15 @@ import StructuredMatrices
 import Tensors
 import Transformers
 
-/// Normal floats in groups of 32, 64 and 128. Only where asked for: at 4.13 bits they are as close as integers of 4.25, but
-/// they multiply as floats, in batches at half the integers' speed and less.
+/// Normal floats in groups of 32, 64 and 128: at 4.13 bits they are as close as integers of 4.38. They multiply as floats, in
+/// batches at half the integers' speed and less, so that where time counts they are only tried where asked for.
 public struct NormalFloatCandidates: CandidateSource {
     public init() {}
 
     public var family: Family { NormalFloat.family }
     public var optionNames: Set<String> { ["groupSize"] }
     public var isDefault: Bool { false }
+    public func isDefault(for quantity: Budget.Quantity) -> Bool { quantity == .bytes }
 
     /// Levels still multiply once for each weight, but fewer bytes of them are read.
     public func serves(_ quantity: Budget.Quantity) -> Bool { quantity != .multiplyAdds }

@@ -15,6 +15,7 @@ public struct QuantizedLowRankCandidates: CandidateSource {
     public var optionNames: Set<String> { ["bits", "groupSize", "rank"] }
     public var sizeOption: String? { "rank" }
     public var isSlow: Bool { true }
+    public var followsLowRank: Bool { false }
     public var isDefault: Bool { false }
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { quantity == .bytes }

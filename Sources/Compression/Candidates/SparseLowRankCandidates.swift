@@ -4,7 +4,10 @@ import StructuredMatrices
 import Tensors
 import Transformers
 
-/// Low-rank + compressed sparse rows at a grid of sizes, a third of the numbers in the low-rank part. Only where asked for.
+/// Low-rank + compressed sparse rows at a grid of sizes, a third of the numbers in the low-rank part.
+///
+/// At half of the multiply-adds no other family is as close to trained matrices; their sparse products are slow on a
+/// processor and places take bytes, so that under other budgets they are only tried where asked for.
 public struct SparseLowRankCandidates: CandidateSource {
     public init() {}
 
@@ -12,12 +15,14 @@ public struct SparseLowRankCandidates: CandidateSource {
     public var name: String { "sparse-low-rank" }
     public var optionNames: Set<String> { ["percent", "rank"] }
     public var isSlow: Bool { true }
+    public var followsLowRank: Bool { false }
     public var isDefault: Bool { false }
+    public func isDefault(for quantity: Budget.Quantity) -> Bool { quantity == .multiplyAdds }
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }
 
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
-        stride(from: 10, through: 60, by: 10).compactMap { percent in
+        stride(from: 10, through: 75, by: 5).compactMap { percent in
             let rank = numbers(percent, site.shape) / 3 / (site.shape.rows + site.shape.columns)
             return rank >= 1 ? Candidate(family: name, options: ["percent": percent, "rank": rank]) : nil
         }

@@ -42,5 +42,8 @@ extension CompressionJob {
 
     /// Refuses what no allocation can meet before any work is done or journaled.
     /// - Throws: `CompressionError`.
-    func check(_ prices: CandidatePrices) throws { try prices.check(recipe.sources(), recipe: recipe) }
+    func check(_ prices: CandidatePrices) throws {
+        try recipe.checkAllocators()
+        try prices.check(recipe.sources(), recipe: recipe)
+    }
 }

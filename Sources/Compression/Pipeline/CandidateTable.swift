@@ -16,7 +16,7 @@ final class CandidateTable: Sendable {
     private let grams: [String: Gram]
     /// Of the held-out sequences.
     private let heldOutGrams: [String: Gram]
-    private let journal: Journal
+    let journal: Journal
     private let context: ExecutionContext
     private let assessed: Mutex<[String: [AssessedCandidate]]>
     /// Fits of the allocations under comparison: they mostly agree, and are few.

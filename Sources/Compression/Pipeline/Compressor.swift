@@ -174,7 +174,7 @@ public struct Compressor: Sendable {
         let site: String
     }
 
-    private func report(_ stage: String) -> @Sendable (Int, Int) -> Void {
+    func report(_ stage: String) -> @Sendable (Int, Int) -> Void {
         let progress = progress
         return { progress(CompressionProgress(stage: stage, done: $0, total: $1)) }
     }
@@ -223,7 +223,7 @@ public struct Compressor: Sendable {
         // A matrix kept dense has no use for a structured form of nearly its size.
         guard chosen.candidate.family != Dense.family.name else { return [] }
         let target = prices.price(chosen.candidate, chosen.cost, of: site)
-        if let lowRank = assessed.last(where: {
+        if source.followsLowRank, let lowRank = assessed.last(where: {
             $0.candidate.family == LowRank.family.name && prices.price($0.candidate, $0.cost, of: site) <= target
         }), lowRank.relativeError > Self.hopelessRatio * chosen.relativeError {
             return []
@@ -232,61 +232,23 @@ public struct Compressor: Sendable {
             let cost = source.cost(of: candidate, shape: site.shape, precision: recipe.precision)
             return prices.price(candidate, cost, of: site)
         }
+        // What may take the place of most of what was chosen needs sizes to choose among.
+        let reach = source.followsLowRank ? 1 : 2
         var wanted: [Candidate] = []
         for group in Dictionary(grouping: grid, by: { $0["blocks"] }).sorted(by: { $0.key < $1.key }) {
             let sorted = group.value.sorted { size($0) < size($1) }
-            if let below = sorted.last(where: { size($0) <= target }) { wanted.append(below) }
-            if let above = sorted.first(where: { size($0) > target }) { wanted.append(above) }
+            wanted += sorted.filter { size($0) <= target }.suffix(reach) + sorted.filter { size($0) > target }.prefix(reach)
         }
         return wanted
     }
 
-    /// Several ways to weigh the matrices against each other give several allocations; the one whose model is closest
-    /// to the original on the held-out sequences is kept.
-    private func choose(
-        _ table: CandidateTable, _ sensitivities: [Double], _ distance: OutputDistance, _ prices: CandidatePrices
-    ) throws -> Result {
-        struct Trial {
-            let name: String
-            let choices: [AssessedCandidate]
-            let fits: [AnyFit]
-            let distance: Double
-            let gap: Double
-        }
-        var best: Trial?
-        var notes: [String] = []
-        var seen: Set<[Int]> = []
-        let weighings: [(name: String, exponent: Double)] = [
-            ("measured sensitivity", 1), ("square root of measured sensitivity", 0.5), ("equal weights", 0),
-        ]
-        for (name, exponent) in weighings {
-            // Weights keep their geometric mean, so that zero sensitivities stay zero and others only draw together.
-            let weights = sensitivities.map { exponent == 0 ? 1 : ($0 <= 0 ? 0 : $0.raised(to: exponent)) }
-            let allocation = try allocate(table, weights, prices)
-            guard seen.insert(allocation.choices).inserted else { continue }
-            let choices = zip(selected, allocation.choices).map { table.candidates(of: $0)[$1] }
-            let fits = try table.fits(choices.map(\.candidate), progress: report("fitting: \(name)"))
-            let measured = try distance(replaced(fits), context: context)
-            let gap = allocation.lowerBound > 0 ? allocation.damage / allocation.lowerBound - 1 : 0
-            notes.append("\(name): output distance \(measured.shortened) on held-out text")
-            if measured < best?.distance ?? .infinity {
-                best = Trial(name: name, choices: choices, fits: fits, distance: measured, gap: gap)
-            }
-        }
-        guard let best else {
-            throw CompressionError.notFinite(matrix: "the compressed model", what: "every allocation's output")
-        }
-        notes.append("kept: \(best.name), at most \((100 * best.gap).shortened) % above the optimum of its table")
-        return try result(table, best.fits, choices: best.choices, sensitivities: sensitivities, notes: notes)
-    }
-
-    private func replaced(_ fits: [AnyFit]) -> any TransformerModel {
+    func replaced(_ fits: [AnyFit]) -> any TransformerModel {
         var changed = model
         for (site, fit) in zip(selected, fits) { changed[site: site.name] = fit.matrix }
         return changed
     }
 
-    private func result(
+    func result(
         _ table: CandidateTable, _ fits: [AnyFit], choices: [AssessedCandidate], sensitivities: [Double], notes: [String]
     ) throws -> Result {
         var entries: [Plan.Entry] = []

@@ -12,6 +12,8 @@ public struct Recipe: Sendable, Equatable {
     public var selection: MatrixSelection
     /// Family names to choose among; empty means all that serve the budget.
     public var families: [String]
+    /// Names of the strategies that share the budget out; empty means those that are tried by default.
+    public var allocators: [String] = []
     public var objective: Objective.Kind
     /// Those that calibration serves; Fisher weights need gradients.
     public static let objectives: [Objective.Kind] = [.activations, .frobenius]
@@ -54,10 +56,19 @@ public struct Recipe: Sendable, Equatable {
     /// The sources that can lower any of the budgets' quantities, dense among them.
     /// - Throws: `CompressionError.unknownFamily`.
     func sources() throws -> [any CandidateSource] {
-        try CandidateSources.named(families, quantities: budgets.map(\.quantity)).filter { source in
+        // Where time counts, what is tried by default is what may save time.
+        let quantities = latencyBudget == nil ? budgets.map(\.quantity) : [.latency]
+        return try CandidateSources.named(families, quantities: quantities).filter { source in
             budgets.contains { source.serves($0.quantity) }
         }
     }
+
+    /// What `allocators` may hold.
+    public static var allocatorNames: [String] { AllocationStrategies.names }
+
+    /// Refuses names that no strategy has.
+    /// - Throws: `CompressionError.unknownAllocator`.
+    func checkAllocators() throws { _ = try AllocationStrategies.named(allocators) }
 
     /// Name and value, for fingerprints, plans and reports.
     public var properties: [(name: String, value: String)] {
@@ -71,6 +82,7 @@ public struct Recipe: Sendable, Equatable {
             ("only", selection.only.joined(separator: " ")),
             ("except", selection.except.joined(separator: " ")),
             ("families", families.isEmpty ? "all" : families.joined(separator: " ")),
+            ("allocators", allocators.joined(separator: " ")),
             ("objective", objective.rawValue),
             ("precision", precision.rawValue),
             ("seed", String(seed)),

@@ -57,6 +57,11 @@ struct CompressCommand: ParsableCommand {
         valueName: "names"))
     var families: String?
 
+    @Option(help: ArgumentHelp(
+        "Ways to share the budget out to try, separated by commas: \(Recipe.allocatorNames.joined(separator: ", ")).",
+        valueName: "names"))
+    var allocator: String?
+
     @Option(help: ArgumentHelp("What counts as close: activations or frobenius.", valueName: "objective"))
     var objective: String = Objective.Kind.activations.rawValue
 
@@ -93,6 +98,9 @@ struct CompressCommand: ParsableCommand {
         guard output?.isEmpty != true else { throw ValidationError("--output: expected a path, got none") }
         if let families, families.allSatisfy({ $0 == "," || $0 == " " }) {
             throw ValidationError("--families: expected names separated by commas, got '\(families)'")
+        }
+        if let allocator, allocator.allSatisfy({ $0 == "," || $0 == " " }) {
+            throw ValidationError("--allocator: expected names separated by commas, got '\(allocator)'")
         }
         let budgets = [("--size", size), ("--macs", macs), ("--latency", latency)].filter { $0.1 != nil }.map { $0.0 }
         if let first = budgets.first, plan != nil {
@@ -166,11 +174,16 @@ struct CompressCommand: ParsableCommand {
         // The order in which ties between them are told: latency is what candidates are ordered by where it is asked for.
         let given: [(String?, Budget.Quantity)] = [(latency, .latency), (size, .bytes), (macs, .multiplyAdds)]
         let budgets = try given.compactMap { text, quantity in try text.map { try Budget($0, quantity: quantity) } }
-        return Recipe(
+        func names(_ list: String?) -> [String] {
+            list.map { $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } } ?? []
+        }
+        var recipe = Recipe(
             budgets: budgets.isEmpty ? [Budget(quantity: .bytes, fraction: 1)] : budgets, batch: batch ?? 1,
             selection: MatrixSelection(scope: try choice(scope, "scope"), only: only, except: except),
-            families: families.map { $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } } ?? [],
+            families: names(families),
             objective: try choice(objective, "objective", among: Recipe.objectives), precision: try choice(precision, "precision"), seed: seed)
+        recipe.allocators = names(allocator)
+        return recipe
     }
 
     private func printForecast(_ forecast: CompressionJob.Forecast) throws {

@@ -1,0 +1,87 @@
+import Foundation
+import Tensors
+
+/// SPDY's and ZipLM's search: every matrix's damages get a coefficient; coefficients are drawn and mutated, the knapsack is
+/// solved for them, the choice is stitched together and measured in the model, and what is closer to the original is kept.
+///
+/// It repairs what no table of single matrices holds: how errors of several matrices work together. The first coefficients are
+/// those of the best allocation there is, then random ones around them, then mutations of a tenth of the matrices, of
+/// half as many, and so on down to one. What is searched on is a sample of the calibration text; whether its result is better is
+/// decided on held-out text.
+package struct CoefficientSearch: Sendable {
+    /// Choices measured at most; the start is one.
+    package var evaluations: Int
+    package var randomStarts = 8
+    /// Choices in a row that are no closer, after which fewer matrices are mutated.
+    package var patience = 16
+    /// Standard deviation of the logarithm of what a coefficient is multiplied by.
+    package var spread = 0.8
+    package var seed: UInt64
+
+    package init(evaluations: Int = 96, seed: UInt64 = 0) {
+        self.evaluations = evaluations
+        self.seed = seed
+    }
+
+    /// A choice, and the coefficients (one for each matrix) that gave it.
+    package struct Step: Sendable {
+        package let choices: [Int]
+        package let coefficients: [Double]
+        package let distance: Double
+    }
+
+    package struct Outcome: Sendable {
+        /// Each closer than the one before, the first closer than the start.
+        package let steps: [Step]
+        /// Of distinct choices, the start among them.
+        package let evaluations: Int
+    }
+
+    /// - Parameters:
+    ///   - start: the choice that coefficients of 1 give, or better.
+    ///   - solve: the choice for given coefficients.
+    ///   - measure: the distance of a choice.
+    ///   - progress: told after each evaluation.
+    package func callAsFunction(
+        from start: [Int], solve: ([Double]) throws -> [Int], measure: ([Int]) throws -> Double,
+        progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    ) throws -> Outcome {
+        let count = start.count
+        var generator = SeededGenerator(seed: seed, stream: "coefficients")
+        let origin = [Double](repeating: 1, count: count)
+        var best = Step(choices: start, coefficients: origin, distance: try measure(start))
+        var steps: [Step] = []
+        var seen: Set<[Int]> = [start]
+        var made = 1
+        /// Whether the coefficients gave something closer.
+        func attempt(_ coefficients: [Double]) throws -> Bool {
+            let choices = try solve(coefficients)
+            guard seen.insert(choices).inserted else { return false }
+            let distance = try measure(choices)
+            made += 1
+            progress(made, evaluations)
+            guard distance < best.distance else { return false }
+            best = Step(choices: choices, coefficients: coefficients, distance: distance)
+            steps.append(best)
+            return true
+        }
+        func mutated(_ coefficients: [Double], _ indices: some Sequence<Int>) -> [Double] {
+            var coefficients = coefficients
+            for index in indices { coefficients[index] *= exp(spread * generator.nextNormal()) }
+            return coefficients
+        }
+        guard count > 0 else { return Outcome(steps: [], evaluations: made) }
+        for _ in 0..<randomStarts where made < evaluations { _ = try attempt(mutated(origin, 0..<count)) }
+        var mutations = max(1, (count + 9) / 10)
+        while made < evaluations {
+            var failures = 0
+            while failures < patience, made < evaluations {
+                let chosen = (0..<count).shuffled(using: &generator).prefix(mutations)
+                failures = try attempt(mutated(best.coefficients, chosen)) ? 0 : failures + 1
+            }
+            guard mutations > 1 else { break }
+            mutations /= 2
+        }
+        return Outcome(steps: steps, evaluations: made)
+    }
+}
