@@ -59,6 +59,9 @@ public enum Fitters {
         HouseholderFitter(),
         PermutedBlockDiagonalFitter(),
         BTTFitter(),
+        ProductQuantizationFitter(),
+        RotatedProductFitter(),
+        RowSharingFitter(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }

@@ -45,6 +45,9 @@ public enum Families {
         MatrixProduct.self,
         PermutedMatrix.self,
         ScaledMatrix.self,
+        ProductQuantized.self,
+        RowBlocks.self,
+        SharedRows.self,
     ]
 
     public static var names: [String] { all.map { $0.family.name } }
