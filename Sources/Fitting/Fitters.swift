@@ -64,6 +64,9 @@ public enum Fitters {
         ButterflyFitter(),
         StraightThroughFitter(),
         IntervalPatchFitter(),
+        ProductQuantizationFitter(),
+        RotatedProductFitter(),
+        RowSharingFitter(),
     ]
 
     public static var methods: [FittingMethod] { all.map(\.method) }

@@ -81,8 +81,8 @@ public struct LowRankFactorisation: Sendable {
     /// - Throws: `FittingError.gramMismatch`.
     public func relativeErrors(ranks: [Int], of weight: Matrix, under objective: Objective) throws -> [Double] {
         try objective.check(shape, name: "matrix")
-        // The identity above is for one weighting of rows, that of the fit.
-        if rowScale != nil || objective.rowWeights != nil {
+        // The identity above is for one weighting of rows, that of the fit: then D^1/2 W stands for W.
+        if rowScale != objective.rowWeights?.map({ $0.squareRoot() }) {
             return try ranks.map {
                 let (u, v) = balancedFactors(rank: $0)
                 let fit = u.multiplied(by: v).converted(to: Float.self)
@@ -90,10 +90,12 @@ public struct LowRankFactorisation: Sendable {
             }
         }
         let wide = weight.converted(to: Double.self)
-        let weighted = objective.gram.map { wide.multiplied(by: $0.matrix) } ?? wide
+        var weighted = objective.gram.map { wide.multiplied(by: $0.matrix) } ?? wide
+        // `left` is D^-1/2 P, so that its transpose times D W H is P^T D^1/2 W H.
+        weighted.scaleRows(by: objective.rowWeights)
         let total = objective.squaredNorm(of: wide)
         guard total > 0 else { return ranks.map { _ in 0 } }
-        // Row i of `right` is p_i^T W, row i of P^T W H is p_i^T W H.
+        // Row i of `right` is p_i^T D^1/2 W, row i of P^T D^1/2 W H is p_i^T D^1/2 W H.
         let projected = left.multiplied(by: weighted, transposeSelf: true)
         var captured = [0.0]
         for component in 0..<projected.rows {

@@ -46,6 +46,9 @@ public enum Families {
         PermutedMatrix.self,
         ScaledMatrix.self,
         IntervalPatches.self,
+        ProductQuantized.self,
+        RowBlocks.self,
+        SharedRows.self,
     ]
 
     public static var names: [String] { all.map { $0.family.name } }

@@ -45,11 +45,7 @@ public struct Permutation: Sendable, Equatable {
     /// [count], u16 or u32.
     var tensor: Tensor {
         get throws {
-            let type = Self.elementType(count)
-            let bytes = indices.flatMap { index in
-                (0..<type.byteCount).map { UInt8(truncatingIfNeeded: index >> (8 * $0)) }
-            }
-            return try Tensor(elementType: type, shape: [count], bytes: bytes)
+            try Tensor(indices: indices, below: count)
         }
     }
 
@@ -79,14 +75,7 @@ extension TensorLookup {
     /// A permutation of `count` numbers.
     /// - Throws: `StructuredMatrixError` as `tensor`; `.invalidContent` when it is none.
     func permutation(_ name: String, count: Int) throws -> Permutation {
-        let type = Permutation.elementType(count)
-        let indices = try tensor(name, shape: [count], elementType: type).withBytes { bytes in
-            (0..<count).map { index in
-                type == .u16
-                    ? Int(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)))
-                    : Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)))
-            }
-        }
+        let indices = try storedIndices(name, count: count, below: count)
         guard let permutation = Permutation(indices) else {
             throw invalid(name, "expected every number below \(count) once")
         }

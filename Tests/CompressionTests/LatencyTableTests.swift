@@ -218,7 +218,7 @@ import Transformers
     /// What is timed has the form that is fitted, for every source.
     @Test func specimensCostWhatTheirCandidatesCost() throws {
         let shape = MatrixShape(rows: 48, columns: 96)
-        let site = MatrixSite(name: "w", shape: shape, role: .linear, input: nil)
+        let site = MatrixSite(name: "w", shape: shape, role: .embedding, input: nil)
         for source in CandidateSources.all {
             for candidate in source.candidates(for: site, quantity: .latency, precision: .f16) {
                 let specimen = try source.specimen(candidate, shape: shape, precision: .f16)

@@ -17,6 +17,10 @@ import Transformers
         #expect(left.map(\.site.name) == ["a.key", "table"])
         #expect(left.map(\.reason) == ["excepted by '*.k?y'", "embedding table, outside --scope linear"])
         #expect(try MatrixSelection(scope: .all).split(Self.sites).selected.count == 3)
+        // Tables take part by default where bytes count.
+        typealias Scope = MatrixSelection.Scope
+        #expect(Scope.standard(for: [.bytes]) == .all && Scope.standard(for: [.latency, .bytes]) == .all)
+        #expect(Scope.standard(for: [.multiplyAdds]) == .linear && Scope.standard(for: [.latency]) == .linear)
         #expect(throws: CompressionError.patternMatchesNothing(pattern: "b.*")) {
             try MatrixSelection(only: ["b.*"]).split(Self.sites)
         }
@@ -56,7 +60,8 @@ import Transformers
 
     @Test func everyCandidateCostsWhatItsSourceSays() throws {
         var generator = SeededGenerator(seed: 1)
-        let site = MatrixSite(name: "w", shape: MatrixShape(rows: 48, columns: 96), role: .linear, input: nil)
+        // A table, because some families are for tables alone.
+        let site = MatrixSite(name: "w", shape: MatrixShape(rows: 48, columns: 96), role: .embedding, input: nil)
         let weight = Matrix.random(rows: 48, columns: 96, using: &generator)
         let context = CandidateContext(
             site: site, weight: weight, objective: .frobenius, fit: .init(name: "w", precision: .f16))

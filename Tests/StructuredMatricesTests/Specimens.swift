@@ -277,6 +277,47 @@ extension Specimen {
                 try ScaledMatrix(inner, rowScales: rows, columnScales: columns),
             ]
         },
+        Specimen(family: ProductQuantized.self) { shape, precision, generator in
+            // Codes of 1, 3, 8 and 12 bits; sub-spaces of one width, of several, and of all columns.
+            let cuts = [[0], Array(stride(from: 0, to: shape.columns, by: 4)), [0, 1, 3].filter { $0 < shape.columns }]
+            let counts = precision == .f32 ? [2, 256] : precision == .f16 ? [5, 7] : [3000]
+            return try counts.flatMap { count in
+                try cuts.map { starts in
+                    try ProductQuantized(
+                        codes: (0..<shape.rows * starts.count).map { _ in
+                            UInt16(Int.random(in: 0..<count, using: &generator))
+                        },
+                        starts: starts, centroids: .random([count, shape.columns], precision, &generator),
+                        rows: shape.rows)
+                }
+            }
+        },
+        Specimen(family: RowBlocks.self) { shape, precision, generator in
+            let top = shape.rows / 3
+            let (upper, lower) = (
+                MatrixShape(rows: top, columns: shape.columns),
+                MatrixShape(rows: shape.rows - top, columns: shape.columns)
+            )
+            let whole = try RowBlocks([lowRank(shape, 2, precision, &generator)])
+            guard top > 0 else { return [whole] }
+            return [
+                whole,
+                try RowBlocks([
+                    Dense(.random([top, shape.columns], precision, &generator)), codes(lower, &generator),
+                ]),
+                try RowBlocks([codes(upper, &generator), lowRank(lower, 2, precision, &generator)]),
+            ]
+        },
+        Specimen(family: SharedRows.self) { shape, precision, generator in
+            let tables: [any StructuredMatrix] = [
+                Dense(.random([3, shape.columns], precision, &generator)),
+                try codes(MatrixShape(rows: 7, columns: shape.columns), &generator),
+            ]
+            return try tables.map { table in
+                let rows = (0..<shape.rows).map { _ in Int.random(in: 0..<table.shape.rows, using: &generator) }
+                return try SharedRows(table, rows: rows)
+            }
+        },
     ]
 
     /// Random codes, scales and zero points.

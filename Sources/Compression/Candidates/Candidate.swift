@@ -195,6 +195,9 @@ public enum CandidateSources {
         ToeplitzCandidates(),
         LDUCandidates(),
         InterpolativeCandidates(),
+        ProductQuantizedCandidates(),
+        RotatedProductCandidates(),
+        SharedRowsCandidates(),
     ]
 
     public static var names: [String] { all.map(\.name) }

@@ -14,9 +14,9 @@ extension CompressionJob {
             return BudgetSize(budget: budget, limit: 0, whole: 0)
         case (.multiplyAdds, _):
             return share(selected.filter { $0.isMultiplied }.reduce(0) { $0 + $1.shape.count })
-        case (.bytes, .linear):
+        case (.bytes, let scope) where scope == .linear || !recipe.selection.only.isEmpty:
             return share(2 * selected.reduce(0) { $0 + $1.shape.count })
-        case (.bytes, .all):
+        case (.bytes, _):
             // The whole file counts: what stays (norms, biases, tables left) and the header come off the
             // budget first.
             var (numbers, untouched) = (0, -selected.reduce(0) { $0 + checkpoint.byteCount(of: $1) })

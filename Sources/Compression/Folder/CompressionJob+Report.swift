@@ -54,8 +54,20 @@ extension CompressionJob {
             selectedMultiplyAdds: result.entries.reduce(0) { $0 + $1.choice.cost.multiplyAdds },
             fileBytesBefore: opened.loaded.checkpoint.fileByteCount, fileBytesAfter: folder.fileByteCount,
             qualityText: "\(text.heldOut.count) sequences held out of \(text.origin)",
-            quality: try quality(opened.loaded.model, result.model, text.heldOut), allocationNotes: result.notes,
+            quality: try quality(opened.loaded.model, result.model, text.heldOut), allocationNotes: result.notes + tableNote(rows),
             calibrationFingerprints: text.fingerprints(for: opened.loaded.model))
+    }
+
+    /// What share of the matrices' numbers is embedding tables, and whether they took part: a budget that leaves them out says
+    /// little of a small model.
+    private func tableNote(_ rows: [CompressionReport.MatrixRow]) -> [String] {
+        let tables = rows.filter { $0.role == MatrixSite.Role.embedding.rawValue }
+        let numbers = tables.reduce(0) { $0 + $1.shape.count }
+        guard numbers > 0 else { return [] }
+        let share = FigureText.percent(Double(numbers) / Double(rows.reduce(0) { $0 + $1.shape.count }))
+        let took = tables.filter { $0.reason == nil }.count
+        let part = took == tables.count ? "took part" : took == 0 ? "left out" : "\(took) of \(tables.count) took part"
+        return ["embedding tables are \(share) of the matrices' numbers; \(part)"]
     }
 
     private func curves(

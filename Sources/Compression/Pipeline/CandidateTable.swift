@@ -16,6 +16,7 @@ final class CandidateTable: Sendable {
     private let grams: [String: Gram]
     /// Of the held-out sequences.
     private let heldOutGrams: [String: Gram]
+    private let usage: TableUsage
     let journal: Journal
     private let context: ExecutionContext
     private let assessed: Mutex<[String: [AssessedCandidate]]>
@@ -24,7 +25,7 @@ final class CandidateTable: Sendable {
 
     init(
         sites: [MatrixSite], recipe: Recipe, prices: CandidatePrices, model: any TransformerModel,
-        grams: [String: Gram], heldOutGrams: [String: Gram], journal: Journal, context: ExecutionContext
+        grams: [String: Gram], heldOutGrams: [String: Gram], usage: TableUsage, journal: Journal, context: ExecutionContext
     ) {
         self.sites = sites
         self.recipe = recipe
@@ -32,6 +33,7 @@ final class CandidateTable: Sendable {
         self.model = model
         self.grams = grams
         self.heldOutGrams = heldOutGrams
+        self.usage = usage
         self.journal = journal
         self.context = context
         assessed = Mutex([:])
@@ -170,16 +172,16 @@ final class CandidateTable: Sendable {
         let weight = model[site: site.name].dense()
         guard weight.isFinite else { throw CompressionError.notFinite(matrix: site.name, what: "the weight") }
         return CandidateContext(
-            site: site, weight: weight, objective: objective(of: site, grams),
-            assessment: objective(of: site, heldOutGrams),
+            site: site, weight: weight, objective: try objective(of: site, weight, grams),
+            assessment: try objective(of: site, weight, heldOutGrams),
             fit: FitContext(name: site.name, seed: recipe.seed, precision: recipe.precision))
     }
 
-    /// Linear layers are weighted by their inputs; tables are looked up row by row, so every entry counts alike.
-    private func objective(of site: MatrixSite, _ grams: [String: Gram]) -> Objective {
-        guard recipe.objective == .activations, site.role == .linear, let input = site.input, let gram = grams[input] else {
-            return .frobenius
-        }
-        return .activations(gram)
+    /// Linear layers are weighted by their inputs, tables by how often their rows are looked up.
+    private func objective(of site: MatrixSite, _ weight: Matrix, _ grams: [String: Gram]) throws -> Objective {
+        guard recipe.objective == .activations else { return .frobenius }
+        let gram = site.input.flatMap { grams[$0] }
+        if site.role == .embedding { return try usage.objective(of: site, weight: weight, gram: gram) }
+        return gram.map(Objective.activations) ?? .frobenius
     }
 }

@@ -187,7 +187,7 @@ public struct Compressor: Sendable {
                 moments = stored
             } else {
                 moments = try Calibration.collect(
-                    model, sites: selected.filter { $0.role == .linear }, sequences: sequences, context: context,
+                    model, sites: selected, sequences: sequences, context: context,
                     progress: report(stage))
                 try journal.store(moments, stage)
             }
@@ -196,7 +196,10 @@ public struct Compressor: Sendable {
         return CandidateTable(
             sites: selected, recipe: recipe, prices: prices, model: model,
             grams: try grams(calibration, "calibrating"),
-            heldOutGrams: try grams(heldOut, "calibrating on held-out text"), journal: journal, context: context)
+            heldOutGrams: try grams(heldOut, "calibrating on held-out text"),
+            usage: TableUsage(
+                sequences: calibration + heldOut, vocabulary: model.vocabularySize, positions: model.maximumPositions),
+            journal: journal, context: context)
     }
 
     private func allocate(

@@ -5,8 +5,15 @@ public struct MatrixSelection: Sendable, Equatable {
     public enum Scope: String, Sendable, CaseIterable {
         /// The linear layers.
         case linear
-        /// The linear layers and the embedding tables; bytes are counted over the whole file.
+        /// The linear layers and the embedding tables; bytes are counted over the whole file, or over the matrices named by
+        /// patterns.
         case all
+
+        /// What is meant where nothing is said: tables take part where bytes count, which in small models are mostly theirs; they
+        /// have no multiply-adds or time to save.
+        public static func standard(for quantities: [Budget.Quantity]) -> Scope {
+            quantities.contains(.bytes) ? .all : .linear
+        }
     }
 
     public var scope: Scope

@@ -15,15 +15,15 @@ struct CompressCommand: ParsableCommand {
             estimated, and the mix with the least harm within the budget is kept. Work is journaled beside the output: a \
             run that was stopped continues when it is started again, and ends with the same bytes.
 
-            Sizes: 50% of bytes means everything stored for the compressed matrices over the same matrices in f16; with \
-            --scope all, the whole file over all its numbers in f16. Latency: 0.6x means 60 % of the time the dense model \
+            Sizes: 50% of bytes means the whole file over all its numbers in f16, embedding tables included; with --scope \
+            linear or --only, everything stored for the matrices that take part over the same matrices in f16. Latency: 0.6x means 60 % of the time the dense model \
             takes on this machine for one token (causal models) or one batch of sentences (encoders); products are timed \
             where the table of this machine lacks them, and the compressed model is timed before it is written. Two \
             budgets may be given; both are kept.
 
             Examples:
               tessera compress minilm --macs 50% --calibration sentences.txt -o minilm-half
-              tessera compress minilm --size 25% --scope all --calibration self -o minilm-quarter
+              tessera compress minilm --size 25% --calibration self -o minilm-quarter
               tessera compress minilm --latency 0.6x --batch 64 --calibration self -o minilm-fast
               tessera compress llama --size 30% --families quantized,low-rank --calibration self -o small --plan-only
             """)
@@ -65,8 +65,10 @@ struct CompressCommand: ParsableCommand {
     @Option(help: ArgumentHelp("What counts as close: activations or frobenius.", valueName: "objective"))
     var objective: String = Objective.Kind.activations.rawValue
 
-    @Option(help: ArgumentHelp("Which matrices: linear (the layers) or all (embedding tables too).", valueName: "scope"))
-    var scope: String = MatrixSelection.Scope.linear.rawValue
+    @Option(help: ArgumentHelp(
+        "Which matrices: all (embedding tables too; default for --size) or linear (the layers; default otherwise).",
+        valueName: "scope"))
+    var scope: String?
 
     @Option(help: ArgumentHelp("Only matrices whose name matches (* and ?); may be repeated.", valueName: "pattern"))
     var only: [String] = []
@@ -179,7 +181,9 @@ struct CompressCommand: ParsableCommand {
         }
         var recipe = Recipe(
             budgets: budgets.isEmpty ? [Budget(quantity: .bytes, fraction: 1)] : budgets, batch: batch ?? 1,
-            selection: MatrixSelection(scope: try choice(scope, "scope"), only: only, except: except),
+            selection: MatrixSelection(
+                scope: try scope.map { try choice($0, "scope") } ?? .standard(for: budgets.map(\.quantity)), only: only,
+                except: except),
             families: names(families),
             objective: try choice(objective, "objective", among: Recipe.objectives), precision: try choice(precision, "precision"), seed: seed)
         recipe.allocators = names(allocator)

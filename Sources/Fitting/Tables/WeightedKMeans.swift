@@ -1,0 +1,181 @@
+import LinearAlgebra
+import Tensors
+
+/// Lloyd's algorithm for weighted points, started by k-means++ (Arthur, Vassilvitskii 2007). Deterministic: every random
+/// choice comes from the generator given.
+///
+/// Distances are products of matrices: |x - c|^2 = |x|^2 - 2 (x c - |c|^2 / 2), so the nearest centroid has the largest score
+/// x c - |c|^2 / 2.
+struct WeightedKMeans: Sendable {
+    /// Centroids.
+    var count: Int
+    /// Rounds of Lloyd's algorithm at most; fewer where no point changes its centroid.
+    var rounds = 10
+    /// Points to learn from, for each centroid; of more points a systematic sample by weight is taken.
+    var sample = 64
+
+    /// `count` x width. About `rounds` + 1 times min(points, `sample` count) count width multiply-adds. Weights that are all
+    /// zero count alike.
+    func centroids(of points: MatrixView, weights: [Float], using generator: inout SeededGenerator) -> Matrix {
+        let (chosen, weights) = sampled(points, weights, using: &generator)
+        var centroids = seeds(chosen, weights, using: &generator)
+        var nearest = [UInt16](repeating: 0, count: chosen.rows)
+        for round in 0..<rounds {
+            let next = chosen.withView { self.nearest($0, centroids) }
+            if round > 0, next == nearest { break }
+            nearest = next
+            centroids = means(chosen, weights, nearest, instead: centroids)
+        }
+        return centroids
+    }
+
+    /// The nearest centroid of every point, of equal ones the first. points count width multiply-adds, and as many comparisons
+    /// as there are pairs.
+    func nearest(_ points: MatrixView, _ centroids: Matrix) -> [UInt16] {
+        let count = centroids.rows
+        let halves = (0..<count).map { centroids.row($0).reduce(0) { $0 + $1 * $1 } / 2 }
+        var result = [UInt16](repeating: 0, count: points.rows)
+        let rowsAtOnce = 256
+        var scores = Matrix(rows: min(points.rows, rowsAtOnce), columns: count)
+        centroids.withView { centroids in
+            halves.withUnsafeBufferPointer { halves in
+                for first in stride(from: 0, to: points.rows, by: rowsAtOnce) {
+                    let rows = first..<min(points.rows, first + rowsAtOnce)
+                    scores.withMutableView { scores in
+                        let scores = scores.rows(0..<rows.count)
+                        multiply(points.rows(rows), centroids, transposeB: true, into: scores)
+                        guard let halves = halves.baseAddress else { return }
+                        for row in rows {
+                            result[row] = Self.largest(scores.row(row - first), less: halves, count)
+                        }
+                    }
+                }
+            }
+        }
+        return result
+    }
+
+    /// The first index of the largest difference.
+    private static func largest(
+        _ scores: UnsafePointer<Float>, less halves: UnsafePointer<Float>, _ count: Int
+    ) -> UInt16 {
+        var (best, place) = (-Float.infinity, 0)
+        var index = 0
+        if count >= 16 {
+            typealias Lanes = SIMD16<Float>
+            var bests = Lanes(repeating: -.infinity)
+            var places = SIMD16<Int32>(repeating: 0)
+            var current = SIMD16<Int32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+            while index + 16 <= count {
+                let values =
+                    UnsafeRawPointer(scores + index).loadUnaligned(as: Lanes.self)
+                    - UnsafeRawPointer(halves + index).loadUnaligned(as: Lanes.self)
+                let isLarger = values .> bests
+                bests.replace(with: values, where: isLarger)
+                places.replace(with: current, where: isLarger)
+                current &+= 16
+                index += 16
+            }
+            for lane in 0..<16 where bests[lane] > best || (bests[lane] == best && Int(places[lane]) < place) {
+                (best, place) = (bests[lane], Int(places[lane]))
+            }
+        }
+        while index < count {
+            let value = scores[index] - halves[index]
+            if value > best { (best, place) = (value, index) }
+            index += 1
+        }
+        return UInt16(place)
+    }
+
+    /// All points, or a systematic sample in which a point stands for its share of the weight.
+    private func sampled(
+        _ points: MatrixView, _ weights: [Float], using generator: inout SeededGenerator
+    ) -> (points: Matrix, weights: [Float]) {
+        let total = weights.reduce(0.0) { $0 + Double($1) }
+        let weights = total > 0 ? weights : [Float](repeating: 1, count: points.rows)
+        let wanted = count * sample
+        guard points.rows > wanted else {
+            return (Matrix(rows: points.rows, columns: points.columns) { points.row($0)[$1] }, weights)
+        }
+        let step = (total > 0 ? total : Double(points.rows)) / Double(wanted)
+        var next = generator.nextUniform() * step
+        var (sum, chosen, multiples) = (0.0, [Int](), [Float]())
+        for (index, weight) in weights.enumerated() {
+            sum += Double(weight)
+            var hits = 0
+            while next < sum, hits < wanted {
+                hits += 1
+                next += step
+            }
+            if hits > 0 {
+                chosen.append(index)
+                multiples.append(Float(hits))
+            }
+        }
+        return (Matrix(rows: chosen.count, columns: points.columns) { points.row(chosen[$0])[$1] }, multiples)
+    }
+
+    /// k-means++: each next seed is a point drawn by its weight times the squared distance to those before it. Where all points
+    /// are seeds already, the rest of the centroids repeat the first.
+    private func seeds(_ points: Matrix, _ weights: [Float], using generator: inout SeededGenerator) -> Matrix {
+        var seeds = Matrix(rows: count, columns: points.columns)
+        var distances = [Float](repeating: .infinity, count: points.rows)
+        var masses = weights.map(Double.init)
+        points.withView { points in
+            seeds.withMutableView { seeds in
+                for index in 0..<count {
+                    let total = masses.reduce(0, +)
+                    guard total > 0 else {
+                        if index > 0 { seeds.row(index).update(from: seeds.row(0), count: seeds.columns) }
+                        continue
+                    }
+                    var rest = generator.nextUniform() * total
+                    // Rounding may leave a rest behind the last point that has any mass.
+                    var drawn = masses.lastIndex { $0 > 0 } ?? 0
+                    for (point, mass) in masses.enumerated() where mass > 0 {
+                        rest -= mass
+                        if rest < 0 {
+                            drawn = point
+                            break
+                        }
+                    }
+                    let seed = seeds.row(index)
+                    seed.update(from: points.row(drawn), count: seeds.columns)
+                    for point in 0..<points.rows {
+                        let row = points.row(point)
+                        var distance: Float = 0
+                        for column in 0..<seeds.columns {
+                            let difference = row[column] - seed[column]
+                            distance += difference * difference
+                        }
+                        if distance < distances[point] {
+                            distances[point] = distance
+                            masses[point] = Double(weights[point]) * Double(distance)
+                        }
+                    }
+                }
+            }
+        }
+        return seeds
+    }
+
+    /// Weighted means of the points of each centroid; a centroid without any stays where it was.
+    private func means(_ points: Matrix, _ weights: [Float], _ nearest: [UInt16], instead: Matrix) -> Matrix {
+        var sums = [Double](repeating: 0, count: instead.count)
+        var masses = [Double](repeating: 0, count: instead.rows)
+        let width = points.columns
+        for row in 0..<points.rows {
+            let (centroid, weight) = (Int(nearest[row]), Double(weights[row]))
+            masses[centroid] += weight
+            for column in 0..<width { sums[centroid * width + column] += weight * Double(points.elements[row * width + column]) }
+        }
+        var means = instead
+        for centroid in 0..<instead.rows where masses[centroid] > 0 {
+            for column in 0..<width {
+                means.elements[centroid * width + column] = Float(sums[centroid * width + column] / masses[centroid])
+            }
+        }
+        return means
+    }
+}
