@@ -6,6 +6,8 @@ extension Tensor {
     public func floats(_ range: Range<Int>? = nil) throws -> [Float] {
         guard elementType.isFloatingPoint else { throw TensorError.notFloatingPoint(elementType: elementType) }
         let range = range ?? 0..<elementCount
+        // An array of no capacity is one object of the whole process, whose count threads would write at once.
+        guard !range.isEmpty else { return [] }
         return [Float](unsafeUninitializedCapacity: range.count) { buffer, count in
             withBytes { bytes in
                 let part = UnsafeRawBufferPointer(
