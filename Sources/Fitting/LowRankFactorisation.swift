@@ -52,6 +52,7 @@ public struct LowRankFactorisation: Sendable {
         unscaled.scaleRows(by: rowScale?.map { $0 > 0 ? 1 / $0 : 0 })
         self.left = unscaled
         squaredNorm = objective.squaredNorm(of: weight)
+        objective.gram?.release()
         shape = MatrixShape(rows: weight.rows, columns: weight.columns)
     }
 
@@ -91,7 +92,9 @@ public struct LowRankFactorisation: Sendable {
         }
         let wide = weight.converted(to: Double.self)
         let weighted = objective.gram.map { wide.multiplied(by: $0.matrix) } ?? wide
-        let total = objective.squaredNorm(of: wide)
+        objective.gram?.release()
+        // As `squaredNorm(of:)` computes it.
+        let total = objective.gram == nil ? wide.squaredNorm : max(0, weighted.innerProduct(wide))
         guard total > 0 else { return ranks.map { _ in 0 } }
         // Row i of `right` is p_i^T W, row i of P^T W H is p_i^T W H.
         let projected = left.multiplied(by: weighted, transposeSelf: true)

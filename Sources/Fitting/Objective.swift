@@ -79,6 +79,7 @@ public enum Objective: Sendable {
                 got: MatrixShape(rows: approximation.rows, columns: approximation.columns))
         }
         try check(shape, name: name)
+        defer { gram?.release() }
         return relative(squaredNorm(ofDifference: weight, approximation), to: squaredNorm(of: weight))
     }
 

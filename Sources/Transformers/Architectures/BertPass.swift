@@ -16,8 +16,15 @@ struct BertPass {
     private let attentionScratch: UnsafeMutablePointer<Float>
     private let arena: ActivationArena
     private let isObserved: Bool
+    /// The layers to run.
+    private let layers: Range<Int>
+    /// The hidden states before the first of `layers`; nil looks the tokens up.
+    private let entering: Matrix?
 
-    init(_ model: BertEncoder, _ batch: SequenceBatch, isObserved: Bool, members: Int) {
+    init(
+        _ model: BertEncoder, _ batch: SequenceBatch, isObserved: Bool, layers: Range<Int>? = nil,
+        entering: Matrix? = nil, members: Int
+    ) {
         let sizes = model.configuration
         let (tokens, width) = (batch.tokens.count, sizes.hiddenSize)
         let copies = TokenShare.copies(tokens: tokens, members: members)
@@ -39,6 +46,8 @@ struct BertPass {
         attentionScratch = arena.take(floats: members * attention.scratchFloats)
         self.arena = arena
 
+        self.layers = layers ?? model.layers.indices
+        self.entering = entering
         self.model = model
         self.batch = batch
         self.isObserved = isObserved
@@ -55,8 +64,14 @@ struct BertPass {
     func run(_ worker: Worker, observer: ActivationObserver) {
         let share = TokenShare(tokens: batch.tokens.count, worker: worker)
         let hidden = hidden[share.copy]
-        lookUp(share.rows, into: hidden)
-        for (index, layer) in model.layers.enumerated() {
+        if let entering {
+            entering.withView { entering in
+                for row in share.rows { hidden.row(row).update(from: entering.row(row), count: hidden.columns) }
+            }
+        } else {
+            lookUp(share.rows, into: hidden)
+        }
+        for (index, layer) in zip(layers, model.layers[layers]) {
             func observe(_ activations: MutableMatrixView, _ name: (BertEncoder.LayerInputs) -> String) {
                 guard isObserved, worker.index == 0 else { return }
                 observer(name(BertEncoder.LayerInputs(BertEncoder.layerName(model.prefix, index))), activations.readable)

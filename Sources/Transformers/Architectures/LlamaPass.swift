@@ -22,10 +22,13 @@ struct LlamaPass {
     private let attentionScratch: UnsafeMutablePointer<Float>
     private let arena: ActivationArena
     private let isObserved: Bool
+    /// The layers to run; what follows the last runs with it.
+    private let layers: Range<Int>
 
+    /// - Parameter entering: the hidden states before the first of `layers`; nil looks the tokens up.
     init(
         _ model: LlamaModel, _ batch: SequenceBatch, caches: [KeyValueCache], wanted: [Int], isObserved: Bool,
-        members: Int
+        layers: Range<Int>? = nil, entering: Matrix? = nil, members: Int
     ) {
         let sizes = model.configuration
         let (tokens, width) = (batch.tokens.count, sizes.hiddenSize)
@@ -59,12 +62,16 @@ struct LlamaPass {
         self.isObserved = isObserved
         self.caches = caches
         self.wanted = wanted
-        embedded = model.embedding.gather(rows: batch.tokens)
+        self.layers = layers ?? model.layers.indices
+        embedded = entering ?? model.embedding.gather(rows: batch.tokens)
         rotation = RotaryTable(
             batch, starts: caches.isEmpty ? batch.spans.map { _ in 0 } : caches.map(\.count), sizes.rotary)
     }
 
     func deallocate() { arena.deallocate() }
+
+    /// The hidden states behind the layers, tokens x hidden, once all members have returned.
+    var output: MatrixView { hidden[0].readable }
 
     /// What one member does of the whole run. `scores` (wanted rows x vocabulary), where given, is complete when all
     /// members have returned; where the run is observed, the first member calls the observer.
@@ -74,7 +81,7 @@ struct LlamaPass {
         embedded.withView { embedded in
             for row in share.rows { hidden.row(row).update(from: embedded.row(row), count: hidden.columns) }
         }
-        for index in model.layers.indices {
+        for index in layers {
             func observe(_ activations: MutableMatrixView, _ name: (LlamaModel.LayerInputs) -> String) {
                 guard isObserved, worker.index == 0 else { return }
                 observer(name(LlamaModel.LayerInputs(LlamaModel.layerName(model.prefix, index))), activations.readable)
@@ -103,6 +110,7 @@ struct LlamaPass {
             worker.barrier()
             add(model.layers[index].down, to: hidden, share.rows)
         }
+        guard layers.upperBound == model.layers.count else { return }
         share.barrier()
         finish(hidden, worker, scores, observer)
     }

@@ -1,0 +1,60 @@
+/// Processes that work on one thing together, each with a number: ranks 0 to `count` - 1.
+///
+/// Every rank makes the same calls in the same order; a call returns when the ranks it needs have made theirs. What ranks
+/// exchange is bytes, so that the results do not depend on how many there are. Calls come from one thread at a time.
+public protocol Communicator: Sendable {
+    var rank: Int { get }
+    var count: Int { get }
+
+    /// What rank `root` gives, on every rank; the others' bytes are ignored.
+    /// - Throws: `CommunicationError.failed`.
+    func broadcast(_ bytes: [UInt8], from root: Int) throws -> [UInt8]
+
+    /// Returns when rank `rank` has received the bytes, or sooner.
+    /// - Throws: as above.
+    func send(_ bytes: [UInt8], to rank: Int) throws
+
+    /// The bytes that rank `rank` sends with its next `send` to this one.
+    /// - Throws: as above.
+    func receive(from rank: Int) throws -> [UInt8]
+}
+
+extension Communicator {
+    public var isAlone: Bool { count == 1 }
+    /// Whether this rank is the one that prints and writes.
+    public var isFirst: Bool { rank == 0 }
+
+    /// What every rank gives, by rank, on every rank.
+    /// - Throws: `CommunicationError.failed`.
+    public func gather(_ bytes: [UInt8]) throws -> [[UInt8]] {
+        try (0..<count).map { try broadcast(bytes, from: $0) }
+    }
+
+    /// Runs `body` on every rank and returns when all have: a failure of one ends all.
+    /// - Throws: what `body` throws here, else `CommunicationError.otherRank` for the first rank where it failed.
+    public func together<Value>(_ body: () throws -> Value) throws -> Value {
+        let result = Result { try body() }
+        guard !isAlone else { return try result.get() }
+        var message: [UInt8] = []
+        if case .failure(let error) = result { message = [1] + Array("\(error)".utf8) }
+        let messages = try gather(message)
+        let value = try result.get()
+        if let failed = messages.firstIndex(where: { !$0.isEmpty }) {
+            throw CommunicationError.otherRank(
+                failed, message: String(decoding: messages[failed].dropFirst(), as: UTF8.self))
+        }
+        return value
+    }
+}
+
+/// One process by itself.
+public struct LocalCommunicator: Communicator {
+    public init() {}
+
+    public var rank: Int { 0 }
+    public var count: Int { 1 }
+
+    public func broadcast(_ bytes: [UInt8], from root: Int) throws -> [UInt8] { bytes }
+    public func send(_ bytes: [UInt8], to rank: Int) throws { throw CommunicationError.failed(call: "send", code: 0) }
+    public func receive(from rank: Int) throws -> [UInt8] { throw CommunicationError.failed(call: "receive", code: 0) }
+}

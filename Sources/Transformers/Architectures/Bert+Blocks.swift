@@ -1,0 +1,27 @@
+import Tensors
+
+extension BertEncoder: BlockwiseModel {
+    public var blockCount: Int { layers.count }
+    public var hiddenSize: Int { configuration.hiddenSize }
+
+    public func inputs(ofBlock index: Int) -> [String] {
+        let inputs = LayerInputs(Self.layerName(prefix, index))
+        return [inputs.attention, inputs.attentionOutput, inputs.intermediate, inputs.output]
+    }
+
+    public func batches(_ sequences: [[Int]]) -> [Range<Int>] {
+        SequenceBatch.runs(sequences, maximumTokens: Self.tokensPerBatch)
+    }
+
+    public func observe(
+        _ sequences: [[Int]], block: Int, hidden: Matrix?, context: ExecutionContext, observer: ActivationObserver
+    ) throws -> Matrix {
+        try check(sequences)
+        let batch = SequenceBatch(sequences)
+        let pass = BertPass(
+            self, batch, isObserved: true, layers: block..<block + 1, entering: hidden, members: context.largestTeam)
+        defer { pass.deallocate() }
+        WorkerPool.shared.run(members: context.threads) { worker in pass.run(worker, observer: observer) }
+        return Matrix(copying: pass.output)
+    }
+}
