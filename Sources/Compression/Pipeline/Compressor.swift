@@ -69,11 +69,26 @@ public struct Compressor: Sendable {
         var latency: LatencyOutcome?
     }
 
+    /// What choices are made of, whatever the budgets allow: compressors that differ in nothing else share it.
+    struct Prepared: Sendable {
+        /// With the quick candidates assessed.
+        let table: CandidateTable
+        let distance: OutputDistance
+        let sensitivities: [Double]
+        fileprivate let grid: [GridKey: [Candidate]]
+    }
+
     /// Chooses a candidate for every selected matrix and fits it.
     /// - Throws: `CompressionError`, `FittingError`, `TransformersError`.
     public func run(journal: Journal) throws -> Result {
+        try solve(prepare(journal: journal), journal: journal)
+    }
+
+    /// Calibrates, measures sensitivities and assesses quick candidates; the budgets' limits play no part.
+    /// - Throws: as `run`.
+    func prepare(journal: Journal) throws -> Prepared {
         let sources = try recipe.sources()
-        var prices = prices
+        let prices = prices
         let table = try makeTable(journal)
         let distance = try OutputDistance(original: model, sequences: heldOut, context: context)
         let sensitivities = try Sensitivity.measure(
@@ -92,12 +107,20 @@ public struct Compressor: Sendable {
             quick.flatMap { source in
                 selected.map { ($0, source, grid[GridKey(family: source.name, site: $0.name)] ?? []) }
             }, progress: report("fitting quick families"))
-        let slow = sources.filter { $0.isSlow }
+        return Prepared(table: table, distance: distance, sensitivities: sensitivities, grid: grid)
+    }
+
+    /// Chooses within the budgets and fits what was chosen.
+    /// - Throws: as `run`.
+    func solve(_ prepared: Prepared, journal: Journal) throws -> Result {
+        let (table, sensitivities) = (prepared.table, prepared.sensitivities)
+        var prices = prices
+        let slow = try recipe.sources().filter { $0.isSlow }
         func attempt(_ prices: CandidatePrices) throws -> Result {
             // What an earlier attempt added must not show in this one.
             table.remove(families: slow.map(\.name))
-            try addSlow(slow, grid, to: table, sensitivities, prices)
-            return try choose(table, sensitivities, distance, prices)
+            try addSlow(slow, prepared.grid, to: table, sensitivities, prices)
+            return try choose(table, sensitivities, prepared.distance, prices)
         }
         guard let latency else { return try attempt(prices) }
         return try latency.settle(&prices, journal: journal, progress: report("timing the compressed model")) {
@@ -146,7 +169,7 @@ public struct Compressor: Sendable {
             notes: plan.notes)
     }
 
-    private struct GridKey: Hashable {
+    fileprivate struct GridKey: Hashable {
         let family: String
         let site: String
     }
