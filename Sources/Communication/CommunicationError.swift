@@ -3,6 +3,7 @@ public enum CommunicationError: Error, Equatable, CustomStringConvertible {
     case libraryMissing(names: [String])
     case otherLibrary(name: String, missing: String)
     case failed(call: String, code: Int)
+    case noSuchRank(Int)
     /// `message` is the error's own.
     case otherRank(Int, message: String)
     case ranksDiffer(rank: Int, what: [String])
@@ -17,6 +18,8 @@ public enum CommunicationError: Error, Equatable, CustomStringConvertible {
             "\(name): expected Open MPI 4 or newer, '\(missing)' is not in it"
         case .failed(let call, let code):
             "\(call) between processes failed with code \(code)"
+        case .noSuchRank(let rank):
+            "there is no rank \(rank)"
         case .otherRank(let rank, let message):
             "rank \(rank): \(message)"
         case .ranksDiffer(let rank, let what):

@@ -6,23 +6,37 @@ public protocol Communicator: Sendable {
     var rank: Int { get }
     var count: Int { get }
 
-    /// What rank `root` gives, on every rank; the others' bytes are ignored.
+    /// Fills every rank's bytes with those of rank `root`; all give as many.
     /// - Throws: `CommunicationError.failed`.
-    func broadcast(_ bytes: [UInt8], from root: Int) throws -> [UInt8]
+    func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws
 
     /// Returns when rank `rank` has received the bytes, or sooner.
     /// - Throws: as above.
-    func send(_ bytes: [UInt8], to rank: Int) throws
+    func send(_ bytes: UnsafeRawBufferPointer, to rank: Int) throws
 
-    /// The bytes that rank `rank` sends with its next `send` to this one.
+    /// Fills the bytes with those that rank `rank` sends with its next `send` to this one, as many.
     /// - Throws: as above.
-    func receive(from rank: Int) throws -> [UInt8]
+    func receive(into bytes: UnsafeMutableRawBufferPointer, from rank: Int) throws
+
+    /// Told when all ranks are about to throw, so that none waits for another.
+    func allFail()
 }
 
 extension Communicator {
     public var isAlone: Bool { count == 1 }
     /// Whether this rank is the one that prints and writes.
     public var isFirst: Bool { rank == 0 }
+
+    /// What rank `root` gives, on every rank; the others' bytes are ignored.
+    /// - Throws: as above.
+    public func broadcast(_ bytes: [UInt8], from root: Int) throws -> [UInt8] {
+        guard !isAlone else { return bytes }
+        var length = UInt64(bytes.count)
+        try withUnsafeMutableBytes(of: &length) { try broadcast($0, from: root) }
+        var result = rank == root ? bytes : [UInt8](repeating: 0, count: Int(length))
+        try result.withUnsafeMutableBytes { try broadcast($0, from: root) }
+        return result
+    }
 
     /// What every rank gives, by rank, on every rank.
     /// - Throws: `CommunicationError.failed`.
@@ -38,6 +52,7 @@ extension Communicator {
         var message: [UInt8] = []
         if case .failure(let error) = result { message = [1] + Array("\(error)".utf8) }
         let messages = try gather(message)
+        if messages.contains(where: { !$0.isEmpty }) { allFail() }
         let value = try result.get()
         if let failed = messages.firstIndex(where: { !$0.isEmpty }) {
             throw CommunicationError.otherRank(
@@ -54,7 +69,10 @@ public struct LocalCommunicator: Communicator {
     public var rank: Int { 0 }
     public var count: Int { 1 }
 
-    public func broadcast(_ bytes: [UInt8], from root: Int) throws -> [UInt8] { bytes }
-    public func send(_ bytes: [UInt8], to rank: Int) throws { throw CommunicationError.failed(call: "send", code: 0) }
-    public func receive(from rank: Int) throws -> [UInt8] { throw CommunicationError.failed(call: "receive", code: 0) }
+    public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws {}
+    public func send(_ bytes: UnsafeRawBufferPointer, to rank: Int) throws { throw CommunicationError.noSuchRank(rank) }
+    public func receive(into bytes: UnsafeMutableRawBufferPointer, from rank: Int) throws {
+        throw CommunicationError.noSuchRank(rank)
+    }
+    public func allFail() {}
 }

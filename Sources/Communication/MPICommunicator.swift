@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// The processes that one `mpirun` started.
 public struct MPICommunicator: Communicator {
@@ -6,6 +7,12 @@ public struct MPICommunicator: Communicator {
     private static let (countVariable, rankVariable) = ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK")
 
     private let library: MPILibrary
+    private let failure = Failure()
+
+    /// Whether all ranks were about to throw.
+    private final class Failure: Sendable {
+        let isShared = Mutex(false)
+    }
 
     /// Whether this process was started by Open MPI's `mpirun`.
     public static var isAskedFor: Bool { ProcessInfo.processInfo.environment[countVariable] != nil }
@@ -22,28 +29,24 @@ public struct MPICommunicator: Communicator {
     public var rank: Int { library.rank }
     public var count: Int { library.count }
 
-    /// The last call, on every rank.
-    public func end() { library.end() }
-
-    public func broadcast(_ bytes: [UInt8], from root: Int) throws -> [UInt8] {
-        var length = UInt64(bytes.count)
-        try withUnsafeMutableBytes(of: &length) { try library.broadcast($0, from: root) }
-        var result = rank == root ? bytes : [UInt8](repeating: 0, count: Int(length))
-        try result.withUnsafeMutableBytes { try library.broadcast($0, from: root) }
-        return result
+    /// The last call. After an error that only this rank may have met, the others cannot be reached: then `report` is
+    /// called and all ranks are ended at once. Rank 0 goes first, so that of one error met by all there is one report.
+    public func end(after error: (any Error)?, report: (any Error) -> Void) {
+        guard let error, !failure.isShared.withLock({ $0 }) else { return library.end() }
+        if rank > 0 { Thread.sleep(forTimeInterval: 2) }
+        report(rank > 0 ? CommunicationError.otherRank(rank, message: "\(error)") : error)
+        library.abort(status: 1)
     }
 
-    public func send(_ bytes: [UInt8], to rank: Int) throws {
-        let length = UInt64(bytes.count)
-        try withUnsafeBytes(of: length) { try library.send($0, to: rank) }
-        try bytes.withUnsafeBytes { try library.send($0, to: rank) }
+    public func allFail() { failure.isShared.withLock { $0 = true } }
+
+    public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws {
+        try library.broadcast(bytes, from: root)
     }
 
-    public func receive(from rank: Int) throws -> [UInt8] {
-        var length: UInt64 = 0
-        try withUnsafeMutableBytes(of: &length) { try library.receive($0, from: rank) }
-        var bytes = [UInt8](repeating: 0, count: Int(length))
-        try bytes.withUnsafeMutableBytes { try library.receive($0, from: rank) }
-        return bytes
+    public func send(_ bytes: UnsafeRawBufferPointer, to rank: Int) throws { try library.send(bytes, to: rank) }
+
+    public func receive(into bytes: UnsafeMutableRawBufferPointer, from rank: Int) throws {
+        try library.receive(bytes, from: rank)
     }
 }

@@ -9,6 +9,7 @@ final class MPILibrary: @unchecked Sendable {
 
     private typealias Initialise = @convention(c) (Handle?, Handle?, Int32, UnsafeMutablePointer<Int32>) -> Int32
     private typealias Finalise = @convention(c) () -> Int32
+    private typealias Abort = @convention(c) (Handle, Int32) -> Int32
     private typealias Query = @convention(c) (Handle, UnsafeMutablePointer<Int32>) -> Int32
     private typealias Broadcast = @convention(c) (Handle?, Int32, Handle, Int32, Handle) -> Int32
     private typealias Send = @convention(c) (UnsafeRawPointer?, Int32, Handle, Int32, Int32, Handle) -> Int32
@@ -22,6 +23,7 @@ final class MPILibrary: @unchecked Sendable {
 
     private let world, byte: Handle
     private let finalise: Finalise
+    private let abortCall: Abort
     private let broadcastCall: Broadcast
     private let sendCall: Send
     private let receiveCall: Receive
@@ -44,6 +46,7 @@ final class MPILibrary: @unchecked Sendable {
         world = try symbol("ompi_mpi_comm_world")
         byte = try symbol("ompi_mpi_byte")
         finalise = unsafeBitCast(try symbol("MPI_Finalize"), to: Finalise.self)
+        abortCall = unsafeBitCast(try symbol("MPI_Abort"), to: Abort.self)
         broadcastCall = unsafeBitCast(try symbol("MPI_Bcast"), to: Broadcast.self)
         sendCall = unsafeBitCast(try symbol("MPI_Send"), to: Send.self)
         receiveCall = unsafeBitCast(try symbol("MPI_Recv"), to: Receive.self)
@@ -61,6 +64,9 @@ final class MPILibrary: @unchecked Sendable {
 
     /// Ends; no call may follow.
     func end() { _ = finalise() }
+
+    /// Ends all ranks at once.
+    func abort(status: Int32) { _ = abortCall(world, status) }
 
     func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws {
         try forEachPart(bytes) { base, count in

@@ -29,7 +29,7 @@ public final class Gram: Sendable {
 
     /// - Parameter matrix: X^T X / N, columns x columns; both triangles are read and averaged.
     /// - Throws: `FittingError.gramNotSquare`, `.notFiniteGram`.
-    public init(_ matrix: DoubleMatrix, relativeDamping: Double = Gram.defaultDamping) throws {
+    public convenience init(_ matrix: consuming DoubleMatrix, relativeDamping: Double = Gram.defaultDamping) throws {
         guard matrix.rows == matrix.columns else {
             throw FittingError.gramNotSquare(rows: matrix.rows, columns: matrix.columns)
         }
@@ -37,7 +37,8 @@ public final class Gram: Sendable {
             throw FittingError.notFiniteGram(row: index / matrix.columns, column: index % matrix.columns)
         }
         let size = matrix.rows
-        var damped = matrix
+        // Taken over, so that a large one that no one else holds is not copied.
+        var damped = consume matrix
         damped.withMutableView { g in
             var trace = 0.0
             for row in 0..<size {
@@ -54,7 +55,8 @@ public final class Gram: Sendable {
         self.init(damped: damped, relativeDamping: relativeDamping)
     }
 
-    private init(damped: DoubleMatrix, relativeDamping: Double) {
+    /// A G that is damped already.
+    package init(damped: DoubleMatrix, relativeDamping: Double = Gram.defaultDamping) {
         size = damped.rows
         diagonal = (0..<damped.rows).map { damped[$0, $0] }
         self.relativeDamping = relativeDamping

@@ -44,6 +44,21 @@ public struct LoadedModel: Sendable {
             stopTokens: Set(stopTokens), unusedTensors: tensors.unused)
     }
 
+    /// Reads a folder for its matrices alone, whatever the architecture: as `load` where that is known, else a `PlainModel`.
+    /// - Throws: as `load`, but for `TransformersError.unknownArchitecture`.
+    public static func loadMatrices(_ folder: String, isStreamed: Bool = false) throws -> LoadedModel {
+        let files = try ModelFolder(path: folder)
+        let configuration = files.configuration
+        if (try? Architectures.type(for: configuration)) != nil { return try load(folder, isStreamed: isStreamed) }
+        let checkpoint = try files.checkpoint(isStreamed: isStreamed)
+        let structures = try configuration.structuredEntries() ?? []
+        let tensors = ModelTensors(checkpoint, structures: structures)
+        let model = try PlainModel(checkpoint, structures: structures, tensors: tensors)
+        return LoadedModel(
+            folder: folder, configuration: configuration, checkpoint: checkpoint, tokenizer: try .withoutTokens(),
+            model: model, stopTokens: [], unusedTensors: tensors.unused)
+    }
+
     /// The model as an encoder.
     /// - Throws: `TransformersError.wrongKind`.
     public var encoder: any EncoderModel {

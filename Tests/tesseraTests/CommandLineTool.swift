@@ -59,7 +59,13 @@ enum CommandLineTool {
     /// Runs the program in the package's folder with nothing but these arguments and input.
     static func run(_ arguments: String..., input: String = "") throws -> Result { try run(arguments, input: input) }
 
-    static func run(_ arguments: [String], input: String = "") throws -> Result {
+    /// - Parameters:
+    ///   - launcher: a program and its arguments that start the program.
+    ///   - and: what stands between those arguments and a second start of the program with `others`.
+    static func run(
+        _ arguments: [String], input: String = "", under launcher: [String] = [], and separator: [String] = [],
+        _ others: [String] = []
+    ) throws -> Result {
         try withTemporaryFolder { folder in
             // Files, not pipes: nothing can fill up while no one reads.
             let streams = try ["in", "out", "err"].map { name -> FileHandle in
@@ -68,9 +74,12 @@ enum CommandLineTool {
                 return try FileHandle(forUpdating: file)
             }
             let process = Process()
-            process.executableURL = binary
+            let program = URL(fileURLWithPath: launcher.first ?? binary.path)
+            process.executableURL = program
             process.currentDirectoryURL = packageRoot
-            process.arguments = arguments
+            let second = separator.isEmpty ? [] : separator + [binary.path] + others
+            process.arguments =
+                launcher.isEmpty ? arguments : launcher.dropFirst() + [binary.path] + arguments + second
             process.environment = environment
             process.standardInput = streams[0]
             process.standardOutput = streams[1]

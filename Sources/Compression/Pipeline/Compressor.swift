@@ -1,3 +1,4 @@
+import Communication
 import Fitting
 import ModelFiles
 import StructuredMatrices
@@ -36,6 +37,8 @@ public struct Compressor: Sendable {
     public let selected: [MatrixSite]
     public let context: ExecutionContext
     public let progress: @Sendable (CompressionProgress) -> Void
+    var memory: WorkingMemory = .ample
+    var communicator: any Communicator = LocalCommunicator()
 
     init(
         recipe: Recipe, model: any TransformerModel, calibration: [[Int]], heldOut: [[Int]], limits: [Int],
@@ -90,8 +93,11 @@ public struct Compressor: Sendable {
         let sources = try recipe.sources()
         let prices = prices
         let table = try makeTable(journal)
-        let distance = try OutputDistance(original: model, sequences: heldOut, context: context)
-        let sensitivities = try Sensitivity.measure(
+        let distance = try OutputDistance(
+            original: model, sequences: heldOut, context: context, folder: memory.isScarce ? journal.folder : nil,
+            mostThreads: memory.context(context).threads)
+        // Without text nothing can be measured, and matrices count alike.
+        let sensitivities = heldOut.isEmpty ? selected.map { _ in 1 } : try Sensitivity.measure(
             table, model: model, distance: distance, journal: journal, context: context,
             progress: report("measuring sensitivity"))
 
@@ -174,29 +180,17 @@ public struct Compressor: Sendable {
         let site: String
     }
 
-    private func report(_ stage: String) -> @Sendable (Int, Int) -> Void {
+    func report(_ stage: String) -> @Sendable (Int, Int) -> Void {
         let progress = progress
         return { progress(CompressionProgress(stage: stage, done: $0, total: $1)) }
     }
 
     private func makeTable(_ journal: Journal) throws -> CandidateTable {
-        func grams(_ sequences: [[Int]], _ stage: String) throws -> [String: Gram] {
-            guard recipe.objective == .activations else { return [:] }
-            let moments: Calibration
-            if let stored = try journal.calibration(stage) {
-                moments = stored
-            } else {
-                moments = try Calibration.collect(
-                    model, sites: selected.filter { $0.role == .linear }, sequences: sequences, context: context,
-                    progress: report(stage))
-                try journal.store(moments, stage)
-            }
-            return try moments.moments.mapValues { try Gram($0) }
-        }
-        return CandidateTable(
+        CandidateTable(
             sites: selected, recipe: recipe, prices: prices, model: model,
-            grams: try grams(calibration, "calibrating"),
-            heldOutGrams: try grams(heldOut, "calibrating on held-out text"), journal: journal, context: context)
+            grams: try grams(calibration, "calibrating", journal),
+            heldOutGrams: try grams(heldOut, "calibrating on held-out text", journal), journal: journal, memory: memory,
+            work: SharedWork(communicator: communicator, context: context))
     }
 
     private func allocate(

@@ -1,4 +1,5 @@
 import Analysis
+import Foundation
 import Tensors
 import Transformers
 
@@ -12,59 +13,69 @@ public struct OutputDistance: Sendable {
     static let memoryLimit = 256 << 20
 
     private let sequences: [[Int]]
-    /// Encoders: the embeddings. Causal models: the scores of each sequence.
-    private let reference: [Matrix]
-    private let isEncoder: Bool
+    /// Of encoders.
+    private let embeddings: Matrix
+    /// Of causal models: the scores of each sequence.
+    private let scores: SpilledStates?
+    /// Passes side by side at most.
+    private let mostThreads: Int
 
     /// Runs the original once and keeps its outputs.
-    /// - Throws: `TransformersError`.
-    public init(original: any TransformerModel, sequences: [[Int]], context: ExecutionContext) throws {
-        var kept = sequences
-        switch original {
-        case let encoder as any EncoderModel:
-            isEncoder = true
-            reference = [try encoder.embed(sequences, context: context)]
-        case let causal as any CausalModel:
-            isEncoder = false
-            var room = Self.memoryLimit / 4 / max(1, causal.vocabularySize)
-            kept = Array(
-                sequences.prefix { sequence in
-                    room -= sequence.count
-                    return room >= 0
-                })
-            if kept.isEmpty, let first = sequences.first { kept = [first] }
-            let used = kept
-            reference = try context.parallelMap(used.count) { index in
-                try causal.logits(used[index], context: .serial)
-            }
-        default:
-            isEncoder = true
-            reference = []
+    /// - Parameters:
+    ///   - folder: where outputs that take much memory are kept in a file; nil keeps them in memory.
+    ///   - mostThreads: passes side by side at most, here and later.
+    /// - Throws: `TransformersError`, `ModelFileError.notWritable`.
+    public init(
+        original: any TransformerModel, sequences: [[Int]], context: ExecutionContext, folder: URL? = nil,
+        mostThreads: Int = .max
+    ) throws {
+        self.mostThreads = mostThreads
+        let context = ExecutionContext(threads: min(context.threads, mostThreads))
+        guard let causal = original as? any CausalModel else {
+            self.sequences = sequences
+            scores = nil
+            embeddings = try (original as? any EncoderModel)?.embed(sequences, context: context)
+                ?? Matrix(rows: 0, columns: 0)
+            return
         }
+        var room = Self.memoryLimit / 4 / max(1, causal.vocabularySize)
+        var kept = Array(
+            sequences.prefix { sequence in
+                room -= sequence.count
+                return room >= 0
+            })
+        if kept.isEmpty, let first = sequences.first { kept = [first] }
         self.sequences = kept
+        embeddings = Matrix(rows: 0, columns: 0)
+        let scores = try SpilledStates(rows: kept.map(\.count), columns: causal.vocabularySize, folder: folder)
+        for first in stride(from: 0, to: kept.count, by: context.threads) {
+            let part = Array(kept[first..<min(kept.count, first + context.threads)])
+            let found = try context.parallelMap(part.count) { try causal.logits(part[$0], context: .serial) }
+            for (index, matrix) in found.enumerated() { try scores.set(matrix, of: first + index) }
+        }
+        self.scores = scores
     }
 
-    /// - Throws: `TransformersError`.
+    /// - Throws: `TransformersError`, `ModelFileError.notReadable`.
     public func callAsFunction(_ model: any TransformerModel, context: ExecutionContext) throws -> Double {
-        let sums: [Double]
-        if isEncoder, let encoder = model as? any EncoderModel {
-            let embeddings = try encoder.embed(sequences, context: context)
-            sums = reference.map { original in
-                (0..<original.rows).reduce(0) { $0 + Self.angle(original.row($1), embeddings.row($1)) }
-            }
-        } else if let causal = model as? any CausalModel {
-            sums = try context.parallelMap(sequences.count) { index in
-                let original = reference[index]
+        let context = ExecutionContext(threads: min(context.threads, mostThreads))
+        var sum = 0.0
+        if let scores, let causal = model as? any CausalModel {
+            let sums = try context.parallelMap(sequences.count) { index in
                 let changed = try causal.logits(sequences[index], context: .serial)
-                return (0..<original.rows).reduce(0) {
-                    $0 + LogProbabilities.divergence(of: changed.row($1), from: original.row($1))
+                var sum = 0.0
+                try scores.forEachRow(of: index) { row, original in
+                    sum += LogProbabilities.divergence(of: changed.row(row), from: original)
                 }
+                return sum
             }
-        } else {
-            return 0
+            sum = sums.reduce(0, +)
+        } else if let encoder = model as? any EncoderModel {
+            let changed = try encoder.embed(sequences, context: context)
+            sum = (0..<embeddings.rows).reduce(0) { $0 + Self.angle(embeddings.row($1), changed.row($1)) }
         }
-        let count = reference.reduce(0) { $0 + $1.rows }
-        return count > 0 ? sums.reduce(0, +) / Double(count) : 0
+        let count = scores == nil ? embeddings.rows : sequences.reduce(0) { $0 + $1.count }
+        return count > 0 ? sum / Double(count) : 0
     }
 
     private static func angle(_ left: ArraySlice<Float>, _ right: ArraySlice<Float>) -> Double {
