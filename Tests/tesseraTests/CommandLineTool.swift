@@ -11,6 +11,10 @@ enum CommandLineTool {
     static let isBuilt = FileManager.default.isExecutableFile(atPath: binary.path)
     static let skipReason = ".build/release/tessera is not there: swift build -c release --product tessera"
 
+    /// Open MPI's, nil where it is not installed.
+    static let launcher = ["/usr/bin", "/usr/local/bin"].map { $0 + "/mpirun" }
+        .first { FileManager.default.isExecutableFile(atPath: $0) }
+
     static let tinyLlama = "Models/tiny-llama"
 
     /// all-MiniLM-L6-v2, nil where it has not been fetched.

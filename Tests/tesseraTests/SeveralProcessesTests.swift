@@ -4,11 +4,8 @@ import Testing
 /// Compression shared by the processes of one `mpirun` on this machine: the same bytes for any number of them.
 @Suite(
     .serialized, .enabled(if: CommandLineTool.isBuilt, "\(CommandLineTool.skipReason)"),
-    .enabled(if: SeveralProcessesTests.launcher != nil, "mpirun is not there: apt-get install openmpi-bin libopenmpi-dev"))
+    .enabled(if: CommandLineTool.launcher != nil, "mpirun is not there: apt-get install openmpi-bin libopenmpi-dev"))
 struct SeveralProcessesTests {
-    static let launcher = ["/usr/bin", "/usr/local/bin"].map { $0 + "/mpirun" }
-        .first { FileManager.default.isExecutableFile(atPath: $0) }
-
     private static func arguments(_ output: URL, calibration: String = "Examples/calibration-prose.txt") -> [String] {
         [
             "compress", CommandLineTool.tinyLlama, "--size", "30%", "--families", "quantized,low-rank,monarch",
@@ -17,7 +14,7 @@ struct SeveralProcessesTests {
     }
 
     private static func run(_ arguments: [String], ranks: Int) throws -> CommandLineTool.Result {
-        guard ranks > 1, let launcher else { return try CommandLineTool.run(arguments) }
+        guard ranks > 1, let launcher = CommandLineTool.launcher else { return try CommandLineTool.run(arguments) }
         return try CommandLineTool.run(
             arguments, under: [launcher, "-n", "\(ranks)", "--allow-run-as-root", "--oversubscribe"])
     }
@@ -66,7 +63,7 @@ struct SeveralProcessesTests {
     @Test func ranksOfDifferentJobsAreRefused() throws {
         try CommandLineTool.withTemporaryFolder { folder in
             let output = folder.appendingPathComponent("out")
-            guard let launcher = Self.launcher else { return }
+            guard let launcher = CommandLineTool.launcher else { return }
             let second = Self.arguments(output) + ["--seed", "5"]
             let result = try CommandLineTool.run(
                 Self.arguments(output), under: [launcher, "--allow-run-as-root", "--oversubscribe", "-n", "1"],

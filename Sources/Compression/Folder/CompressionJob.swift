@@ -123,11 +123,11 @@ public struct CompressionJob: Sendable {
         _ model: any TransformerModel, _ selected: [MatrixSite], text: CalibrationText?
     ) throws -> WorkingMemory {
         let samples = calibration == .own && model is any CausalModel
-        let longest = text.map { ($0.calibration + $0.heldOut).map(\.count).max() ?? 0 }
-        let length = longest ?? (withoutCalibration ? 0 : min(samples ? 256 : 2048, model.maximumTokens))
-        // Short sequences go through the layers together, 512 tokens at a time.
+        let most = withoutCalibration ? 0 : min(samples ? 256 : 2048, model.maximumTokens)
+        func longest(_ sequences: [[Int]]?) -> Int { sequences.map { $0.map(\.count).max() ?? 0 } ?? most }
         let needs = try MemoryNeeds(
-            model, selected: selected, recipe: recipe, length: length == 0 ? 0 : max(512, length), samples: samples)
+            model, selected: selected, recipe: recipe, tokens: longest(text.map { $0.calibration + $0.heldOut }),
+            measured: longest(text?.heldOut), samples: samples)
         return WorkingMemory(needs, limit: memoryLimit, threads: context.threads)
     }
 

@@ -91,7 +91,7 @@ struct BlockwiseCollection {
             }
             if let hidden { try states.set(hidden, of: position) }
             let endsPass = position == batches.count - 1 || batches[position + 1].pass != batch.pass
-            if endsPass || held.byteCount > HeldInputs.limit { held.add(to: sums, context) }
+            if endsPass || held.byteCount >= HeldInputs.limit { held.add(to: sums, context) }
             try progress(batch.sequences.upperBound)
         }
     }
@@ -129,7 +129,12 @@ private final class Sum: Sendable {
 
     func add(_ inputs: [Matrix]) {
         value.withLock { sum in
-            for input in inputs { sum.addGramian(of: input.converted(to: Double.self)) }
+            for input in inputs {
+                for first in stride(from: 0, to: input.rows, by: HeldInputs.rowsAtOnce) {
+                    let rows = first..<min(input.rows, first + HeldInputs.rowsAtOnce)
+                    sum.addGramian(of: input.block(rows: rows, columns: 0..<input.columns).converted(to: Double.self))
+                }
+            }
         }
     }
 
@@ -149,6 +154,8 @@ private final class Sum: Sendable {
 final class HeldInputs {
     /// Bytes held at most within a pass, but for one batch.
     static let limit = 32 << 20
+    /// Rows that are in `Double` at once; batches are no longer, but for single long sequences.
+    static let rowsAtOnce = 512
 
     private(set) var byteCount = 0
     private var inputs: [[Matrix]]

@@ -32,7 +32,7 @@ extension Compressor {
         guard !communicator.isAlone else { return }
         var failure: (any Error)?
         for key in keys {
-            let given = Result { communicator.rank == owner ? try journal.stored(key) ?? [] : [] }
+            let given = Swift.Result { communicator.rank == owner ? try journal.stored(key) ?? [] : [] }
             let bytes = try communicator.broadcast((try? given.get()) ?? [], from: owner)
             do {
                 _ = try given.get()

@@ -2,19 +2,19 @@ import Foundation
 
 /// Lets pieces of work begin as long as what they need fits in memory together, in the order in which they ask; one that
 /// needs more than the limit by itself runs alone.
-final class MemoryGate: @unchecked Sendable {
+package final class MemoryGate: @unchecked Sendable {
     /// Bytes.
-    let limit: Int
+    package let limit: Int
     private let condition = NSCondition()
     private var taken = 0
     private var running = 0
     private var nextTicket = 0
     private var served = 0
 
-    init(limit: Int) { self.limit = limit }
+    package init(limit: Int) { self.limit = limit }
 
     /// Runs `body`, which needs about `bytes`, when there is room for it. Not to be nested.
-    func withBytes<Value>(_ bytes: Int, _ body: () throws -> Value) rethrows -> Value {
+    package func withBytes<Value>(_ bytes: Int, _ body: () throws -> Value) rethrows -> Value {
         condition.lock()
         let ticket = nextTicket
         nextTicket += 1

@@ -6,9 +6,9 @@ import Tensors
 /// memory, or, where it is much, in a file that has no name and ends with this value.
 ///
 /// One thread sets; any may read what was set before.
-final class SpilledStates: @unchecked Sendable {
+package final class SpilledStates: @unchecked Sendable {
     /// Bytes kept in memory at most, where it is scarce.
-    static let memoryLimit = 64 << 20
+    package static let memoryLimit = 64 << 20
 
     private let rows: [Int]
     private let columns: Int
@@ -22,7 +22,7 @@ final class SpilledStates: @unchecked Sendable {
     ///   - rows: tokens of every batch.
     ///   - folder: where the file is made; nil keeps everything in memory.
     /// - Throws: `ModelFileError.notWritable`.
-    init(rows: [Int], columns: Int, folder: URL?) throws {
+    package init(rows: [Int], columns: Int, folder: URL?) throws {
         self.rows = rows
         self.columns = columns
         var total = 0
@@ -49,14 +49,14 @@ final class SpilledStates: @unchecked Sendable {
 
     /// The states of a batch, tokens x columns; nil before they were set.
     /// - Throws: `ModelFileError.notReadable`.
-    func states(of batch: Int) throws -> Matrix? {
+    package func states(of batch: Int) throws -> Matrix? {
         guard file != nil else { return kept[batch] }
         return isWritten[batch] ? try read(0..<rows[batch], of: batch) : nil
     }
 
     /// Shows `body` the rows of a batch that was set, in order; few of them are in memory at a time.
     /// - Throws: as above.
-    func forEachRow(of batch: Int, _ body: (_ row: Int, _ values: ArraySlice<Float>) -> Void) throws {
+    package func forEachRow(of batch: Int, _ body: (_ row: Int, _ values: ArraySlice<Float>) -> Void) throws {
         if let states = kept[batch] {
             for row in 0..<states.rows { body(row, states.row(row)) }
             return
@@ -90,7 +90,7 @@ final class SpilledStates: @unchecked Sendable {
 
     /// - Precondition: as many tokens as were announced.
     /// - Throws: `ModelFileError.notWritable`.
-    func set(_ states: Matrix, of batch: Int) throws {
+    package func set(_ states: Matrix, of batch: Int) throws {
         precondition(states.rows == rows[batch] && states.columns == columns)
         guard let file else {
             kept[batch] = states

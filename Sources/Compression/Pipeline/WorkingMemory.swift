@@ -18,7 +18,7 @@ public struct WorkingMemory: Sendable {
     let moments: Int
     /// Bytes for fits under way together, and for forward passes.
     let work: Int
-    /// Bytes of one forward pass over the longest sequence.
+    /// Bytes of one forward pass over the longest sequence that is measured on.
     let pass: Int
     let gate: MemoryGate
 
@@ -63,14 +63,13 @@ public struct WorkingMemory: Sendable {
     init(_ needs: MemoryNeeds, limit: Int? = nil, threads: Int) {
         let limit = limit ?? Self.defaultLimit
         let program = Self.program + threads * Self.perThread
-        let largest = needs.fits.max() ?? 0
         // Fits that run side by side at worst.
         let together = needs.fits.sorted(by: >).prefix(threads).reduce(0, +)
+        pass = needs.layers + needs.scores
         let whole =
             program + needs.weights + needs.keptMoments + needs.keptFits + OutputDistance.memoryLimit
-            + max(together, threads * needs.pass)
+            + max(together, threads * pass, needs.layers + needs.held)
         self.limit = limit
-        pass = needs.pass
         isScarce = whole > limit
         guard isScarce else {
             (peak, moments, work) = (whole, .max, .max)
@@ -79,11 +78,12 @@ public struct WorkingMemory: Sendable {
         }
         let fixed = program + Self.keptFits
         work = max(0, limit - fixed)
-        // Sums of one block beside the copy that is written, hidden states, and inputs not yet added.
-        moments = max(needs.largestMoments, (limit - fixed - SpilledStates.memoryLimit - needs.pass) / 2)
-        let calibrating = needs.calibrating(moments) + SpilledStates.memoryLimit + needs.pass
-        let fitting = max(largest, min(work, together))
-        let measuring = max(needs.pass, min(work, threads * needs.pass))
+        let besides = SpilledStates.memoryLimit + max(needs.layers + needs.held, needs.largestMoment)
+        moments = max(needs.largestMoments, work - besides)
+        let calibrating = min(moments, needs.momentsOfBlocks.reduce(0, +)) + besides
+        let fitting = max(needs.fits.max() ?? 0, min(work, together))
+        // Fidelity compares two models' scores.
+        let measuring = SpilledStates.memoryLimit + max(pass + needs.scores, min(work, threads * pass))
         peak = fixed + max(calibrating, fitting, measuring, needs.sampling)
         gate = MemoryGate(limit: work)
     }
@@ -109,25 +109,25 @@ struct MemoryNeeds {
     var keptFits: Int
     /// Of the work of the largest fit of each selected matrix.
     var fits: [Int]
-    /// Of the activations and scores of the longest sequence.
-    var pass: Int
+    /// Of the layers' activations for the most tokens that go through them together.
+    var layers: Int
+    /// Of the scores of the longest sequence that is measured on; 0 for encoders.
+    var scores: Int
+    /// Of the inputs of one block that wait to be added to the moments.
+    var held: Int
     /// Of the caches while calibration text is sampled; 0 where it is not.
     var sampling: Int
 
     var largestMoments: Int { momentsOfBlocks.max() ?? 0 }
-
-    /// Of calibrating as many blocks together as fit `limit`.
-    func calibrating(_ limit: Int) -> Int {
-        max(largestMoments, min(limit, momentsOfBlocks.reduce(0, +))) + largestMoment + 2 * HeldInputs.limit
-    }
 }
 
 extension MemoryNeeds {
     /// - Parameters:
-    ///   - length: tokens of the longest sequence.
+    ///   - tokens: of the longest sequence.
+    ///   - measured: tokens of the longest sequence that is measured on.
     ///   - samples: whether calibration text is sampled from the model.
     init(
-        _ model: any TransformerModel, selected: [MatrixSite], recipe: Recipe, length: Int, samples: Bool
+        _ model: any TransformerModel, selected: [MatrixSite], recipe: Recipe, tokens: Int, measured: Int, samples: Bool
     ) throws {
         let sites = model.sites
         weights = 4 * sites.reduce(0) { $0 + $1.shape.count }
@@ -136,21 +136,25 @@ extension MemoryNeeds {
         let all = Calibration.bytes(features)
         keptMoments = 5 * all
         largestMoment = features.values.map { 8 * $0 * $0 }.max() ?? 0
-        momentsOfBlocks = [all]
+        var blocks = [features]
         if let model = model as? any BlockwiseModel {
-            momentsOfBlocks = (0..<model.blockCount).map { block in
+            blocks = (0..<model.blockCount).map { block in
                 let inputs = Set(model.inputs(ofBlock: block))
-                return Calibration.bytes(features.filter { inputs.contains($0.key) })
+                return features.filter { inputs.contains($0.key) }
             }
         }
+        momentsOfBlocks = blocks.map(Calibration.bytes)
         keptFits = 8 * selected.reduce(0) { $0 + $1.shape.count }
         let sources = try recipe.sources()
         fits = selected.map { site in sources.map { $0.workingBytes(site.shape, isWeighted: site.input != nil) }.max() ?? 0 }
-        // The layers' intermediate results are some four inputs of every distinct width; scores for causal models.
-        let widths = Calibration.features(of: sites.filter { $0.role == .linear })
-        let layer = Set(widths.values).reduce(0) { $0 + 4 * $1 }
-        let scores = model is any CausalModel ? model.vocabularySize : 0
-        pass = 4 * length * (layer + scores)
+        // Short sequences go through the layers together, 512 tokens at a time. A layer's intermediate results are
+        // less than four inputs of every distinct width.
+        let batch = tokens == 0 ? 0 : max(512, tokens)
+        let widths = Set(Calibration.features(of: sites.filter { $0.role == .linear }).values)
+        layers = 4 * batch * (widths.reduce(0, +) * 7 / 2)
+        let widest = blocks.map { $0.values.reduce(0, +) }.max() ?? 0
+        held = max(HeldInputs.limit, 4 * batch * widest) + 8 * HeldInputs.rowsAtOnce * widest
+        scores = model is any CausalModel ? 4 * measured * model.vocabularySize : 0
         sampling = 0
         if samples, let model = model as? any BlockwiseModel, model is any CausalModel {
             sampling = 2 * 4 * 64 * min(256, model.maximumPositions) * model.blockCount * model.hiddenSize

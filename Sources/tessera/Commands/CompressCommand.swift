@@ -1,4 +1,5 @@
 import ArgumentParser
+import Benchmarking
 import Communication
 import Compression
 import Fitting
@@ -227,6 +228,8 @@ struct CompressCommand: ParsableCommand {
         }
         var json = JSONObject()
         json["threads"] = .integer(Int64(common.context.threads))
+        // Of this process; where several share the work, of the first.
+        if let peak = ResidentMemory.peak { json["peak_resident_bytes"] = .integer(Int64(peak)) }
         json["stages"] = .array(stages)
         if let latency { json["latency"] = latency.json }
         try AtomicFile.write(JSONValue.object(json).serialized(pretty: true) + [UInt8(ascii: "\n")], to: outputPath + ".timings.json")
