@@ -21,6 +21,7 @@ let package = Package(
         .systemLibrary(
             name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "Communication"),
         .target(name: "Tensors", dependencies: ["CKernels"]),
         .target(
             name: "LinearAlgebra",
@@ -39,8 +40,9 @@ let package = Package(
         .target(
             name: "Compression",
             dependencies: [
-                "Analysis", "Benchmarking", "CKernels", "Fitting", "Gradients", "LinearAlgebra", "ModelFiles", "Rewriting", "StructuredMatrices", "Tensors",
-                "Transformers", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
+                "Analysis", "Benchmarking", "CKernels", "Communication", "Fitting", "Gradients", "LinearAlgebra", "ModelFiles",
+                "Rewriting", "StructuredMatrices", "Tensors", "Transformers",
+                .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
             ],
             resources: [.embedInCode("Recipes/Shipped")]),
         .target(
@@ -49,7 +51,7 @@ let package = Package(
         .executableTarget(
             name: "tessera",
             dependencies: [
-                "Analysis", "Benchmarking", "Compression", "Fitting", "ModelFiles", "StructuredMatrices", "Transformers",
+                "Analysis", "Benchmarking", "Communication", "Compression", "Fitting", "ModelFiles", "StructuredMatrices", "Transformers",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -68,7 +70,7 @@ let package = Package(
         .testTarget(
             name: "BenchmarkingTests",
             dependencies: ["Benchmarking", "CKernels", "ModelFiles", "StructuredMatrices", "Tensors", "Transformers"]),
-        .testTarget(name: "CompressionTests", dependencies: ["Benchmarking", "Compression", "Fitting", "Transformers"]),
+        .testTarget(name: "CompressionTests", dependencies: ["Benchmarking", "Communication", "Compression", "Fitting", "Transformers"]),
         .testTarget(
             name: "tesseraTests", dependencies: ["tessera", "Benchmarking", "Compression", "Fitting", "ModelFiles", "StructuredMatrices", "Tensors"], resources: [.copy("Resources")]),
     ],

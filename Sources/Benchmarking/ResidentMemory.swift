@@ -13,6 +13,9 @@ package enum ResidentMemory {
         return (value, max(0, peak - before))
     }
 
+    /// Bytes of the process at its peak so far. Nil where the system does not tell.
+    package static var peak: Int? { field("VmHWM") }
+
     /// What was freed and is still kept would hide what is taken anew. The C library's malloc_trim, where there is one: its
     /// header is not among those that Swift imports.
     private static func giveBackFreed() {

@@ -3,6 +3,7 @@ import Tensors
 /// What compressing a model can refuse; every message is one line.
 public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case invalidBudget(text: String, reason: String)
+    case invalidMemory(text: String)
     case budgetTooSmall(quantity: String, budget: Int, smallest: Int)
     /// `smallest` of the second quantity is the least found within the first budget.
     case budgetsTooSmallTogether(quantity: String, budget: Int, second: String, secondBudget: Int, smallest: Int)
@@ -23,6 +24,8 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case calibrationTooShort(file: String, expected: String, got: String)
     case calibrationNotText(file: String)
     case missingCalibration(reason: String)
+    /// `reason` says why the model cannot be run.
+    case needsRunning(reason: String)
     case missingFisher(objective: String)
     case noFisherWeights(file: String, expected: [String], names: [String])
     case notFinite(matrix: String, what: String)
@@ -49,6 +52,8 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .invalidBudget(let text, let reason):
             "budget '\(text)': \(reason)"
+        case .invalidMemory(let text):
+            "memory '\(text)': expected a number of bytes such as 800M or 12G"
         case .budgetTooSmall(let quantity, let budget, let smallest):
             "the budget of \(budget) \(quantity) cannot be met: the smallest these families reach is \(smallest)"
         case .budgetsTooSmallTogether(let quantity, let budget, let second, let secondBudget, let smallest):
@@ -89,6 +94,8 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
             "\(pathForMessage(file)): calibration text is not UTF-8"
         case .missingCalibration(let reason):
             "calibration text is needed: \(reason) (--calibration FILE or --calibration self)"
+        case .needsRunning(let reason):
+            "\(reason); without being run, its plain weights can still be compressed: --without-calibration"
         case .missingFisher(let objective):
             "Fisher weights are needed: the objective '\(objective)' is made of them (--fisher FILE.npz)"
         case .noFisherWeights(let file, let expected, let names):

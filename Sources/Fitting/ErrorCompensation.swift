@@ -38,6 +38,9 @@ struct ErrorCompensation: Sendable {
     /// The positions of a group by the first of them.
     let spanStarts: [Int: Range<Int>]
 
+    /// Up to this size the inverse root is solved for as a whole.
+    private static let wholeInverse = 2048
+
     /// Columns of a block, unless one group is longer.
     static let blockSize = 128
 
@@ -71,14 +74,24 @@ struct ErrorCompensation: Sendable {
         let damping = relativeDamping * mean
         // Backwards in both indices: the lower Cholesky factor L of the reversed matrix has L^-1, turned
         // around, as the upper factor of the inverse.
+        let (sweep, kept) = (order, gram.matrix)
         let reversed = DoubleMatrix(rows: size, columns: size) { row, column in
-            (gram.matrix[order[size - 1 - row], order[size - 1 - column]] + (row == column ? damping : 0)) * unit
+            (kept[sweep[size - 1 - row], sweep[size - 1 - column]] + (row == column ? damping : 0)) * unit
         }
+        gram.release()
         let root = try SymmetricRoot(reversed, relativeFloor: 1e-13)
         guard root.method == .cholesky else { return nil }
-        let inverse = root.solveRight(.identity(size))
-        let inverseRoot = Matrix(rows: size, columns: size) { row, column in
-            Float(inverse[size - 1 - row, size - 1 - column])
+        // Rows of the inverse do not depend on each other; only so many are held in `Double` at a time.
+        var inverseRoot = Matrix(rows: size, columns: size)
+        let rowsAtOnce = size <= Self.wholeInverse ? max(1, size) : 512
+        for first in stride(from: 0, to: size, by: rowsAtOnce) {
+            let rows = first..<min(size, first + rowsAtOnce)
+            var identity = DoubleMatrix(rows: rows.count, columns: size)
+            for row in rows { identity[row - first, row] = 1 }
+            let inverse = root.solveRight(identity)
+            for row in rows {
+                for column in 0..<size { inverseRoot[size - 1 - row, size - 1 - column] = Float(inverse[row - first, column]) }
+            }
         }
         importance = (0..<size).map { 1 / (inverseRoot[$0, $0] * inverseRoot[$0, $0]) }
         self.inverseRoot = inverseRoot

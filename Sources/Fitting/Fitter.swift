@@ -69,7 +69,7 @@ public struct Fit<Fitted: StructuredMatrix>: Sendable {
         measuring matrix: Fitted, for weight: Matrix, objective: Objective, context: FitContext,
         trace: [Double]? = nil
     ) throws {
-        let error = try objective.error(of: matrix.dense(), for: weight, name: context.name)
+        let error = try objective.error(of: matrix as any StructuredMatrix, for: weight, name: context.name)
         self.init(matrix: matrix, relativeError: error, trace: trace)
     }
 

@@ -12,20 +12,26 @@ import Tensors
 /// on 5,000 tokens and judged on other sentences, it lowered the errors of BLAST and Monarch by 5 - 30 %
 /// against 1e-6 and cost low-rank nothing; 0.1 was too much. It also keeps G invertible when inputs are dead
 /// or fewer than features. Memory: columns^2 doubles, the same again once `root()` was asked for, half as much for sweeps, and
-/// half as much for every order of compensation that is kept (`compensationsKept` at most).
+/// half as much for every order of compensation that is kept (`compensationsKept` at most); one that is read anew keeps none
+/// of them beyond its use.
 public final class Gram: Sendable {
-    /// The damped G, columns x columns, symmetric.
-    public let matrix: DoubleMatrix
+    /// Number of input features.
+    public let size: Int
+    /// Mean squares of the single inputs (with the damping).
+    public let diagonal: [Double]
     public let relativeDamping: Double
     /// See above.
     public static let defaultDamping = 0.01
+    private let kept: Mutex<DoubleMatrix?>
+    /// Where the damped G can be had again; nil where it is always kept.
+    private let read: (@Sendable () -> DoubleMatrix)?
     private let cachedRoot = Mutex<SymmetricRoot?>(nil)
     private let cachedSweep = Mutex<ErrorCompensation?>(nil)
     private let cachedCompensations = Mutex<[CompensationOrder: ErrorCompensation]>([:])
 
     /// - Parameter matrix: X^T X / N, columns x columns; both triangles are read and averaged.
     /// - Throws: `FittingError.gramNotSquare`, `.notFiniteGram`.
-    public init(_ matrix: DoubleMatrix, relativeDamping: Double = Gram.defaultDamping) throws {
+    public convenience init(_ matrix: consuming DoubleMatrix, relativeDamping: Double = Gram.defaultDamping) throws {
         guard matrix.rows == matrix.columns else {
             throw FittingError.gramNotSquare(rows: matrix.rows, columns: matrix.columns)
         }
@@ -33,7 +39,8 @@ public final class Gram: Sendable {
             throw FittingError.notFiniteGram(row: index / matrix.columns, column: index % matrix.columns)
         }
         let size = matrix.rows
-        var damped = matrix
+        // Taken over, so that a large one that no one else holds is not copied.
+        var damped = consume matrix
         damped.withMutableView { g in
             var trace = 0.0
             for row in 0..<size {
@@ -47,8 +54,45 @@ public final class Gram: Sendable {
             let damping = size > 0 ? relativeDamping * max(0, trace) / Double(size) : 0
             for row in 0..<size { g.row(row)[row] += damping }
         }
-        self.matrix = damped
+        self.init(damped: damped, relativeDamping: relativeDamping)
+    }
+
+    /// A G that is damped already.
+    package init(damped: DoubleMatrix, relativeDamping: Double = Gram.defaultDamping) {
+        size = damped.rows
+        diagonal = (0..<damped.rows).map { damped[$0, $0] }
         self.relativeDamping = relativeDamping
+        kept = Mutex(damped)
+        read = nil
+    }
+
+    /// A G too large to keep: `read` returns the damped G, columns x columns, whenever it is needed.
+    /// - Parameter diagonal: that of the damped G.
+    package init(
+        diagonal: [Double], relativeDamping: Double = Gram.defaultDamping, read: @escaping @Sendable () -> DoubleMatrix
+    ) {
+        size = diagonal.count
+        self.diagonal = diagonal
+        self.relativeDamping = relativeDamping
+        kept = Mutex(nil)
+        self.read = read
+    }
+
+    /// The damped G, columns x columns, symmetric.
+    public var matrix: DoubleMatrix {
+        kept.withLock { kept in
+            if let kept { return kept }
+            guard let read else { return DoubleMatrix(rows: 0, columns: 0) }
+            let matrix = read()
+            kept = matrix
+            return matrix
+        }
+    }
+
+    /// Drops what can be read or computed anew.
+    package func release() {
+        guard read != nil else { return }
+        kept.withLock { $0 = nil }
     }
 
     /// G of the given inputs (tokens x features).
@@ -60,13 +104,15 @@ public final class Gram: Sendable {
         try self.init(gram, relativeDamping: relativeDamping)
     }
 
-    /// Number of input features.
-    public var size: Int { matrix.rows }
-
-    /// L with G = L L^T, computed at the first call and kept. About size^3 / 3 multiply-adds.
+    /// L with G = L L^T, computed at the first call and kept (one that is read anew: at every call). About size^3 / 3
+    /// multiply-adds.
     /// - Throws: `LinearAlgebraError.noConvergence`.
     public func root() throws -> SymmetricRoot {
-        try cachedRoot.withLock { cached in
+        if let read {
+            release()
+            return try SymmetricRoot(reading: read)
+        }
+        return try cachedRoot.withLock { cached in
             if let cached { return cached }
             let root = try SymmetricRoot(matrix)
             cached = root
@@ -79,11 +125,13 @@ public final class Gram: Sendable {
     /// - Throws: `LinearAlgebraError.noConvergence`.
     func sweep() throws -> ErrorCompensation? {
         try cachedSweep.withLock { cached in
-            for damping in [0, 1e-6, 1e-4, 1e-2] where cached == nil {
-                cached = try ErrorCompensation(
+            var found = cached
+            for damping in [0, 1e-6, 1e-4, 1e-2] where found == nil {
+                found = try ErrorCompensation(
                     self, relativeDamping: damping, order: .stored, groupSize: ErrorCompensation.blockSize)
             }
-            return cached
+            if read == nil { cached = found }
+            return found
         }
     }
 
@@ -107,11 +155,8 @@ public final class Gram: Sendable {
             if let compensation = cached[key] { return compensation }
             let compensation = try ErrorCompensation(
                 self, relativeDamping: relativeDamping, order: order, groupSize: groupSize)
-            if cached.count < Self.compensationsKept { cached[key] = compensation }
+            if read == nil, cached.count < Self.compensationsKept { cached[key] = compensation }
             return compensation
         }
     }
-
-    /// Mean squares of the single inputs.
-    public var diagonal: [Double] { (0..<size).map { matrix[$0, $0] } }
 }

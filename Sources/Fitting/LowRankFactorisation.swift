@@ -52,6 +52,7 @@ public struct LowRankFactorisation: Sendable {
         unscaled.scaleRows(by: rowScale?.map { $0 > 0 ? 1 / $0 : 0 })
         self.left = unscaled
         squaredNorm = objective.squaredNorm(of: weight)
+        objective.gram?.release()
         shape = MatrixShape(rows: weight.rows, columns: weight.columns)
     }
 
@@ -91,9 +92,11 @@ public struct LowRankFactorisation: Sendable {
         }
         let wide = weight.converted(to: Double.self)
         var weighted = objective.gram.map { wide.multiplied(by: $0.matrix) } ?? wide
+        objective.gram?.release()
         // `left` is D^-1/2 P, so that its transpose times D W H is P^T D^1/2 W H.
         weighted.scaleRows(by: objective.rowWeights)
-        let total = objective.squaredNorm(of: wide)
+        // As `squaredNorm(of:)` computes it.
+        let total = max(0, weighted.innerProduct(wide))
         guard total > 0 else { return ranks.map { _ in 0 } }
         // Row i of `right` is p_i^T D^1/2 W, row i of P^T D^1/2 W H is p_i^T D^1/2 W H.
         let projected = left.multiplied(by: weighted, transposeSelf: true)

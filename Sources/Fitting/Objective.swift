@@ -79,11 +79,28 @@ public enum Objective: Sendable {
                 got: MatrixShape(rows: approximation.rows, columns: approximation.columns))
         }
         try check(shape, name: name)
-        return relative(squaredNorm(ofDifference: weight, approximation), to: squaredNorm(of: weight))
+        defer { gram?.release() }
+        let columns = weight.columns
+        let error = squaredNorm(ofDifference: weight) {
+            approximation.elements[$0.lowerBound * columns..<$0.upperBound * columns]
+        }
+        return relative(error, to: squaredNorm(of: weight))
     }
 
     /// tr(D W G W^T).
-    package func squaredNorm(of weight: Matrix) -> Double { squaredNorm(ofDifference: weight, nil) }
+    package func squaredNorm(of weight: Matrix) -> Double { squaredNorm(ofDifference: weight) { _ in nil } }
+
+    /// As `error(of:for:name:)` of the dense form, which small integers are decoded to a few rows at a time.
+    /// - Throws: as above.
+    package func error(of matrix: any StructuredMatrix, for weight: Matrix, name: String) throws -> Double {
+        guard matrix is any GroupQuantized, matrix.shape.rows == weight.rows, matrix.shape.columns == weight.columns else {
+            return try error(of: matrix.dense(), for: weight, name: name)
+        }
+        try check(matrix.shape, name: name)
+        defer { gram?.release() }
+        let error = squaredNorm(ofDifference: weight) { matrix.gather(rows: Array($0)).elements[...] }
+        return relative(error, to: squaredNorm(of: weight))
+    }
 
     /// tr(D W G W^T), the rows of `weight` being those from `firstRow` on.
     package func squaredNorm(of weight: DoubleMatrix, firstRow: Int = 0) -> Double {
@@ -101,17 +118,17 @@ public enum Objective: Sendable {
     package func relative(_ error: Double, to total: Double) -> Double { total > 0 ? error / total : 0 }
 
     /// Rows are taken a few at a time so that a large embedding needs no second copy in `Double`.
-    private func squaredNorm(ofDifference weight: Matrix, _ approximation: Matrix?) -> Double {
+    private func squaredNorm(
+        ofDifference weight: Matrix, _ approximation: (Range<Int>) -> ArraySlice<Float>?
+    ) -> Double {
         let rowsAtOnce = 1024
         var sum = 0.0
         for first in stride(from: 0, to: weight.rows, by: rowsAtOnce) {
             let rows = first..<min(weight.rows, first + rowsAtOnce)
             let range = rows.lowerBound * weight.columns..<rows.upperBound * weight.columns
             var piece = weight.elements[range].map(Double.init)
-            if let approximation {
-                for (index, value) in approximation.elements[range].enumerated() {
-                    piece[index] -= Double(value)
-                }
+            if let approximation = approximation(rows) {
+                for (index, value) in approximation.enumerated() { piece[index] -= Double(value) }
             }
             sum += squaredNorm(
                 of: DoubleMatrix(rows: rows.count, columns: weight.columns, elements: piece), firstRow: first)

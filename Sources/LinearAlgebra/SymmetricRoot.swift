@@ -19,15 +19,22 @@ public struct SymmetricRoot: Sendable {
 
     /// - Throws: `LinearAlgebraError.notFinite`, or `.noConvergence` from the eigenvalue path.
     public init(_ matrix: DoubleMatrix, relativeFloor: Double = 1e-9) throws {
-        precondition(matrix.rows == matrix.columns)
-        guard matrix.isFinite else { throw LinearAlgebraError.notFinite(operation: "square root of a Gram matrix") }
-        let size = matrix.rows
+        try self.init(relativeFloor: relativeFloor) { matrix }
+    }
+
+    /// The root of the matrix that `read` returns, factored where it lies: one matrix of memory where no one else holds it.
+    /// It is read once more for the eigenvalue path.
+    /// - Throws: as above.
+    public init(relativeFloor: Double = 1e-9, reading read: () -> DoubleMatrix) throws {
+        var lower = read()
+        precondition(lower.rows == lower.columns)
+        guard lower.isFinite else { throw LinearAlgebraError.notFinite(operation: "square root of a Gram matrix") }
+        let size = lower.rows
         var mean = 0.0
-        for index in 0..<size { mean += matrix[index, index] }
+        for index in 0..<size { mean += lower[index, index] }
         mean = size > 0 && mean > 0 ? mean / Double(size) : 1
         let floor = relativeFloor * mean
 
-        var lower = matrix
         // LAPACK is column-major: its upper triangle is our lower one.
         let info = size > 0 ? lower.withMutableView { Double.potrf(CChar(UInt8(ascii: "U")), size, $0.base) } : 0
         if info == 0, (0..<size).allSatisfy({ lower[$0, $0] * lower[$0, $0] >= floor }) {
@@ -40,7 +47,8 @@ public struct SymmetricRoot: Sendable {
             return
         }
 
-        let eigen = try SymmetricEigen(matrix)
+        lower = DoubleMatrix(rows: 0, columns: 0)
+        let eigen = try SymmetricEigen(read())
         var factor = DoubleMatrix(rows: size, columns: size)
         var inverse = DoubleMatrix(rows: size, columns: size)
         for index in 0..<size {

@@ -2,10 +2,10 @@ import Foundation
 import Tensors
 
 /// Maps a regular file; pipes and devices are refused before they can block.
-func mapFile(_ path: String) throws(ModelFileError) -> TensorStorage {
+func mapFile(_ path: String, isStreamed: Bool = false) throws(ModelFileError) -> TensorStorage {
     _ = try fileByteCount(path)
     do {
-        return try TensorStorage(mapping: path)
+        return try TensorStorage(mapping: path, isStreamed: isStreamed)
     } catch TensorError.fileNotReadable(_, let reason) {
         throw .notReadable(file: path, reason: reason)
     } catch {

@@ -98,7 +98,14 @@ public enum DenseProduct {
         batch * weights >= smallestShared || (batch > 0 && weights >= smallestSharedWeights)
     }
 
-    private static func run(
+    /// Rows of W that one piece of a large product takes.
+    static func pieceWidth(batch: Int, columns: Int) -> Int {
+        let batchPieces = (batch + batchPiece - 1) / batchPiece
+        // A BLAS packs its operands anew for every piece, so its pieces stay wide.
+        return max(batch <= largestKernelBatch ? 64 : 256, (columns * batchPieces / wantedPieces + 15) / 16 * 16)
+    }
+
+    static func run(
         _ x: MatrixView, _ y: MutableMatrixView, inner: Int, _ context: ExecutionContext,
         _ product: @Sendable (Range<Int>, Range<Int>) -> Void
     ) {
@@ -107,9 +114,7 @@ public enum DenseProduct {
             return
         }
         let batchPieces = (x.rows + batchPiece - 1) / batchPiece
-        // A BLAS packs its operands anew for every piece, so its pieces stay wide.
-        let width = max(
-            x.rows <= largestKernelBatch ? 64 : 256, (y.columns * batchPieces / wantedPieces + 15) / 16 * 16)
+        let width = pieceWidth(batch: x.rows, columns: y.columns)
         let columnPieces = (y.columns + width - 1) / width
         context.parallelFor(batchPieces * columnPieces) { piece in
             let (row, column) = piece.quotientAndRemainder(dividingBy: columnPieces)

@@ -40,7 +40,7 @@ public struct Factor: Sendable, Equatable {
     public var count: Int { shape.reduce(1, *) }
     public var storedBytes: Int { count * precision.elementType.byteCount }
 
-    /// All of them, row-major. Those of a stored factor are decoded at the first use and kept.
+    /// All of them, row-major. Those of a stored factor are decoded at the first use and kept, unless they are streamed.
     public var values: [Float] {
         switch content {
         case .values(let values): values
@@ -61,9 +61,33 @@ public struct Factor: Sendable, Equatable {
     /// Lends the values as a matrix, all but the last dimension folded into rows.
     public func withView<Result>(_ body: (MatrixView) throws -> Result) rethrows -> Result {
         if case .stored(let stored) = content, stored.isMapped {
+            defer { stored.tensor.giveBack() }
             return try stored.tensor.withBytes { try body(view($0.assumingMemoryBound(to: Float.self).baseAddress)) }
         }
         return try values.withUnsafeBufferPointer { try body(view($0.baseAddress)) }
+    }
+
+    /// Whether the values lie in a streamed file (`TensorStorage.isStreamed`): nothing that is decoded is kept then.
+    var isStreamed: Bool {
+        if case .stored(let stored) = content { stored.tensor.isStreamed } else { false }
+    }
+
+    /// Lends some rows of a streamed matrix, decoded into the calling thread's scratch.
+    /// - Precondition: two dimensions, and `isStreamed`.
+    func withStreamedRows<Result>(_ rows: Range<Int>, _ body: (MatrixView) throws -> Result) rethrows -> Result {
+        guard case .stored(let stored) = content else { preconditionFailure("these values are not in a file") }
+        let columns = shape[1]
+        let range = rows.lowerBound * columns..<rows.upperBound * columns
+        if stored.isMapped {
+            defer { stored.tensor.giveBack(range) }
+            return try stored.tensor.withBytes {
+                try body(view($0.assumingMemoryBound(to: Float.self).baseAddress).rows(rows))
+            }
+        }
+        return try withScratch(rows: rows.count, columns: columns) { scratch in
+            stored.tensor.read(range, into: UnsafeMutableBufferPointer(start: scratch.base, count: range.count))
+            return try body(scratch.readable)
+        }
     }
 
     /// As `withView`, for a use that is not repeated: nothing that was decoded is kept.
@@ -118,7 +142,8 @@ private final class StoredFactor: Sendable {
     }
 
     var values: [Float] {
-        kept.withLock { kept in
+        if tensor.isStreamed { return decoded() }
+        return kept.withLock { kept in
             if let kept { return kept }
             let values = decoded()
             kept = values

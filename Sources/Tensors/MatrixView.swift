@@ -65,6 +65,19 @@ public typealias MatrixView = DenseMatrixView<Float>
 public typealias MutableMatrixView = MutableDenseMatrixView<Float>
 
 extension DenseMatrix {
+    /// The numbers of a view.
+    public init(copying view: DenseMatrixView<Scalar>) {
+        let elements = [Scalar](unsafeUninitializedCapacity: view.rows * view.columns) { buffer, count in
+            if let base = buffer.baseAddress {
+                for row in 0..<view.rows {
+                    (base + row * view.columns).initialize(from: view.row(row), count: view.columns)
+                }
+            }
+            count = view.rows * view.columns
+        }
+        self.init(rows: view.rows, columns: view.columns, elements: elements)
+    }
+
     /// Lends a view of the whole matrix.
     @inlinable
     public func withView<Result>(_ body: (DenseMatrixView<Scalar>) throws -> Result) rethrows -> Result {

@@ -9,14 +9,26 @@ extension Tensor {
         // An array of no capacity is one object of the whole process, whose count threads would write at once.
         guard !range.isEmpty else { return [] }
         return [Float](unsafeUninitializedCapacity: range.count) { buffer, count in
-            withBytes { bytes in
-                let part = UnsafeRawBufferPointer(
-                    rebasing: bytes[range.lowerBound * elementType.byteCount..<range.upperBound * elementType.byteCount])
-                if !Self.convert(part, elementType, into: buffer) {
-                    for index in buffer.indices.prefix(range.count) { buffer[index] = Self.load(part, elementType, index) }
-                }
-            }
+            read(range, into: buffer)
             count = range.count
+        }
+    }
+
+    /// Writes a range of the elements as `Float`; pages of a streamed storage are given back on the way.
+    /// - Precondition: a floating-point type, and room for the range.
+    package func read(_ range: Range<Int>, into floats: UnsafeMutableBufferPointer<Float>) {
+        let size = elementType.byteCount
+        let piece = TensorStorage.pieceByteCount / size
+        withBytes { bytes in
+            for first in stride(from: range.lowerBound, to: range.upperBound, by: piece) {
+                let elements = first..<min(range.upperBound, first + piece)
+                let part = UnsafeRawBufferPointer(rebasing: bytes[elements.lowerBound * size..<elements.upperBound * size])
+                let target = UnsafeMutableBufferPointer(rebasing: floats[(first - range.lowerBound)...])
+                if !Self.convert(part, elementType, into: target) {
+                    for index in 0..<elements.count { target[index] = Self.load(part, elementType, index) }
+                }
+                giveBack(elements)
+            }
         }
     }
 

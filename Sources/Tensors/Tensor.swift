@@ -56,6 +56,21 @@ public struct Tensor: Sendable {
         return count
     }
 
+    /// As `TensorStorage.isStreamed`.
+    public var isStreamed: Bool { storage.isStreamed }
+
+    /// Gives the pages of some elements (row-major; all of them by default) back where the storage is streamed.
+    public func giveBack(_ elements: Range<Int>? = nil) {
+        let range = elements ?? 0..<elementCount
+        let size = elementType.byteCount
+        storage.giveBack(byteOffset + range.lowerBound * size..<byteOffset + range.upperBound * size)
+    }
+
+    /// Shows `body` the elements as raw bytes, piece after piece, giving each back where the storage is streamed.
+    public func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) rethrows {
+        try storage.forEachPiece(of: byteOffset..<byteOffset + byteCount, body)
+    }
+
     /// The elements as raw bytes, valid during the call.
     public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try storage.withBytes { try body(UnsafeRawBufferPointer(rebasing: $0[byteOffset..<byteOffset + byteCount])) }

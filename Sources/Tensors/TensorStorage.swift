@@ -4,6 +4,9 @@ import Foundation
 ///
 /// The bytes never change after initialisation, so sharing between threads is safe.
 public final class TensorStorage: @unchecked Sendable {
+    /// Whether its readers keep nothing that they decoded and give pages back once read: of a file that is larger than
+    /// what the process may hold.
+    public let isStreamed: Bool
     private let bytes: UnsafeRawBufferPointer
     private let release: @Sendable () -> Void
 
@@ -17,6 +20,7 @@ public final class TensorStorage: @unchecked Sendable {
             memory.deallocate()
             throw error
         }
+        isStreamed = false
         nonisolated(unsafe) let owned = memory
         bytes = UnsafeRawBufferPointer(used)
         release = { owned.deallocate() }
@@ -24,7 +28,8 @@ public final class TensorStorage: @unchecked Sendable {
 
     /// Maps a whole file read-only. Pages are read when touched; nothing is copied.
     /// - Throws: `TensorError.fileNotReadable`.
-    public init(mapping path: String) throws {
+    public init(mapping path: String, isStreamed: Bool = false) throws {
+        self.isStreamed = isStreamed
         func failure(_ what: String) -> TensorError {
             .fileNotReadable(path: path, reason: "\(what): \(String(cString: strerror(errno)))")
         }
@@ -53,6 +58,33 @@ public final class TensorStorage: @unchecked Sendable {
     deinit { release() }
 
     public var byteCount: Int { bytes.count }
+
+    /// Where the storage is streamed: tells the system that these bytes were read, so that their pages no longer count as
+    /// this process's memory. Reading them again is right, and costs what reading a file costs.
+    func giveBack(_ range: Range<Int>) {
+        guard isStreamed, !range.isEmpty, let base = bytes.baseAddress else { return }
+        let page = Int(getpagesize())
+        let first = (Int(bitPattern: base) + range.lowerBound) / page * page
+        let end = Int(bitPattern: base) + range.upperBound
+        guard let start = UnsafeMutableRawPointer(bitPattern: first) else { return }
+        // Only a hint: a system that does not follow it keeps the pages, and nothing else changes.
+        _ = madvise(start, end - first, MADV_DONTNEED)
+    }
+
+    /// Bytes that a streamed storage is read at a time.
+    static let pieceByteCount = 8 << 20
+
+    /// Shows `body` a range of the bytes piece after piece, giving each back where the storage is streamed.
+    public func forEachPiece(of range: Range<Int>? = nil, _ body: (UnsafeRawBufferPointer) throws -> Void) rethrows {
+        let range = range ?? 0..<byteCount
+        try withBytes { bytes in
+            for first in stride(from: range.lowerBound, to: range.upperBound, by: Self.pieceByteCount) {
+                let piece = first..<min(range.upperBound, first + Self.pieceByteCount)
+                try body(UnsafeRawBufferPointer(rebasing: bytes[piece]))
+                giveBack(piece)
+            }
+        }
+    }
 
     /// Lends the bytes: valid during the call, for which the storage is kept alive. Handing the pointer out any other
     /// way would let the compiler release the storage after its last mention, in the middle of the reading.

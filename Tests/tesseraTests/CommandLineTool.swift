@@ -11,6 +11,10 @@ enum CommandLineTool {
     static let isBuilt = FileManager.default.isExecutableFile(atPath: binary.path)
     static let skipReason = ".build/release/tessera is not there: swift build -c release --product tessera"
 
+    /// Open MPI's, nil where it is not installed.
+    static let launcher = ["/usr/bin", "/usr/local/bin"].map { $0 + "/mpirun" }
+        .first { FileManager.default.isExecutableFile(atPath: $0) }
+
     static let tinyLlama = "Models/tiny-llama"
 
     /// all-MiniLM-L6-v2, nil where it has not been fetched.
@@ -59,8 +63,13 @@ enum CommandLineTool {
     /// Runs the program in the package's folder with nothing but these arguments and input.
     static func run(_ arguments: String..., input: String = "") throws -> Result { try run(arguments, input: input) }
 
-    /// - Parameter launcher: a program and its first arguments, which is given the path of the program and its arguments.
-    static func run(_ arguments: [String], input: String = "", launchedBy launcher: [String] = []) throws -> Result {
+    /// - Parameters:
+    ///   - launcher: a program and its arguments that start the program.
+    ///   - and: what stands between those arguments and a second start of the program with `others`.
+    static func run(
+        _ arguments: [String], input: String = "", under launcher: [String] = [], and separator: [String] = [],
+        _ others: [String] = []
+    ) throws -> Result {
         try withTemporaryFolder { folder in
             // Files, not pipes: nothing can fill up while no one reads.
             let streams = try ["in", "out", "err"].map { name -> FileHandle in
@@ -69,9 +78,12 @@ enum CommandLineTool {
                 return try FileHandle(forUpdating: file)
             }
             let process = Process()
-            process.executableURL = launcher.first.map { URL(fileURLWithPath: $0) } ?? binary
+            let program = URL(fileURLWithPath: launcher.first ?? binary.path)
+            process.executableURL = program
             process.currentDirectoryURL = packageRoot
-            process.arguments = launcher.isEmpty ? arguments : launcher.dropFirst() + [binary.path] + arguments
+            let second = separator.isEmpty ? [] : separator + [binary.path] + others
+            process.arguments =
+                launcher.isEmpty ? arguments : launcher.dropFirst() + [binary.path] + arguments + second
             process.environment = environment
             process.standardInput = streams[0]
             process.standardOutput = streams[1]

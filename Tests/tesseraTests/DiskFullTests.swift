@@ -14,7 +14,7 @@ struct DiskFullTests {
 
     /// Runs the program with no file of it longer than so many KiB.
     private static func run(_ arguments: [String], fileLimit kibibytes: Int) throws -> CommandLineTool.Result {
-        try CommandLineTool.run(arguments, launchedBy: ["/bin/bash", "-c", "ulimit -f \(kibibytes) && exec \"$0\" \"$@\""])
+        try CommandLineTool.run(arguments, under: ["/bin/bash", "-c", "ulimit -f \(kibibytes) && exec \"$0\" \"$@\""])
     }
 
     @Test(arguments: [

@@ -77,7 +77,7 @@ public struct CandidateContext: Sendable {
 
     /// The fit with its error under the assessment objective.
     func assessed(_ fit: AnyFit) throws -> AnyFit {
-        let error = try assessment.error(of: fit.matrix.dense(), for: weight, name: site.name)
+        let error = try assessment.error(of: fit.matrix, for: weight, name: site.name)
         return AnyFit(matrix: fit.matrix, relativeError: error, trace: fit.trace)
     }
 }
@@ -117,6 +117,10 @@ public protocol CandidateSource: Sendable {
     /// The same under a budget of this quantity.
     func isDefault(for quantity: Budget.Quantity) -> Bool
 
+    /// Bytes of memory that a fit (and its assessment) takes at most, with everything it is given.
+    /// - Parameter isWeighted: whether by Gram matrices, of which one at a time is in memory.
+    func workingBytes(_ shape: MatrixShape, isWeighted: Bool) -> Int
+
     /// The grid of candidates for a site, in order of size; empty where the family cannot represent the shape.
     func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate]
 
@@ -142,6 +146,11 @@ extension CandidateSource {
     public var isDefault: Bool { true }
     public func isDefault(for quantity: Budget.Quantity) -> Bool { isDefault }
     public var sizeOption: String? { nil }
+
+    /// The weight in `Float`, and in `Double` six of its size and five Gram matrices: more than any fitter was seen to take.
+    public func workingBytes(_ shape: MatrixShape, isWeighted: Bool) -> Int {
+        52 * shape.count + (isWeighted ? 40 * shape.columns * shape.columns : 0)
+    }
 
     /// A fit of random numbers, unless a source has a cheaper way.
     public func specimen(

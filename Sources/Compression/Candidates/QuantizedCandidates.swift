@@ -14,6 +14,13 @@ public struct QuantizedCandidates: CandidateSource {
     /// Integers still multiply once for each weight, but fewer bytes of them are read.
     public func serves(_ quantity: Budget.Quantity) -> Bool { quantity != .multiplyAdds }
 
+    /// The weight in `Float`, codes four times; with Gram matrices, two at a time in `Double`, and rows of the error.
+    public func workingBytes(_ shape: MatrixShape, isWeighted: Bool) -> Int {
+        let square = isWeighted ? shape.columns * shape.columns : 0
+        let rows = min(shape.rows, 1024)
+        return 8 * shape.count + max(16 * square, 8 * square + 24 * rows * shape.columns, 12 * square + (32 << 20))
+    }
+
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         Quantized.supportedBits.flatMap { bits in
             [128, 64, 32].map { Candidate(family: family.name, options: ["bits": bits, "groupSize": $0]) }

@@ -54,7 +54,9 @@ extension CompressionJob {
             selectedMultiplyAdds: result.entries.reduce(0) { $0 + $1.choice.cost.multiplyAdds },
             fileBytesBefore: opened.loaded.checkpoint.fileByteCount, fileBytesAfter: folder.fileByteCount,
             qualityText: "\(text.heldOut.count) sequences held out of \(text.origin)",
-            quality: try quality(opened.loaded.model, result.model, text.heldOut), allocationNotes: result.notes + tableNote(rows),
+            quality: try quality(
+                opened.loaded.model, result.model, text.heldOut, opened.memory.context(context, passes: 2)),
+            allocationNotes: result.notes + tableNote(rows),
             calibrationFingerprints: text.fingerprints(for: opened.loaded.model))
     }
 
@@ -85,8 +87,10 @@ extension CompressionJob {
 
     /// What a user would ask about the model, before and after, on text that no fit has seen (the allocation was chosen on it).
     private func quality(
-        _ original: any TransformerModel, _ compressed: any TransformerModel, _ heldOut: [[Int]]
+        _ original: any TransformerModel, _ compressed: any TransformerModel, _ heldOut: [[Int]],
+        _ context: ExecutionContext
     ) throws -> [CompressionReport.QualityRow] {
+        guard !heldOut.isEmpty else { return [] }
         if let original = original as? any EncoderModel, let compressed = compressed as? any EncoderModel {
             guard heldOut.count >= 2 else { return [] }
             let fidelity = try EncoderFidelity.measure(

@@ -1,4 +1,7 @@
+import CKernels
+import Communication
 import Foundation
+import LinearAlgebra
 import ModelFiles
 import StructuredMatrices
 import Tensors
@@ -19,6 +22,15 @@ public struct CompressionJob: Sendable {
     public var keepsJournal = false
     /// Told how a latency budget came out, before anything is written.
     public var latencyOutcome: @Sendable (LatencyOutcome) -> Void = { _ in }
+    /// Compresses the weights as they are, without running the model: no text is needed, matrices count alike, and the
+    /// architecture may be unknown.
+    public var withoutCalibration = false {
+        didSet { if withoutCalibration { recipe.objective = .frobenius } }
+    }
+    /// Bytes of memory that must not be passed where it can be helped; nil takes half of the machine's.
+    public var memoryLimit: Int?
+    /// The processes that share the work; all run the same job, rank 0 by `run` or `plan`, the others by `assist`.
+    public var communicator: any Communicator = LocalCommunicator()
     public var context: ExecutionContext
     public var progress: @Sendable (CompressionProgress) -> Void
 
@@ -44,7 +56,7 @@ public struct CompressionJob: Sendable {
         public let left: [(site: MatrixSite, reason: String)]
         /// The budgets over the selected matrices, in the recipe's order.
         public let budgets: [BudgetSize]
-        /// Bytes of memory at the peak, estimated: the dense model, the moments, the work of the largest fits.
+        /// Bytes of memory at the peak, estimated (`WorkingMemory`).
         public let memory: Int
         /// Bytes on disk: the output at most, and the journal while it lasts.
         public let disk: Int
@@ -64,6 +76,7 @@ public struct CompressionJob: Sendable {
         let loaded: LoadedModel
         let folder: ModelFolder
         let forecast: Forecast
+        let memory: WorkingMemory
     }
 
     /// Opens the model, selects matrices and sizes the budget.
@@ -73,7 +86,7 @@ public struct CompressionJob: Sendable {
     func open() throws -> Opened {
         let folder = try ModelFolder(path: model)
         guard !folder.configuration.isCompressed else { throw CompressionError.alreadyCompressed(folder: model) }
-        var loaded = try LoadedModel.load(model)
+        var loaded = try load()
         if loaded.model is any ImageModel, case .file(let images)? = calibration { try loaded.take(images: images) }
         let checkpoint = loaded.checkpoint
         var (selected, left) = try recipe.selection.split(loaded.model.sites)
@@ -85,26 +98,66 @@ public struct CompressionJob: Sendable {
         }
         let budgets = recipe.budgets.map { size(of: $0, selected, checkpoint) }
         let dense = selected.reduce(0) { $0 + $1.shape.count }
-        let moments = recipe.objective == .activations ? Calibration.memory(sites: selected) : 0
-        let largest = selected.map { site in
-            8 * (4 * site.shape.count + 4 * min(site.shape.columns, 8192) * min(site.shape.columns, 8192))
-        }.max() ?? 0
+        let memory = try workingMemory(loaded.model, selected, text: nil)
+        if memory.isScarce { loaded = try load(isStreamed: true) }
+        let moments = recipe.objective == .activations ? Calibration.bytes(Calibration.features(of: selected)) : 0
         return Opened(
             loaded: loaded, folder: folder,
             forecast: Forecast(
-                selected: selected, left: left, budgets: budgets,
-                memory: 4 * 3 * dense + 2 * moments + context.threads * largest + OutputDistance.memoryLimit,
-                disk: checkpoint.fileByteCount + moments + 4 * dense))
+                selected: selected, left: left, budgets: budgets, memory: memory.peak,
+                disk: checkpoint.fileByteCount + 2 * moments + (memory.isScarce ? 8 : 4) * dense),
+            memory: memory)
+    }
+
+    private func load(isStreamed: Bool = false) throws -> LoadedModel {
+        if withoutCalibration { return try .loadMatrices(model, isStreamed: isStreamed) }
+        do { return try .load(model, isStreamed: isStreamed) } catch TransformersError.unknownArchitecture(
+            let file, let got, let known)
+        {
+            throw CompressionError.needsRunning(
+                reason: "\(TransformersError.unknownArchitecture(file: file, got: got, known: known))")
+        }
+    }
+
+    /// - Parameter text: nil where it is not known yet: it may then be as long as the model takes.
+    private func workingMemory(
+        _ model: any TransformerModel, _ selected: [MatrixSite], text: CalibrationText?
+    ) throws -> WorkingMemory {
+        let samples = calibration == .own && model is any CausalModel
+        let most = withoutCalibration ? 0 : min(samples ? 256 : 2048, model.maximumTokens)
+        func longest(_ sequences: [[Int]]?) -> Int { sequences.map { $0.map(\.count).max() ?? 0 } ?? most }
+        let needs = try MemoryNeeds(
+            model, selected: selected, recipe: recipe, tokens: longest(text.map { $0.calibration + $0.heldOut }),
+            measured: longest(text?.heldOut), samples: samples)
+        return WorkingMemory(needs, limit: memoryLimit, threads: context.threads)
     }
 
     /// Compresses and writes the folder; the journal is removed at the end.
     /// - Throws: as `plan`, and `ModelFileError` for the output.
     public func run() throws -> CompressionReport {
-        let opened = try open()
-        // Refuse a destination that is taken before hours of work, not after.
-        _ = try OutputFolder(
-            destination: output, replacing: replacesOutput, requiredBytes: opened.loaded.checkpoint.fileByteCount)
+        let opened = try communicator.together {
+            let opened = try open()
+            // Refuse a destination that is taken before hours of work, not after.
+            _ = try OutputFolder(
+                destination: output, replacing: replacesOutput, requiredBytes: opened.loaded.checkpoint.fileByteCount)
+            return opened
+        }
         let (result, journal, text) = try work(opened)
+        return try communicator.together { try write(opened, result, journal, text) }
+    }
+
+    /// Takes part in the work of rank 0, and writes nothing.
+    /// - Throws: as `run`, and `CommunicationError.otherRank`.
+    public func assist() throws {
+        defer { try? FileManager.default.removeItem(at: ownJournalFolder) }
+        let opened = try communicator.together { try open() }
+        _ = try work(opened)
+        try communicator.together {}
+    }
+
+    private func write(
+        _ opened: Opened, _ result: Compressor.Result, _ journal: Journal, _ text: CalibrationText
+    ) throws -> CompressionReport {
         let matrices = zip(result.entries, result.fits).map { ($0.name, $1.matrix) }
         let folder = try RewrittenFolder(
             source: opened.folder, original: opened.loaded, matrices: matrices, destination: output,
@@ -122,10 +175,12 @@ public struct CompressionJob: Sendable {
     /// Stops at the plan.
     /// - Throws: `CompressionError`, `FittingError`, `ModelFileError`, `TransformersError`.
     public func plan() throws -> Plan {
-        let opened = try open()
+        let opened = try communicator.together { try open() }
         let (result, journal, text) = try work(opened)
-        if !keepsJournal { try journal.remove() }
-        return plan(opened, result, text)
+        return try communicator.together {
+            if !keepsJournal { try journal.remove() }
+            return plan(opened, result, text)
+        }
     }
 
     func plan(_ opened: Opened, _ result: Compressor.Result, _ text: CalibrationText) -> Plan {
@@ -144,6 +199,40 @@ public struct CompressionJob: Sendable {
     }
 
     private func work(_ opened: Opened) throws -> (result: Compressor.Result, journal: Journal, text: CalibrationText) {
+        let start = try communicator.together { try begin(opened) }
+        try agree(on: start.identity)
+        let journal = try communicator.together { try Journal(folder: ownJournalFolder, identity: start.identity) }
+        let goal = start.latency.flatMap { self.goal($0, opened, run: Self.name(of: start.identity)) }
+        var compressor = Compressor(
+            recipe: recipe, model: opened.loaded.model, calibration: start.text.calibration, heldOut: start.text.heldOut,
+            limits: opened.forecast.budgets.map { $0.limit }, latency: goal, selected: start.selected, context: context,
+            progress: progress)
+        compressor.memory = start.memory
+        compressor.communicator = communicator
+        var result = try start.plan.map { try compressor.run(plan: $0, journal: journal) } ?? compressor.run(journal: journal)
+        if let latency = start.latency { try finish(&result, latency, run: Self.name(of: start.identity)) }
+        return (result, journal, start.text)
+    }
+
+    /// What is read and checked before the work begins.
+    private struct Start {
+        var plan: Plan?
+        var selected: [MatrixSite]
+        var latency: PreparedLatency?
+        var text: CalibrationText
+        var identity: [(name: String, value: String)]
+        var memory: WorkingMemory
+    }
+
+    private func begin(_ opened: Opened) throws -> Start {
+        if recipe.latencyBudget != nil {
+            guard communicator.isAlone else {
+                throw CommunicationError.notTogether(what: "a budget in time is measured on one machine")
+            }
+            guard !withoutCalibration else {
+                throw CompressionError.missingCalibration(reason: "a budget in time needs the model to run")
+            }
+        }
         var plan: Plan?
         var selected = opened.forecast.selected
         var latency: PreparedLatency?
@@ -163,15 +252,32 @@ public struct CompressionJob: Sendable {
         }
         let text = try calibrationText(opened.loaded, following: plan)
         let identity = try identity(opened, text, latency, choices: recipe.properties)
-        let journal = try Journal(folder: journalFolder, identity: identity)
-        let goal = latency.flatMap { self.goal($0, opened, run: Self.name(of: identity)) }
-        let compressor = Compressor(
-            recipe: recipe, model: opened.loaded.model, calibration: text.calibration, heldOut: text.heldOut,
-            limits: opened.forecast.budgets.map { $0.limit }, latency: goal, selected: selected, context: context,
-            progress: progress)
-        var result = try plan.map { try compressor.run(plan: $0, journal: journal) } ?? compressor.run(journal: journal)
-        if let latency { try finish(&result, latency, run: Self.name(of: identity)) }
-        return (result, journal, text)
+        let memory = opened.memory.isScarce ? try workingMemory(opened.loaded.model, selected, text: text) : opened.memory
+        return Start(
+            plan: plan, selected: selected, latency: latency, text: text, identity: identity, memory: memory)
+    }
+
+    /// Where this process keeps unfinished work: rank 0's is the one that is found again.
+    private var ownJournalFolder: URL {
+        communicator.isFirst
+            ? journalFolder
+            : FileManager.default.temporaryDirectory.appending(
+                path: "tessera-rank-\(communicator.rank)-\(getpid()).journal", directoryHint: .isDirectory)
+    }
+
+    /// All ranks must have been started on the same thing.
+    /// - Throws: `CommunicationError.ranksDiffer`, `.otherRank`.
+    private func agree(on identity: [(name: String, value: String)]) throws {
+        guard !communicator.isAlone else { return }
+        let lines = identity.map { "\($0.name)=\($0.value)" }
+        let first = try communicator.broadcast(Array(lines.joined(separator: "\n").utf8), from: 0)
+        let wanted = Set(String(decoding: first, as: UTF8.self).split(separator: "\n").map(String.init))
+        let differs = identity.filter { !wanted.contains("\($0.name)=\($0.value)") }.map(\.name)
+        try communicator.together {
+            guard differs.isEmpty else {
+                throw CommunicationError.ranksDiffer(rank: communicator.rank, what: differs)
+            }
+        }
     }
 
     /// What a journal must agree in.
@@ -189,16 +295,22 @@ public struct CompressionJob: Sendable {
         }
         var recipeText = Fingerprint()
         for (name, value) in choices { recipeText.add("\(name)=\(value)") }
+        if withoutCalibration { recipeText.add("without calibration") }
         if let planFile { try recipeText.add(fileAt: planFile) }
         let table = latency.map { [("latency table", $0.fingerprint)] } ?? []
         return [
-            ("format", "1"), ("model", weights.text), ("calibration text", sequences.text),
+            ("format", "2"), ("model", weights.text), ("calibration text", sequences.text),
             ("recipe or seed", recipeText.text),
+            // Other kernels round otherwise: what they continued would not be what either of them makes.
+            ("linear algebra library", LinearAlgebraLibrary.description), ("kernels", String(cString: tessera_kernels_best().pointee.name)),
         ] + table
     }
 
     /// - Parameter plan: what is followed; its text where no other is named.
     func calibrationText(_ loaded: LoadedModel, following plan: Plan? = nil) throws -> CalibrationText {
+        if withoutCalibration {
+            return CalibrationText(calibration: [], heldOut: [], origin: "none: the model was not run")
+        }
         guard let source else {
             throw CompressionError.missingCalibration(
                 reason: "sensitivities and quality are measured on it, and the activation objective is made of it")

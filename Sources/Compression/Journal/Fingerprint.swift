@@ -9,6 +9,11 @@ public struct Fingerprint: Sendable, Hashable {
     public init() {}
 
     public mutating func add(_ bytes: UnsafeRawBufferPointer) {
+        mix(bytes)
+        mix(UInt64(bytes.count))
+    }
+
+    private mutating func mix(_ bytes: UnsafeRawBufferPointer) {
         var offset = 0
         while offset + 8 <= bytes.count {
             mix(UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
@@ -18,7 +23,6 @@ public struct Fingerprint: Sendable, Hashable {
             mix(UInt64(bytes[offset]))
             offset += 1
         }
-        mix(UInt64(bytes.count))
     }
 
     public mutating func add(_ text: String) {
@@ -26,10 +30,13 @@ public struct Fingerprint: Sendable, Hashable {
         text.withUTF8 { add(UnsafeRawBufferPointer($0)) }
     }
 
-    /// Adds a file's bytes, mapped rather than read.
+    /// Adds a file's bytes, mapped rather than read, a few at a time.
     /// - Throws: `TensorError.fileNotReadable`.
     public mutating func add(fileAt path: String) throws {
-        try TensorStorage(mapping: path).withBytes { add($0) }
+        let storage = try TensorStorage(mapping: path, isStreamed: true)
+        // Pieces are whole words but for the last one, so the digest is that of all bytes at once.
+        storage.forEachPiece { mix($0) }
+        mix(UInt64(storage.byteCount))
     }
 
     private mutating func mix(_ word: UInt64) {

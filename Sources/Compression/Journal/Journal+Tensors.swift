@@ -1,3 +1,4 @@
+import Fitting
 import Foundation
 import LinearAlgebra
 import ModelFiles
@@ -22,10 +23,11 @@ extension Journal {
     }
 
     /// The fitted matrix of that key; nil when it was not kept.
-    func matrix(key: String, shape: MatrixShape) throws -> (any StructuredMatrix)? {
+    /// - Parameter isStreamed: whether its factors are read from the file at every use.
+    func matrix(key: String, shape: MatrixShape, isStreamed: Bool = false) throws -> (any StructuredMatrix)? {
         let file = file(key)
         guard FileManager.default.fileExists(atPath: file.path) else { return nil }
-        let reader = try SafetensorsReader(file: file.path)
+        let reader = try SafetensorsReader(file: file.path, isStreamed: isStreamed)
         guard reader.metadata.contains(where: { $0.key == "key" && $0.value == key }) else {
             throw CompressionError.journalUnreadable(file: file.path, reason: "holds another matrix than '\(key)'")
         }
@@ -45,39 +47,63 @@ extension Journal {
             })
     }
 
-    /// Keeps the moments of a calibration.
-    func store(_ calibration: Calibration, _ name: String) throws {
-        let tensors = try calibration.moments.sorted { $0.key < $1.key }.map { name, moment in
-            (
-                name: name,
-                tensor: try Tensor(
-                    elementType: .f64, shape: [moment.rows, moment.columns],
-                    // Every processor this runs on is little-endian, as the file format is.
-                    bytes: moment.elements.withUnsafeBytes { Array($0) })
-            )
-        }
-        try SafetensorsWriter.write(
-            tensors, to: file(name).path, metadata: [("tokens", String(calibration.tokens))])
+    /// The bytes that `store` left under a key; nil where it left none.
+    func stored(_ key: String) throws -> [UInt8]? {
+        let file = file(key)
+        guard FileManager.default.fileExists(atPath: file.path) else { return nil }
+        return [UInt8](try Data(contentsOf: file))
     }
 
-    /// The moments kept by an earlier run; nil when there are none.
-    func calibration(_ name: String) throws -> Calibration? {
-        let file = file(name)
-        guard FileManager.default.fileExists(atPath: file.path) else { return nil }
-        let reader = try SafetensorsReader(file: file.path)
-        var moments: [String: DoubleMatrix] = [:]
-        for name in reader.tensorNames {
-            let tensor = try reader.tensor(named: name)
-            guard tensor.elementType == .f64, tensor.shape.count == 2 else {
-                throw CompressionError.journalUnreadable(file: file.path, reason: "'\(name)' is not a matrix of F64")
+    func holds(_ key: String) -> Bool { FileManager.default.fileExists(atPath: file(key).path) }
+
+    /// Keeps bytes that `store` left under the same key of another journal.
+    func adopt(_ bytes: [UInt8], key: String) throws { try AtomicFile.write(bytes, to: file(key).path) }
+
+    /// Keeps a Gram matrix, bit for bit.
+    func store(_ gram: Gram, key: String) throws {
+        func tensor(_ elements: [Double], _ shape: [Int]) throws -> Tensor {
+            // Every processor this runs on is little-endian, as the file format is.
+            let storage = TensorStorage(byteCount: 8 * elements.count) { bytes in
+                elements.withUnsafeBytes { bytes.copyMemory(from: $0) }
             }
-            moments[name] = tensor.withBytes { bytes in
-                var moment = DoubleMatrix(rows: tensor.shape[0], columns: tensor.shape[1])
-                moment.elements.withUnsafeMutableBytes { $0.copyMemory(from: bytes) }
-                return moment
-            }
+            return try Tensor(elementType: .f64, shape: shape, storage: storage)
         }
-        let tokens = reader.metadata.first { $0.key == "tokens" }.flatMap { Int($0.value) } ?? 0
-        return Calibration(moments: moments, tokens: tokens)
+        try SafetensorsWriter.write(
+            [
+                ("diagonal", try tensor(gram.diagonal, [gram.size])),
+                ("matrix", try tensor(gram.matrix.elements, [gram.size, gram.size])),
+            ], to: file(key).path, metadata: [("key", key)])
+    }
+
+    /// A Gram matrix kept earlier; nil when it was not kept.
+    /// - Parameter isRead: whether it is read from the file whenever it is needed, instead of now.
+    func gram(key: String, size: Int, isRead: Bool) throws -> Gram? {
+        let file = file(key)
+        guard FileManager.default.fileExists(atPath: file.path) else { return nil }
+        let reader = try SafetensorsReader(file: file.path, isStreamed: true)
+        func tensor(_ name: String, _ shape: [Int]) throws -> Tensor {
+            let tensor = try reader.tensor(named: name)
+            guard tensor.elementType == .f64, tensor.shape == shape else {
+                throw CompressionError.journalUnreadable(file: file.path, reason: "'\(name)' is not F64 \(shape)")
+            }
+            return tensor
+        }
+        let matrix = try tensor("matrix", [size, size])
+        let read: @Sendable () -> DoubleMatrix = {
+            DoubleMatrix(rows: size, columns: size, elements: Self.doubles(matrix))
+        }
+        guard isRead else { return Gram(damped: read()) }
+        return Gram(diagonal: Self.doubles(try tensor("diagonal", [size])), read: read)
+    }
+
+    private static func doubles(_ tensor: Tensor) -> [Double] {
+        [Double](unsafeUninitializedCapacity: tensor.elementCount) { buffer, count in
+            var target = UnsafeMutableRawBufferPointer(buffer)[...]
+            tensor.forEachPiece { piece in
+                UnsafeMutableRawBufferPointer(rebasing: target).copyMemory(from: piece)
+                target = target.dropFirst(piece.count)
+            }
+            count = tensor.elementCount
+        }
     }
 }

@@ -1,5 +1,6 @@
+import Communication
+import Foundation
 import LinearAlgebra
-import Synchronization
 import Tensors
 import Transformers
 
@@ -15,13 +16,8 @@ public struct Calibration: Sendable {
         self.tokens = tokens
     }
 
-    /// Tokens of one pass through the model; bounds the activations held at a time.
+    /// Tokens of one pass through the model; passes are what ranks are given.
     static let tokensPerPass = 2048
-
-    /// Bytes that `collect` needs: the moments, and the activations of one pass.
-    public static func memory(sites: [MatrixSite]) -> Int {
-        features(of: sites).values.reduce(0) { $0 + 8 * $1 * $1 + 4 * $1 * tokensPerPass }
-    }
 
     /// Width of each distinct input.
     static func features(of sites: [MatrixSite]) -> [String: Int] {
@@ -29,60 +25,111 @@ public struct Calibration: Sendable {
             sites.compactMap { site in site.input.map { ($0, site.shape.columns) } }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// Runs the model once over the sequences and accumulates every input of `sites` in `Double`.
-    ///
-    /// Products of one pass run in parallel over the inputs; each input adds its passes in order, so the sums do
-    /// not depend on the number of threads.
-    /// - Throws: `CompressionError.notFinite` when an activation is NaN or infinite.
+    /// Bytes that the moments of some inputs take.
+    static func bytes(_ features: [String: Int]) -> Int { features.values.reduce(0) { $0 + 8 * $1 * $1 } }
+
+    /// The moments of all inputs of `sites` at once, in memory.
+    /// - Throws: as the other.
     public static func collect(
         _ model: any TransformerModel, sites: [MatrixSite], sequences: [[Int]], context: ExecutionContext,
         progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
     ) throws -> Calibration {
-        let widths = features(of: sites)
-        let names = widths.keys.sorted()
-        let index = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })
-        let sums = names.map { Slot(DoubleMatrix(rows: widths[$0] ?? 0, columns: widths[$0] ?? 0)) }
-        var tokens = 0
+        var moments: [String: DoubleMatrix] = [:]
+        let tokens = try collect(
+            model, features: features(of: sites), sequences: sequences, context: context, progress: progress
+        ) { moments[$0] = try $1() }
+        return Calibration(moments: moments, tokens: tokens)
+    }
+
+    /// Runs the model over the sequences, as many blocks at a time as `memory` has room for the moments of (at least one),
+    /// accumulates every input in `Double`, and lets `keep` take each moment when it is complete: on the last rank.
+    ///
+    /// Products run in parallel over the inputs; each input adds its batches in order, and where there are several ranks
+    /// the sums go from rank to rank in the order of the sequences. So they depend neither on the number of threads nor of
+    /// ranks. Between groups of blocks, hidden states are kept (`SpilledStates`), in `folder` where they are many.
+    /// - Returns: the tokens seen, by all ranks.
+    /// - Throws: `CompressionError.notFinite` when an activation is NaN or infinite, what `keep` and `progress` throw;
+    ///   `ModelFileError`, `CommunicationError`.
+    static func collect(
+        _ model: any TransformerModel, features: [String: Int], sequences: [[Int]], context: ExecutionContext,
+        communicator: any Communicator = LocalCommunicator(), memory: Int = .max,
+        folder: URL = FileManager.default.temporaryDirectory,
+        progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in },
+        keep: (_ input: String, _ moment: () throws -> DoubleMatrix) throws -> Void
+    ) throws -> Int {
+        let passes = SequencePasses(sequences, tokensPerPass: tokensPerPass)
+        let tokens = sequences.reduce(0) { $0 + $1.count }
+        var work = try communicator.together {
+            try BlockwiseCollection(
+                model, features: features, sequences: sequences, passes: passes.share(communicator.rank, of: communicator.count),
+                memory: memory, folder: folder, context: context)
+        }
+        // What fails here must not keep the other ranks waiting: the sums then go on without being worked on.
+        var failure: (any Error)?
+        func unlessFailed(_ body: () throws -> Void) {
+            guard failure == nil else { return }
+            do { try body() } catch { failure = error }
+        }
+        let total = max(1, work.groupCount * sequences.count)
+        for group in 0..<work.groupCount {
+            work.begin(group)
+            if communicator.rank > 0 { try work.receiveSums(from: communicator.rank - 1, communicator) }
+            unlessFailed {
+                try work.run(group) { seen in try progress(group * sequences.count + seen, total) }
+            }
+            if communicator.rank < communicator.count - 1 {
+                try work.sendSums(to: communicator.rank + 1, communicator)
+                continue
+            }
+            for name in work.names {
+                unlessFailed {
+                    try keep(name) {
+                        var moment = work.takeSum(name)
+                        guard moment.isFinite else {
+                            throw CompressionError.notFinite(matrix: name, what: "the calibration input")
+                        }
+                        moment.scale(by: 1 / Double(max(1, tokens)))
+                        return moment
+                    }
+                }
+            }
+        }
+        try communicator.together { if let failure { throw failure } }
+        return tokens
+    }
+}
+
+/// Consecutive sequences that go through the model together.
+struct SequencePasses {
+    let passes: [Range<Int>]
+    private let tokens: [Int]
+
+    init(_ sequences: [[Int]], tokensPerPass: Int) {
+        var (passes, tokens): ([Range<Int>], [Int]) = ([], [])
         var start = 0
         while start < sequences.count {
-            var end = start
-            var count = 0
+            var (end, count) = (start, 0)
             while end < sequences.count, end == start || count + sequences[end].count <= tokensPerPass {
                 count += sequences[end].count
                 end += 1
             }
-            var seen: [[DoubleMatrix]] = Array(repeating: [], count: names.count)
-            try model.observe(Array(sequences[start..<end]), context: context) { name, activations in
-                guard let slot = index[name] else { return }
-                seen[slot].append(copied(activations))
-            }
-            let pass = seen
-            context.parallelFor(names.count) { slot in
-                sums[slot].value.withLock { sum in
-                    for activations in pass[slot] { sum.addGramian(of: activations) }
-                }
-            }
-            tokens += count
+            passes.append(start..<end)
+            tokens.append(count)
             start = end
-            try progress(start, sequences.count)
         }
-        var moments: [String: DoubleMatrix] = [:]
-        for (name, sum) in zip(names, sums) {
-            var moment = sum.value.withLock { $0 }
-            guard moment.isFinite else { throw CompressionError.notFinite(matrix: name, what: "the calibration input") }
-            moment.scale(by: 1 / Double(max(1, tokens)))
-            moments[name] = moment
-        }
-        return Calibration(moments: moments, tokens: tokens)
+        (self.passes, self.tokens) = (passes, tokens)
     }
 
-    private static func copied(_ view: MatrixView) -> DoubleMatrix {
-        DoubleMatrix(rows: view.rows, columns: view.columns) { Double(view.row($0)[$1]) }
-    }
-
-    /// A mutex in an array (mutexes cannot be copied).
-    private final class Slot: Sendable {
-        let value: Mutex<DoubleMatrix>
-        init(_ matrix: DoubleMatrix) { value = Mutex(matrix) }
+    /// The passes of one rank: consecutive ones, about as many tokens for every rank.
+    func share(_ rank: Int, of count: Int) -> [Range<Int>] {
+        let total = tokens.reduce(0, +)
+        var seen = 0
+        var shares: [Range<Int>] = []
+        for (pass, size) in zip(passes, tokens) {
+            // Where the middle of the pass lies decides whose it is.
+            if total > 0, min(count - 1, (2 * seen + size) * count / (2 * total)) == rank { shares.append(pass) }
+            seen += size
+        }
+        return shares
     }
 }

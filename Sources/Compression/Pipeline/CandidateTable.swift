@@ -1,3 +1,4 @@
+import Communication
 import Fitting
 import Foundation
 import LinearAlgebra
@@ -13,19 +14,27 @@ final class CandidateTable: Sendable {
     let recipe: Recipe
     private let prices: CandidatePrices
     private let model: any TransformerModel
-    private let grams: [String: Gram]
+    /// Nil where the objective does not weigh.
+    private let grams: GramStore?
     /// Of the held-out sequences.
-    private let heldOutGrams: [String: Gram]
+    private let heldOutGrams: GramStore?
     private let usage: TableUsage
     let journal: Journal
-    private let context: ExecutionContext
+    private let memory: WorkingMemory
+    private let work: SharedWork
+    private var context: ExecutionContext { work.context }
+    /// Whose work a site is, by its name: what ranks are dealt, larger sites first.
+    private let owners: [String: Int]
     private let assessed: Mutex<[String: [AssessedCandidate]]>
     /// Fits of the allocations under comparison: they mostly agree, and are few.
     private let fitted: Mutex<[String: AnyFit]>
+    /// Bytes of those that are in memory.
+    private let fittedBytes = Mutex(0)
 
     init(
         sites: [MatrixSite], recipe: Recipe, prices: CandidatePrices, model: any TransformerModel,
-        grams: [String: Gram], heldOutGrams: [String: Gram], usage: TableUsage, journal: Journal, context: ExecutionContext
+        grams: GramStore?, heldOutGrams: GramStore?, usage: TableUsage, journal: Journal, memory: WorkingMemory,
+        work: SharedWork
     ) {
         self.sites = sites
         self.recipe = recipe
@@ -35,7 +44,11 @@ final class CandidateTable: Sendable {
         self.heldOutGrams = heldOutGrams
         self.usage = usage
         self.journal = journal
-        self.context = context
+        self.memory = memory
+        self.work = work
+        let order = sites.sorted { ($0.shape.count, $1.name) > ($1.shape.count, $0.name) }
+        owners = Dictionary(
+            order.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
         assessed = Mutex([:])
         fitted = Mutex([:])
     }
@@ -69,9 +82,24 @@ final class CandidateTable: Sendable {
         // Largest first, so that the threads end together.
         tasks.sort { $0.site.shape.count > $1.site.shape.count }
         let ordered = tasks
-        let results = try context.parallelMap(ordered.count, progress: progress) { index in
+        let results = try work.map(
+            ordered.count, owner: { owners[ordered[$0].site.name] ?? 0 },
+            isKnown: { index in ordered[index].candidates.allSatisfy { journal[key(ordered[index].site, $0)] != nil } },
+            progress: progress
+        ) { index in
             let task = ordered[index]
-            return try self.assessOne(task.site, task.source, task.candidates)
+            return try self.memory.gate.withBytes(self.workingBytes(task.site, task.source)) {
+                try self.assessOne(task.site, task.source, task.candidates)
+            }
+        } encode: { _, found in
+            try JSONValue.array(found.map(\.json)).serialized()
+        } decode: { index, bytes in
+            let task = ordered[index]
+            let found = try JSONValue.parse(bytes).arrayValue ?? []
+            return try zip(task.candidates, found).compactMap { candidate, json in
+                try journal.record(key(task.site, candidate), json)
+                return AssessedCandidate(candidate, json: json)
+            }
         }
         assessed.withLock { table in
             for (task, found) in zip(ordered, results) { table[task.site.name, default: []] += found }
@@ -119,41 +147,95 @@ final class CandidateTable: Sendable {
     func fits(
         _ choices: [Candidate], progress: LoopProgress = { _, _ in }
     ) throws -> [AnyFit] {
-        try context.parallelMap(sites.count, progress: progress) { index in
+        try work.map(
+            sites.count, owner: { owners[sites[$0].name] ?? 0 },
+            isKnown: { journal.holds(key(sites[$0], choices[$0])) }, progress: progress
+        ) { index in
             try self.fit(self.sites[index], choices[index])
+        } encode: { index, fit in
+            let key = key(sites[index], choices[index])
+            if !journal.holds(key) { try journal.store(fit.matrix, key: key) }
+            return withUnsafeBytes(of: fit.relativeError.bitPattern.littleEndian) { Array($0) } + (try journal.stored(key) ?? [])
+        } decode: { index, bytes in
+            let (site, key) = (sites[index], key(sites[index], choices[index]))
+            if let known = fitted.withLock({ $0[key] }) { return known }
+            try journal.adopt(Array(bytes.dropFirst(8)), key: key)
+            let error = bytes.withUnsafeBytes { Double(bitPattern: UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self))) }
+            guard let matrix = try journal.matrix(key: key, shape: site.shape, isStreamed: memory.isScarce) else {
+                throw CompressionError.journalUnreadable(file: journal.folder.path, reason: "'\(key)' is gone")
+            }
+            let fit = AnyFit(matrix: matrix, relativeError: error, trace: [])
+            fitted.withLock { $0[key] = fit }
+            return fit
         }
     }
 
     func fit(_ site: MatrixSite, _ candidate: Candidate) throws -> AnyFit {
         let key = key(site, candidate)
         if let known = fitted.withLock({ $0[key] }) { return known }
-        let fit = try makeFit(site, candidate, key)
+        let source = try source(of: candidate)
+        let fit = try memory.gate.withBytes(workingBytes(site, source)) {
+            try kept(makeFit(site, candidate, source, key), site, key)
+        }
         fitted.withLock { $0[key] = fit }
         return fit
     }
 
-    private func makeFit(_ site: MatrixSite, _ candidate: Candidate, _ key: String) throws -> AnyFit {
-        let place = try candidateContext(site)
-        if let matrix = try journal.matrix(key: key, shape: site.shape) {
-            return try place.assessed(AnyFit(matrix: matrix, relativeError: 0, trace: []))
-        }
+    private func source(of candidate: Candidate) throws -> any CandidateSource {
         guard let source = CandidateSources.all.first(where: { $0.name == candidate.family }) else {
             throw CompressionError.unknownFamily(name: candidate.family, known: CandidateSources.names)
+        }
+        return source
+    }
+
+    private func workingBytes(_ site: MatrixSite, _ source: any CandidateSource) -> Int {
+        source.workingBytes(site.shape, isWeighted: grams != nil && site.role == .linear)
+    }
+
+    private func makeFit(
+        _ site: MatrixSite, _ candidate: Candidate, _ source: any CandidateSource, _ key: String
+    ) throws -> AnyFit {
+        let place = try candidateContext(site)
+        if let matrix = try journal.matrix(key: key, shape: site.shape, isStreamed: memory.isScarce) {
+            return try place.assessed(AnyFit(matrix: matrix, relativeError: 0, trace: []))
         }
         let fit = try place.assessed(source.fit(candidate, place))
         if source.isSlow { try journal.store(fit.matrix, key: key) }
         return fit
     }
 
+    /// The fit as it is kept: where memory is scarce and has no room for it, in the journal's file.
+    private func kept(_ fit: AnyFit, _ site: MatrixSite, _ key: String) throws -> AnyFit {
+        guard memory.isScarce else { return fit }
+        // Factors are floats in memory.
+        let bytes = max(fit.matrix.cost.storedBytes, 4 * fit.matrix.cost.parameters)
+        let hasRoom = fittedBytes.withLock { held in
+            guard held + bytes <= WorkingMemory.keptFits else { return false }
+            held += bytes
+            return true
+        }
+        guard !hasRoom else { return fit }
+        if !journal.holds(key) { try journal.store(fit.matrix, key: key) }
+        guard let matrix = try journal.matrix(key: key, shape: site.shape, isStreamed: true) else { return fit }
+        return AnyFit(matrix: matrix, relativeError: fit.relativeError, trace: fit.trace)
+    }
+
     /// Singular values of every weight under its objective, relative to the largest: at most 64, evenly spaced.
     /// Tables of many rows are left out: their decomposition would cost more than the compression.
     func spectra(progress: LoopProgress) throws -> [[Double]] {
-        try context.parallelMap(sites.count, progress: progress) { index in
+        try work.map(
+            sites.count, owner: { owners[sites[$0].name] ?? 0 },
+            isKnown: { journal["spectrum/\(sites[$0].name)"] != nil }, progress: progress
+        ) { index in
             let site = self.sites[index]
             var values = self.journal["spectrum/\(site.name)"]?.arrayValue?.compactMap(\.doubleValue)
             if values == nil, site.shape.rows <= Self.spectrumRows {
-                let place = try self.candidateContext(site)
-                let all = try LowRankFactorisation(place.weight, objective: place.objective, context: place.fit).singularValues
+                let all = try self.memory.gate.withBytes(self.workingBytes(site, LowRankCandidates())) {
+                    let place = try self.candidateContext(site)
+                    return try LowRankFactorisation(
+                        place.weight, objective: place.objective, context: place.fit
+                    ).singularValues
+                }
                 let step = max(1, (all.count + 63) / 64)
                 let largest = all.first.map { $0 > 0 ? $0 : 1 } ?? 1
                 let found = stride(from: 0, to: all.count, by: step).map { all[$0] / largest }
@@ -161,6 +243,10 @@ final class CandidateTable: Sendable {
                 values = found
             }
             return values ?? []
+        } encode: { _, values in
+            try JSONValue.array(values.map { .number($0) }).serialized()
+        } decode: { _, bytes in
+            try JSONValue.parse(bytes).arrayValue?.compactMap(\.doubleValue) ?? []
         }
     }
 
@@ -178,9 +264,9 @@ final class CandidateTable: Sendable {
     }
 
     /// Linear layers are weighted by their inputs, tables by how often their rows are looked up.
-    private func objective(of site: MatrixSite, _ weight: Matrix, _ grams: [String: Gram]) throws -> Objective {
+    private func objective(of site: MatrixSite, _ weight: Matrix, _ grams: GramStore?) throws -> Objective {
         guard recipe.objective == .activations else { return .frobenius }
-        let gram = site.input.flatMap { grams[$0] }
+        let gram = try site.input.flatMap { try grams?.gram(of: $0) }
         if site.role == .embedding { return try usage.objective(of: site, weight: weight, gram: gram) }
         return gram.map(Objective.activations) ?? .frobenius
     }

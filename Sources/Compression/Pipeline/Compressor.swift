@@ -1,3 +1,4 @@
+import Communication
 import Fitting
 import ModelFiles
 import StructuredMatrices
@@ -36,6 +37,8 @@ public struct Compressor: Sendable {
     public let selected: [MatrixSite]
     public let context: ExecutionContext
     public let progress: @Sendable (CompressionProgress) -> Void
+    var memory: WorkingMemory = .ample
+    var communicator: any Communicator = LocalCommunicator()
 
     init(
         recipe: Recipe, model: any TransformerModel, calibration: [[Int]], heldOut: [[Int]], limits: [Int],
@@ -90,8 +93,11 @@ public struct Compressor: Sendable {
         let sources = try recipe.sources()
         let prices = prices
         let table = try makeTable(journal)
-        let distance = try OutputDistance(original: model, sequences: heldOut, context: context)
-        let sensitivities = try Sensitivity.measure(
+        let distance = try OutputDistance(
+            original: model, sequences: heldOut, context: context, folder: memory.isScarce ? journal.folder : nil,
+            mostThreads: memory.context(context).threads)
+        // Without text nothing can be measured, and matrices count alike.
+        let sensitivities = heldOut.isEmpty ? selected.map { _ in 1 } : try Sensitivity.measure(
             table, model: model, distance: distance, journal: journal, context: context,
             progress: report("measuring sensitivity"))
 
@@ -180,26 +186,13 @@ public struct Compressor: Sendable {
     }
 
     private func makeTable(_ journal: Journal) throws -> CandidateTable {
-        func grams(_ sequences: [[Int]], _ stage: String) throws -> [String: Gram] {
-            guard recipe.objective == .activations else { return [:] }
-            let moments: Calibration
-            if let stored = try journal.calibration(stage) {
-                moments = stored
-            } else {
-                moments = try Calibration.collect(
-                    model, sites: selected, sequences: sequences, context: context,
-                    progress: report(stage))
-                try journal.store(moments, stage)
-            }
-            return try moments.moments.mapValues { try Gram($0) }
-        }
-        return CandidateTable(
+        CandidateTable(
             sites: selected, recipe: recipe, prices: prices, model: model,
-            grams: try grams(calibration, "calibrating"),
-            heldOutGrams: try grams(heldOut, "calibrating on held-out text"),
+            grams: try grams(calibration, "calibrating", journal),
+            heldOutGrams: try grams(heldOut, "calibrating on held-out text", journal),
             usage: TableUsage(
                 sequences: calibration + heldOut, vocabulary: model.vocabularySize, positions: model.maximumPositions),
-            journal: journal, context: context)
+            journal: journal, memory: memory, work: SharedWork(communicator: communicator, context: context))
     }
 
     private func allocate(

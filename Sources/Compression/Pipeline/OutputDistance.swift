@@ -1,5 +1,5 @@
 import Analysis
-import LinearAlgebra
+import Foundation
 import Tensors
 import Transformers
 
@@ -17,43 +17,60 @@ public struct OutputDistance: Sendable {
 
     private let sequences: [[Int]]
     private let reference: Reference
+    /// Passes side by side at most.
+    private let mostThreads: Int
 
     private enum Reference: Sendable {
         case embeddings(Matrix, NeighbourDivergence)
-        /// Of each sequence, tokens x vocabulary.
-        case scores([Matrix])
+        /// Of all sequences, tokens x vocabulary each, and which of them are looked at.
+        case scores(SpilledStates, of: [Int])
         /// A model of neither kind has no output to compare.
         case none
     }
 
     /// Runs the original once and keeps its outputs.
-    /// - Throws: `TransformersError`.
-    public init(original: any TransformerModel, sequences: [[Int]], context: ExecutionContext) throws {
-        var kept = sequences
-        switch original {
-        case let encoder as any EncoderModel:
+    /// - Parameters:
+    ///   - folder: where outputs that take much memory are kept in a file; nil keeps them in memory.
+    ///   - mostThreads: passes side by side at most, here and later.
+    /// - Throws: `TransformersError`, `ModelFileError.notWritable`.
+    public init(
+        original: any TransformerModel, sequences: [[Int]], context: ExecutionContext, folder: URL? = nil,
+        mostThreads: Int = .max
+    ) throws {
+        self.mostThreads = mostThreads
+        let context = ExecutionContext(threads: min(context.threads, mostThreads))
+        if let encoder = original as? any EncoderModel {
             let embeddings = try encoder.embed(sequences, context: context)
+            self.sequences = sequences
             reference = .embeddings(embeddings, NeighbourDivergence(embeddings))
-        case let causal as any CausalModel:
-            var room = Self.memoryLimit / 4 / max(1, causal.vocabularySize)
-            kept = Array(
-                sequences.prefix { sequence in
-                    room -= sequence.count
-                    return room >= 0
-                })
-            if kept.isEmpty, let first = sequences.first { kept = [first] }
-            let used = kept
-            reference = .scores(
-                try context.parallelMap(used.count) { index in try causal.logits(used[index], context: .serial) })
-        default:
+            return
+        }
+        guard let causal = original as? any CausalModel else {
+            self.sequences = sequences
             reference = .none
+            return
+        }
+        var room = Self.memoryLimit / 4 / max(1, causal.vocabularySize)
+        var kept = Array(
+            sequences.prefix { sequence in
+                room -= sequence.count
+                return room >= 0
+            })
+        if kept.isEmpty, let first = sequences.first { kept = [first] }
+        let scores = try SpilledStates(rows: kept.map(\.count), columns: causal.vocabularySize, folder: folder)
+        for first in stride(from: 0, to: kept.count, by: context.threads) {
+            let part = Array(kept[first..<min(kept.count, first + context.threads)])
+            let found = try context.parallelMap(part.count) { try causal.logits(part[$0], context: .serial) }
+            for (index, matrix) in found.enumerated() { try scores.set(matrix, of: first + index) }
         }
         self.sequences = kept
+        reference = .scores(scores, of: Array(kept.indices))
     }
 
-    private init(sequences: [[Int]], reference: Reference) {
+    private init(sequences: [[Int]], reference: Reference, mostThreads: Int) {
         self.sequences = sequences
         self.reference = reference
+        self.mostThreads = mostThreads
     }
 
     /// The distance over some of the sequences, evenly spread: `sampleTokens` tokens.
@@ -64,10 +81,10 @@ public struct OutputDistance: Sendable {
         case .embeddings(let embeddings, _):
             let rows = embeddings.selecting(rows: chosen)
             part = .embeddings(rows, NeighbourDivergence(rows))
-        case .scores(let scores): part = .scores(chosen.map { scores[$0] })
+        case .scores(let scores, let indices): part = .scores(scores, of: chosen.map { indices[$0] })
         case .none: part = .none
         }
-        return OutputDistance(sequences: chosen.map { sequences[$0] }, reference: part)
+        return OutputDistance(sequences: chosen.map { sequences[$0] }, reference: part, mostThreads: mostThreads)
     }
 
     /// Which of the sequences a sample holds: evenly spaced.
@@ -78,24 +95,26 @@ public struct OutputDistance: Sendable {
         return (0..<count).map { $0 * sequences.count / count }
     }
 
-    /// - Throws: `TransformersError`.
+    /// - Throws: `TransformersError`, `ModelFileError.notReadable`.
     public func callAsFunction(_ model: any TransformerModel, context: ExecutionContext) throws -> Double {
+        let context = ExecutionContext(threads: min(context.threads, mostThreads))
         switch reference {
         case .embeddings(let original, let neighbours):
             guard let encoder = model as? any EncoderModel, original.rows > 0 else { return 0 }
             let embeddings = try encoder.embed(sequences, context: context)
             let angles = (0..<original.rows).reduce(0) { $0 + Self.angle(original.row($1), embeddings.row($1)) }
             return angles / Double(original.rows) + neighbours(embeddings)
-        case .scores(let scores):
+        case .scores(let scores, let indices):
             guard let causal = model as? any CausalModel else { return 0 }
             let sums = try context.parallelMap(sequences.count) { index in
-                let original = scores[index]
                 let changed = try causal.logits(sequences[index], context: .serial)
-                return (0..<original.rows).reduce(0) {
-                    $0 + LogProbabilities.divergence(of: changed.row($1), from: original.row($1))
+                var sum = 0.0
+                try scores.forEachRow(of: indices[index]) { row, original in
+                    sum += LogProbabilities.divergence(of: changed.row(row), from: original)
                 }
+                return sum
             }
-            let count = scores.reduce(0) { $0 + $1.rows }
+            let count = sequences.reduce(0) { $0 + $1.count }
             return count > 0 ? sums.reduce(0, +) / Double(count) : 0
         case .none:
             return 0

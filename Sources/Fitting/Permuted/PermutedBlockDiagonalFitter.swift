@@ -47,8 +47,9 @@ public struct PermutedBlockDiagonalFitter: Fitter {
         // Weights of rows change nothing: rows of a block share no numbers.
         let inner: Objective =
             try objective.gram.map { gram in
+                let moments = gram.matrix
                 let matrix = DoubleMatrix(rows: shape.columns, columns: shape.columns) {
-                    gram.matrix[columnOrder.indices[$0], columnOrder.indices[$1]]
+                    moments[columnOrder.indices[$0], columnOrder.indices[$1]]
                 }
                 return .activations(try Gram(matrix, relativeDamping: 0))
             } ?? .frobenius

@@ -31,13 +31,15 @@ struct CoordinateDescent: Sendable {
     }
 
     init(_ gram: Gram, groupSize: Int, quantizer: GroupQuantizer, rounds: Int) {
-        self.gram = gram.matrix.converted()
+        let exact = gram.matrix
+        self.gram = exact.converted()
         diagonal = gram.diagonal.map { Float($0) }
         let size = gram.size
         var indicators = DoubleMatrix(rows: size, columns: (size + groupSize - 1) / groupSize)
         for row in 0..<size {
-            for column in 0..<size { indicators[row, column / groupSize] += gram.matrix[row, column] }
+            for column in 0..<size { indicators[row, column / groupSize] += exact[row, column] }
         }
+        gram.release()
         self.indicators = indicators.converted()
         self.groupSize = groupSize
         self.quantizer = quantizer

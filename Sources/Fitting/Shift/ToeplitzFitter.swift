@@ -50,8 +50,9 @@ public struct ToeplitzFitter: Fitter {
             }
             return zip(target.elements, totals).map { $1 > 0 ? $0 / $1 : 0 }
         }
+        let moments = gram.matrix
         let backwards = DoubleMatrix(rows: columns, columns: columns) {
-            gram.matrix[columns - 1 - $0, columns - 1 - $1]
+            moments[columns - 1 - $0, columns - 1 - $1]
         }
         var normal = DoubleMatrix(rows: count, columns: count)
         normal.withMutableView { normal in

@@ -50,6 +50,9 @@ public struct ModelFolder: Sendable {
         contains(name) ? try ModelConfiguration(file: file(name)) : nil
     }
 
+    /// - Parameter isStreamed: as `TensorStorage.isStreamed`, of every weight file.
     /// - Throws: what `Checkpoint.init(folder:)` throws.
-    public func checkpoint() throws(ModelFileError) -> Checkpoint { try Checkpoint(folder: path) }
+    public func checkpoint(isStreamed: Bool = false) throws(ModelFileError) -> Checkpoint {
+        try Checkpoint(folder: path, isStreamed: isStreamed)
+    }
 }

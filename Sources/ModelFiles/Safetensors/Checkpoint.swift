@@ -16,14 +16,15 @@ public struct Checkpoint: Sendable {
     public let tensorNames: [String]
     private let shardOfTensor: [ExactString: Int]
 
+    /// - Parameter isStreamed: as `TensorStorage.isStreamed`, of every weight file.
     /// - Throws: `ModelFileError`; every tensor of a sharded checkpoint is known to be where the index says.
-    public init(folder: String) throws(ModelFileError) {
+    public init(folder: String, isStreamed: Bool = false) throws(ModelFileError) {
         let single = joinPath(folder, Self.singleFileName)
         let index = joinPath(folder, Self.indexFileName)
         if isRegularFile(single) {
-            try self.init(file: single)
+            self.init(file: single, shards: [try SafetensorsReader(file: single, isStreamed: isStreamed)])
         } else if isRegularFile(index) {
-            try self.init(index: index, folder: folder)
+            try self.init(index: index, folder: folder, isStreamed: isStreamed)
         } else {
             throw .notAModelFolder(
                 folder: folder, reason: "\(Self.singleFileName) or \(Self.indexFileName) is missing")
@@ -35,7 +36,7 @@ public struct Checkpoint: Sendable {
         self.init(file: file, shards: [try SafetensorsReader(file: file)])
     }
 
-    private init(index: String, folder: String) throws(ModelFileError) {
+    private init(index: String, folder: String, isStreamed: Bool) throws(ModelFileError) {
         let map = try ShardIndex(file: index)
         var shards: [SafetensorsReader] = []
         var positions: [ExactString: Int] = [:]
@@ -43,7 +44,7 @@ public struct Checkpoint: Sendable {
             let path = joinPath(folder, shard)
             guard isRegularFile(path) else { throw .shardIndex(file: index, .missingShard(shard)) }
             positions[ExactString(shard)] = shards.count
-            shards.append(try SafetensorsReader(file: path))
+            shards.append(try SafetensorsReader(file: path, isStreamed: isStreamed))
         }
         var placed: [ExactString: Int] = [:]
         for (tensor, shard) in map.tensors {

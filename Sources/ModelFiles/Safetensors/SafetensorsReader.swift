@@ -20,9 +20,10 @@ public struct SafetensorsReader: Sendable {
     private let storage: TensorStorage
     private let dataStart: Int
 
+    /// - Parameter isStreamed: as `TensorStorage.isStreamed`.
     /// - Throws: `ModelFileError.notReadable`, `.notARegularFile`, `.safetensors`.
-    public init(file: String) throws(ModelFileError) {
-        let storage = try mapFile(file)
+    public init(file: String, isStreamed: Bool = false) throws(ModelFileError) {
+        let storage = try mapFile(file, isStreamed: isStreamed)
         let header: SafetensorsHeader
         do throws(SafetensorsProblem) {
             header = try storage.withBytes { bytes throws(SafetensorsProblem) in try SafetensorsHeader(file: bytes) }

@@ -66,7 +66,7 @@ public struct SafetensorsWriter: Sendable {
                         expected: Self.describe(declaration.elementType, declaration.shape),
                         got: Self.describe(value.elementType, value.shape)))
             }
-            try value.withBytes { try output.write($0) }
+            try value.forEachPiece { try output.write($0) }
         }
         try output.commit()
     }

@@ -22,7 +22,11 @@ public struct Dense: DifferentiableMatrix {
     }
 
     public func apply(_ input: MatrixView, into output: MutableMatrixView, context: ExecutionContext) {
-        weight.withView { DenseProduct.apply(input, $0, into: output, context: context) }
+        if weight.isStreamed {
+            DenseProduct.apply(input, streaming: weight, into: output, context: context)
+        } else {
+            weight.withView { DenseProduct.apply(input, $0, into: output, context: context) }
+        }
     }
 
     public func applyTransposed(

@@ -14,6 +14,9 @@ package struct UnpackedProduct: PreparedProduct {
         _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker
     ) {
         let share = worker.share(of: input.rows)
+        if let dense = matrix as? Dense, dense.weight.isStreamed {
+            return DenseProduct.applyInBatches(input.rows(share), streaming: dense.weight, into: output.rows(share))
+        }
         // Larger batches would go through a BLAS, whose bits depend on the batch.
         for first in stride(from: share.lowerBound, to: share.upperBound, by: DenseProduct.largestKernelBatch) {
             let rows = first..<min(share.upperBound, first + DenseProduct.largestKernelBatch)

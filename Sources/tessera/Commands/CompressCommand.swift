@@ -1,4 +1,6 @@
 import ArgumentParser
+import Benchmarking
+import Communication
 import Compression
 import Fitting
 import Foundation
@@ -20,6 +22,9 @@ struct CompressCommand: ParsableCommand {
             takes on this machine for one token (causal models) or one batch of sentences (encoders); products are timed \
             where the table of this machine lacks them, and the compressed model is timed before it is written. Two \
             budgets may be given; both are kept.
+
+            Models larger than memory: where --memory is less than keeping everything takes, weights are read from the \
+            files block by block. Several processes share the work under Open MPI's mpirun, and write the same bytes.
 
             Examples:
               tessera compress minilm --macs 50% --calibration sentences.txt -o minilm-half
@@ -88,6 +93,13 @@ struct CompressCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Follow a plan file instead of choosing.", valueName: "file"))
     var plan: String?
 
+    @Flag(help: ArgumentHelp(
+        "Compress the plain weights without running the model: no text is needed, the architecture may be unknown."))
+    var withoutCalibration = false
+
+    @Option(help: ArgumentHelp("Memory to keep within where possible: 800M, 12G (default: half of it).", valueName: "bytes"))
+    var memory: String?
+
     @Flag(help: "Check the model, coverage, memory and disk, and do nothing else.")
     var dryRun = false
 
@@ -119,18 +131,40 @@ struct CompressCommand: ParsableCommand {
             throw ValidationError("--batch: expected 1 to \(BatchSizes.largest), got \(batch)")
         }
         if output == nil, !planOnly, !dryRun { throw ValidationError("--output is needed") }
+        if withoutCalibration {
+            let clash = [
+                ("--calibration", calibration != nil), ("--latency", latency != nil),
+                ("--objective activations", objective != "frobenius" && objective != Self.defaultObjective),
+            ].first { $0.1 }
+            if let clash { throw ValidationError("\(clash.0) excludes --without-calibration") }
+        }
     }
 
+    private static let defaultObjective = Objective.Kind.activations.rawValue
+
     func run() throws {
-        let display = ProgressDisplay(quiet: common.quiet)
+        guard MPICommunicator.isAskedFor, !dryRun else { return try run(LocalCommunicator()) }
+        let communicator = try MPICommunicator()
+        var failure: (any Error)?
+        do { try run(communicator) } catch { failure = error }
+        communicator.end(after: failure) { ErrorRendering.report($0) }
+        if let failure { throw failure }
+    }
+
+    private func run(_ communicator: any Communicator) throws {
+        let display = ProgressDisplay(quiet: common.quiet || !communicator.isFirst)
         var job = CompressionJob(
             model: model, output: outputPath, recipe: try recipe(), calibration: source, planFile: plan,
             context: common.context, progress: { display($0) })
         job.replacesOutput = force
         job.latencyTable = table
+        job.withoutCalibration = withoutCalibration
+        job.memoryLimit = try memory.map(WorkingMemory.bytes)
+        job.communicator = communicator
         let outcome = Mutex<LatencyOutcome?>(nil)
         job.latencyOutcome = { found in outcome.withLock { $0 = found } }
         if dryRun { return try printForecast(job.forecast()) }
+        guard communicator.isFirst else { return try job.assist() }
         if planOnly {
             let plan = try job.plan()
             _ = display.finish()
@@ -211,6 +245,8 @@ struct CompressCommand: ParsableCommand {
         }
         var json = JSONObject()
         json["threads"] = .integer(Int64(common.context.threads))
+        // Of this process; where several share the work, of the first.
+        if let peak = ResidentMemory.peak { json["peak_resident_bytes"] = .integer(Int64(peak)) }
         json["stages"] = .array(stages)
         if let latency { json["latency"] = latency.json }
         try AtomicFile.write(JSONValue.object(json).serialized(pretty: true) + [UInt8(ascii: "\n")], to: outputPath + ".timings.json")

@@ -40,7 +40,7 @@ struct ExportCommand: ParsableCommand {
 
     func run() throws {
         let folder = try ModelFolder(path: model)
-        let loaded = try LoadedModel.open(model)
+        let loaded = try LoadedModel.openMatrices(model, quiet: common.quiet)
         let configuration = try configuration(loaded)
         let checkpoint = try DenseCheckpoint(loaded, precision: precision)
         let auxiliary = try folder.auxiliaryFiles().reduce(0) { $0 + $1.byteCount }

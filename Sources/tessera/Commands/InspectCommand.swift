@@ -26,7 +26,7 @@ struct InspectCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() throws {
-        let loaded = try LoadedModel.open(model)
+        let loaded = try LoadedModel.openMatrices(model, quiet: common.quiet)
         let sites = try MatrixSelection(scope: .all, only: only).split(loaded.model.sites).selected
         let rows = try inspect(sites, of: loaded.model)
         let totals = try Totals(loaded)

@@ -1,5 +1,6 @@
 import Analysis
 import ArgumentParser
+import Communication
 import Compression
 import Fitting
 import Foundation
@@ -21,12 +22,17 @@ enum ErrorRendering {
         } catch {
             let code = root.exitCode(for: error)
             if code == .success {
-                print(root.fullMessage(for: error))
+                if MPICommunicator.isFirst { print(root.fullMessage(for: error)) }
                 exit(EXIT_SUCCESS)
             }
-            standardError("error: \(line(for: error, root: root))\n")
+            // What went wrong is told once, by the first of several processes.
+            if MPICommunicator.isFirst { report(error, root: root) }
             exit(status(for: error, code))
         }
+    }
+
+    static func report(_ error: any Error, root: any ParsableCommand.Type = Tessera.self) {
+        standardError("error: \(line(for: error, root: root))\n")
     }
 
     /// The error as one line.
@@ -47,7 +53,7 @@ enum ErrorRendering {
     private static func isOurs(_ error: any Error) -> Bool {
         switch error {
         case is CompressionError, is FittingError, is LinearAlgebraError, is ModelFileError, is StructuredMatrixError,
-            is TensorError, is TransformersError, is TokenizerError, is JSONError, is AnalysisError, is CommandError:
+            is TensorError, is TransformersError, is TokenizerError, is JSONError, is AnalysisError, is CommandError, is CommunicationError:
             true
         default:
             false
@@ -64,6 +70,8 @@ enum ErrorRendering {
             CompressionError.patternMatchesNothing, CompressionError.frontTooSlow: EX_USAGE
         case CompressionError.journalInUse: EX_TEMPFAIL
         case CompressionError.journalNotWritable: EX_CANTCREAT
+        case CompressionError.invalidMemory, CommunicationError.notTogether: EX_USAGE
+        case CommunicationError.libraryMissing, CommunicationError.otherLibrary: EX_UNAVAILABLE
         case TensorError.fileNotReadable, AnalysisError.notReadable, TokenizerError.unreadable: EX_NOINPUT
         case ModelFileError.notReadable, ModelFileError.notAModelFolder, ModelFileError.notARegularFile: EX_NOINPUT
         case ModelFileError.notWritable, ModelFileError.destinationExists, ModelFileError.insufficientSpace: EX_CANTCREAT

@@ -38,6 +38,18 @@ extension LoadedModel {
         return try load(path)
     }
 
+    /// The same for commands that do not run the model: its architecture may be unknown, which is said.
+    /// - Throws: as `loadMatrices`.
+    static func openMatrices(_ path: String, quiet: Bool) throws -> LoadedModel {
+        _ = try ModelFolder(path: path)
+        let loaded = try loadMatrices(path)
+        if loaded.model is PlainModel, !quiet {
+            let type = (try? loaded.configuration.modelType) ?? "no model_type"
+            standardError("\(path): the architecture (\(type)) is not known: only its plain matrices are looked at\n")
+        }
+        return loaded
+    }
+
     /// "an encoder", "a causal language model".
     var kind: String { model is any EncoderModel ? "an encoder" : "a causal language model" }
 
