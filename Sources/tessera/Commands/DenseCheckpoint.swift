@@ -9,7 +9,7 @@ struct DenseCheckpoint {
     let structuredCount: Int
     private let loaded: LoadedModel
     /// What is made anew, by the tensor's name.
-    private var made: [String: Content] = [:]
+    private let made: [String: Content]
     private let precision: Precision
 
     private enum Content {
@@ -27,6 +27,7 @@ struct DenseCheckpoint {
         let listed = Set(try loaded.configuration.structuredEntries()?.map(\.matrix) ?? [])
         var replaced: Set<String> = []
         var declarations: [SafetensorsWriter.Declaration] = []
+        var made: [String: Content] = [:]
         func declare(_ name: String, _ shape: [Int], _ content: Content) {
             made[name] = content
             declarations.append(.init(name: name, elementType: precision.elementType, shape: shape))
@@ -57,7 +58,7 @@ struct DenseCheckpoint {
             let type = entry.elementType.isFloatingPoint ? precision.elementType : entry.elementType
             declarations.append(.init(name: name, elementType: type, shape: entry.shape))
         }
-        self.declarations = declarations
+        (self.declarations, self.made) = (declarations, made)
         structuredCount = listed.count { loaded.model[site: $0].family != Dense.family }
     }
 
