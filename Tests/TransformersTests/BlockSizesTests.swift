@@ -210,7 +210,7 @@ import Transformers
         ),
         (
             #"[{"heads":4,"key_value_heads":1,"query_key_width":4,"value_width":8,"feed_forward_width":35,"rotary_pairs":[0]}]"#,
-            #""tessera.blocks.0.rotary_pairs": expected one number for each pair of features of each key head, got a list"#
+            #""tessera.blocks.0.rotary_pairs": expected one number for each pair of features of each key head, got an array"#
         ),
         ("5", #""tessera.blocks": expected a list, got 5"#),
     ])

@@ -193,13 +193,14 @@ struct NetworkPass {
         }
         if network.input.projection != nil { network[.inputProjection].addBias(to: hidden.rows(share.rows)) }
         network.input.first.withUnsafeBufferPointer { first in
-            guard let first = first.baseAddress else { return }
+            // An empty array may have an address too.
+            guard !first.isEmpty, let first = first.baseAddress else { return }
             for span in batch.spans where share.rows.contains(span.lowerBound) {
                 hidden.row(span.lowerBound).update(from: first, count: hidden.columns)
             }
         }
         network.input.constant.withUnsafeBufferPointer { constant in
-            guard let constant = constant.baseAddress else { return }
+            guard !constant.isEmpty, let constant = constant.baseAddress else { return }
             for row in share.rows { Kernels.best.add(hidden.row(row), constant, hidden.columns) }
         }
         if !positionRows.isEmpty {
