@@ -30,7 +30,7 @@ public struct BTTFitter: Fitter {
             (inputBlocks: blocks[min(step, blocks.count - 1)], outputGroups: groups[min(step, groups.count - 1)])
         }
         let inputs = blocks.reversed().map { (inputBlocks: $0, outputGroups: 1) }
-        let counts = even.prefix(1) + inputs + even.dropFirst().reversed()
+        let counts = [even[0]] + inputs + even.dropFirst().reversed()
         do {
             return try MonarchFitter(grouping: .contiguous, sweeps: sweeps, tolerance: tolerance).fit(
                 weight, objective: objective, size: size, context: context, counts: counts)
