@@ -44,6 +44,8 @@ public struct PermutedMonarchFitter: Fitter {
             do {
                 fit = try monarch.fit(sorted, objective: sortedObjective, size: inner, context: context)
             } catch FittingError.budgetBelowMinimum(let matrix, _, _, _, let minimum) {
+                // Two blocks may cost more than one.
+                guard best == nil else { continue }
                 throw FittingError.budgetBelowMinimum(
                     matrix: matrix, family: PermutedMatrix.family.name, shape: shape, budget: size,
                     minimum: minimum + orderCost)
