@@ -9,6 +9,7 @@ import Testing
 /// trained model. Minutes; `TESSERA_FITS` set to the fitters' names, or to "all", runs it and prints the table.
 @Suite(.serialized, .enabled(if: EncoderMatrices.isHere, EncoderMatrices.isMissing))
 struct EncoderFitTests {
+    private static let winners = ["monarch-sweeps", "btt-sweeps", "monarch-permuted", "blast-sweeps", "interpolative-svd"]
     private static let chosen = ProcessInfo.processInfo.environment["TESSERA_FITS"]
 
     @Test(.enabled(if: chosen != nil, "set TESSERA_FITS to run it"))
@@ -16,7 +17,7 @@ struct EncoderFitTests {
         let threads = ExecutionContext(threads: 2)
         let entries = try EncoderMatrices(context: threads).entries
         #expect(entries.count == 36)
-        let names = Self.chosen == "all" ? ["monarch-sweeps", "blast-sweeps", "interpolative-svd"] : Self.chosen?.split(separator: ",").map(String.init) ?? []
+        let names = Self.chosen == "all" ? Self.winners : Self.chosen?.split(separator: ",").map(String.init) ?? []
         @Sendable func size(_ weight: Matrix) -> SizeBudget { .parameters(weight.count / 2) }
         let baselines = try threads.parallelMap(entries.count) { index in
             try ActivationSVDFitter().fit(
@@ -34,14 +35,15 @@ struct EncoderFitTests {
                     context: FitContext())
                 return (fit.relativeError, fit.matrix.cost.parameters, clock.now - start)
             }
-            let wins = zip(fits, baselines).count { $0.error < $1 }
+            // The same matrix by another way is no win.
+            let wins = zip(fits, baselines).count { $0.error < $1 * (1 - 1e-5) }
             var lines = ["\(name): better on \(wins) of \(entries.count), \(clock.now - start) on 2 threads"]
             for (entry, (fit, baseline)) in zip(entries, zip(fits, baselines)) {
                 lines.append(
                     "  \(entry.name)  svd \(baseline)  \(fit.error)  ratio \(fit.error / baseline)  \(fit.seconds)")
             }
             print(lines.joined(separator: "\n"))
-            if ["monarch-sweeps", "blast-sweeps", "interpolative-svd"].contains(name) { #expect(wins >= 30) }
+            if Self.winners.contains(name) { #expect(wins >= 30) }
         }
     }
 }

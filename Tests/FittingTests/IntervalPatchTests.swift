@@ -35,7 +35,7 @@ import Testing
     @Test func fullLengthsAreLowRank() throws {
         let weight = Instances.random(24, 16)
         for objective in try Instances.objectives(16) {
-            let fit = try IntervalPatchFitter(lowRankShare: 1, refinements: 0).fit(
+            let fit = try IntervalPatchFitter(lowRankShare: 1, sweeps: 0).fit(
                 weight, objective: objective, size: .parameters(5 * 44))
             let svd = try ActivationSVDFitter().fit(weight, objective: objective, size: .parameters(5 * 40))
             #expect(fit.relativeError <= svd.relativeError * (1 + 1e-5))
@@ -46,15 +46,26 @@ import Testing
     /// Several patches that no single low-rank component explains: far below the decomposition of the same size.
     @Test func scatteredPatchesBeatTheDecomposition() throws {
         let shape = MatrixShape(rows: 64, columns: 64)
-        let patches = (0..<10).map { index in
+        let patches = [3, 0, 5, 1, 6, 2, 4].enumerated().map { index, place in
             IntervalPatches.Patch(
-                rows: Interval(start: index * 23 % 64, count: 8), columns: Interval(start: index * 37 % 64, count: 8))
+                rows: Interval(start: 9 * index, count: 9), columns: Interval(start: 9 * place, count: 9))
         }
         let planted = try planted(patches, shape)
         let size = SizeBudget.parameters(planted.cost.parameters)
         let fit = try IntervalPatchFitter(lowRankShare: 0).fit(planted.dense(), objective: .frobenius, size: size)
         let svd = try ActivationSVDFitter().fit(planted.dense(), objective: .frobenius, size: size)
-        #expect(fit.relativeError < 0.1 * svd.relativeError)
+        #expect(fit.relativeError < 0.01 * svd.relativeError)
+    }
+
+    /// Sweeps never lose, under either objective.
+    @Test func leastSquaresNeverLose() throws {
+        let weight = try Instances.decaying(48, 40)
+        for objective in try Instances.objectives(40) {
+            let trace = try IntervalPatchFitter(sweeps: 6, tolerance: 0).fit(
+                weight, objective: objective, size: .fraction(0.5)).trace
+            #expect(trace.count > 3 && (trace.last ?? 1) < trace[0])
+            #expect(zip(trace, trace.dropFirst()).allSatisfy { $1 <= $0 * (1 + 1e-9) })
+        }
     }
 
     @Test func patchesOutsideAreRefused() throws {

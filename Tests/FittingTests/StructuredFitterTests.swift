@@ -124,6 +124,15 @@ import Testing
         #expect(abs(fit.relativeError - svd.relativeError(rank: 5)) < 1e-5)
     }
 
+    @Test func weightedLinearTuckerIsTheWeightedSVD() throws {
+        let weight = try Instances.decaying(24, 16)
+        let objective = Objective.activations(try Instances.correlatedGram(16))
+        let fit = try TuckerFitter().fit(weight, objective: objective, size: .parameters(4 * 40 + 16 + 2))
+        let svd = try ActivationSVDFitter().fit(weight, objective: objective, size: .parameters(4 * 40))
+        #expect(fit.matrix.ranks == [4, 4, 1, 1])
+        #expect(abs(fit.relativeError - svd.relativeError) < 1e-5 * svd.relativeError)
+    }
+
     @Test func weightedTuckerBeatsThePlainOne() throws {
         let weight = try Instances.decaying(16, 6 * 4)
         let objective = Objective.activations(try Instances.correlatedGram(24))

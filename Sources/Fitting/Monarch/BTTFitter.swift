@@ -25,14 +25,15 @@ public struct BTTFitter: Fitter {
     ) throws -> Fit<Monarch> {
         try context.check(weight, objective)
         let (blocks, groups) = (Self.evenDivisors(weight.columns), Self.evenDivisors(weight.rows))
-        // Both sides coarser together, then the inputs alone from the coarsest on.
+        // The even cut; then, from the coarsest on, the inputs alone and both sides together.
         let even = (0..<max(blocks.count, groups.count)).map { step in
             (inputBlocks: blocks[min(step, blocks.count - 1)], outputGroups: groups[min(step, groups.count - 1)])
         }
         let inputs = blocks.reversed().map { (inputBlocks: $0, outputGroups: 1) }
+        let counts = [even[0]] + inputs + even.dropFirst().reversed()
         do {
             return try MonarchFitter(grouping: .contiguous, sweeps: sweeps, tolerance: tolerance).fit(
-                weight, objective: objective, size: size, context: context, counts: even + inputs)
+                weight, objective: objective, size: size, context: context, counts: counts)
         } catch let error as FittingError {
             throw error.renamed(family: Monarch.family, fitter: Self.method.name)
         }

@@ -98,8 +98,8 @@ public struct MonarchFitter: Fitter {
 
     /// Sweeps after which block counts are compared.
     private static let trialSweeps = 2
-    /// Errors fall and then rise with the number of input blocks: after so many counts that are worse than the best, larger
-    /// ones of as many output groups are not tried.
+    /// Errors fall and then rise with the number of blocks: after so many layouts in a row that are worse than the best, finer
+    /// ones are not tried, of those with one output group and of those with several.
     private static let patience = 2
     /// Nothing is tried any more once a layout is exact.
     private static let exact = 1e-12
@@ -107,14 +107,14 @@ public struct MonarchFitter: Fitter {
     private func best(of layouts: [MonarchLayout], error: (MonarchLayout) throws -> Double) throws -> MonarchLayout {
         guard layouts.count > 1 else { return layouts[0] }
         var best: (layout: MonarchLayout, error: Double)?
-        var worse: [Int: Int] = [:]
-        for layout in layouts where worse[layout.outputGroups, default: 0] < Self.patience {
+        var worse: [Bool: Int] = [:]
+        for layout in layouts where worse[layout.outputGroups > 1, default: 0] < Self.patience {
             let error = try error(layout)
             if let best, error >= best.error {
-                worse[layout.outputGroups, default: 0] += 1
+                worse[layout.outputGroups > 1, default: 0] += 1
             } else {
                 best = (layout, error)
-                worse[layout.outputGroups] = 0
+                worse[layout.outputGroups > 1] = 0
             }
             if error < Self.exact { break }
         }

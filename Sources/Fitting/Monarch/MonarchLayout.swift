@@ -19,7 +19,7 @@ extension Monarch {
     /// of its own, which fits trained weights best: many blocks where there are more inputs than outputs, one (which is
     /// low-rank) where there are far fewer. Equal counts are the paper's.
     static let counts =
-        [1, 2, 3, 4, 6, 8, 12, 16].map { (inputBlocks: $0, outputGroups: 1) }
+        [1, 2, 3, 4, 8, 12, 16].map { (inputBlocks: $0, outputGroups: 1) }
         + [(inputBlocks: 1, outputGroups: 2), (inputBlocks: 2, outputGroups: 2), (inputBlocks: 4, outputGroups: 4)]
 
     /// The layouts among `counts` that divide the shape and fit the budget, each with its largest rank (at most that of a

@@ -11,12 +11,13 @@ public struct PermutedMonarchFitter: Fitter {
         summary: "Monarch by its sweeps after sorting the inputs by size or by what they have in common",
         source: "Monarch, arXiv 2204.00595; the orders are this project's")
 
-    /// Fits each order.
+    /// Fits each order; counts that it leaves open are those that it chooses for the stored order, of input blocks two at
+    /// least.
     public var monarch: MonarchFitter
 
     public init(monarch: MonarchFitter = MonarchFitter()) { self.monarch = monarch }
 
-    /// Cost: three times `MonarchFitter`'s, and an eigendecomposition of G.
+    /// Cost: `MonarchFitter`'s, that of two fits with given counts, and an eigendecomposition of G.
     /// - Throws: `FittingError`, `LinearAlgebraError`.
     public func fit(
         _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
@@ -28,6 +29,7 @@ public struct PermutedMonarchFitter: Fitter {
         let inner = size.remaining(after: orderCost, shape: shape)
         let reduced = try objective.reduced(to: Self.method.objectives)
         var best: Fit<PermutedMatrix>?
+        var monarch = monarch
         for order in try Self.orders(weight, reduced.gram) {
             let places = order.indices
             let sorted = Matrix(rows: shape.rows, columns: shape.columns) { weight[$0, places[$1]] }
@@ -42,10 +44,14 @@ public struct PermutedMonarchFitter: Fitter {
             do {
                 fit = try monarch.fit(sorted, objective: sortedObjective, size: inner, context: context)
             } catch FittingError.budgetBelowMinimum(let matrix, _, _, _, let minimum) {
+                // Two blocks may cost more than one.
+                guard best == nil else { continue }
                 throw FittingError.budgetBelowMinimum(
                     matrix: matrix, family: PermutedMatrix.family.name, shape: shape, budget: size,
                     minimum: minimum + orderCost)
             }
+            monarch.inputBlocks = monarch.inputBlocks ?? Self.blocks(shape, beside: fit.matrix)
+            monarch.outputGroups = fit.matrix.outputGroups
             let matrix = try PermutedMatrix(fit.matrix, columnOrder: order.inverse.indices)
             let measured = try Fit(
                 measuring: matrix, for: weight, objective: objective, context: context, trace: fit.trace)
@@ -54,6 +60,11 @@ public struct PermutedMonarchFitter: Fitter {
         }
         guard let best else { throw FittingError.emptyWeight(matrix: context.name, shape: shape) }
         return best
+    }
+
+    /// One block is the same in any order.
+    private static func blocks(_ shape: MatrixShape, beside matrix: Monarch) -> Int {
+        matrix.inputBlocks == 1 && shape.columns % 2 == 0 ? 2 : matrix.inputBlocks
     }
 
     /// Each sorts inputs into consecutive blocks.

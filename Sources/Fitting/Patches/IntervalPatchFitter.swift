@@ -4,28 +4,31 @@ import Tensors
 
 /// Gaudi-GBLR for a trained weight: half of the budget goes to components of full length, the weighted low-rank fit, the
 /// rest to patches found one after another in what is left, each the leading pair of vectors cut to the intervals that save
-/// most error for every number; then all numbers together by L-BFGS, the intervals staying.
+/// most error for their length; then exact least squares of one vector after another, the intervals staying.
 ///
 /// Intervals mean something only where neighbours are alike, which the features of most trained layers are not: there the
 /// patches come out long, and the result is close to low-rank. (In training, the paper's use, intervals are learned.)
 public struct IntervalPatchFitter: Fitter {
     public static let method = FittingMethod(
         name: "gaudi-patches", family: IntervalPatches.family, objectives: [.frobenius, .activations],
-        summary: "low-rank, then patches on intervals of what is left one after another, then all by L-BFGS",
+        summary: "low-rank, then patches on intervals of what is left one after another, then exact least squares of all in turn",
         source: "Gaudi-GBLR, arXiv 2310.18882; the fit is this project's")
 
     /// Of the budget, for components of full length.
     public var lowRankShare: Double
-    /// L-BFGS iterations at most.
-    public var refinements: Int
+    /// Sweeps of least squares over all patches at most.
+    public var sweeps: Int
+    /// A sweep that lowers the error by less than this share of it is the last.
+    public var tolerance: Double
 
-    public init(lowRankShare: Double = 0.5, refinements: Int = 30) {
+    public init(lowRankShare: Double = 0.5, sweeps: Int = 8, tolerance: Double = 1e-3) {
         self.lowRankShare = lowRankShare
-        self.refinements = refinements
+        self.sweeps = sweeps
+        self.tolerance = tolerance
     }
 
-    /// Cost: one SVD of W L, for each patch some 10 rows columns and, under activations, 4 columns^2 multiply-adds, and
-    /// `GradientRefinement`'s.
+    /// Cost: one SVD of W L, and for each patch some 10 rows columns and, under activations, 4 columns^2 multiply-adds, about
+    /// as much again in every sweep.
     /// - Throws: `FittingError`, `LinearAlgebraError`.
     public func fit(
         _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
@@ -47,11 +50,16 @@ public struct IntervalPatchFitter: Fitter {
             try context.checkCancellation()
             guard search.addPatch() else { break }
         }
-        let start = try search.matrix()
-        let refined = try GradientRefinement(iterations: refinements).refine(
-            start, toward: weight, objective: reduced, context: context)
+        var trace = [search.relativeError]
+        for sweep in 0..<max(0, sweeps) where search.hasError {
+            try search.refit(context)
+            let error = search.relativeError
+            context.progress(FitProgress(sweep: sweep + 1, limit: sweeps, relativeError: error))
+            trace.append(error)
+            if trace[sweep] - error < tolerance * trace[sweep] { break }
+        }
         return try Fit(
-            measuring: refined.matrix, for: weight, objective: objective, context: context, trace: refined.trace)
+            measuring: search.matrix(), for: weight, objective: objective, context: context, trace: trace)
     }
 }
 
@@ -66,8 +74,9 @@ private struct PatchSearch {
     private let total: Double
     private var residual: DoubleMatrix
     private var patches: [IntervalPatches.Patch] = []
-    private var left: [Double] = []
-    private var right: [Double] = []
+    private var left: [[Double]] = []
+    private var right: [[Double]] = []
+    private var entries = 0
 
     init(_ weight: Matrix, objective: Objective, size: SizeBudget, precision: Precision) throws {
         shape = MatrixShape(rows: weight.rows, columns: weight.columns)
@@ -79,16 +88,19 @@ private struct PatchSearch {
     }
 
     /// Whether anything is left but rounding.
-    var hasError: Bool {
-        guard total > 0 else { return false }
+    var hasError: Bool { relativeError > 1e-13 }
+
+    var relativeError: Double {
+        guard total > 0 else { return 0 }
         let weighted = gram.map { residual.multiplied(by: $0) } ?? residual
-        return residual.innerProduct(weighted) > 1e-13 * total
+        return max(0, residual.innerProduct(weighted)) / total
     }
 
     func matrix() throws -> IntervalPatches {
-        try IntervalPatches(
-            patches: patches, left: Factor(left.map { Float($0) }, shape: [left.count], precision: precision),
-            right: Factor(right.map { Float($0) }, shape: [right.count], precision: precision), shape: shape)
+        let (u, v) = (left.flatMap { $0 }, right.flatMap { $0 })
+        return try IntervalPatches(
+            patches: patches, left: Factor(u.map { Float($0) }, shape: [u.count], precision: precision),
+            right: Factor(v.map { Float($0) }, shape: [v.count], precision: precision), shape: shape)
     }
 
     /// Components of full length, as many as the whole budget allows at most (their intervals count too).
@@ -104,7 +116,7 @@ private struct PatchSearch {
     private func allows(_ entries: Int) -> Bool {
         size.allows(
             IntervalPatches.cost(
-                entries: left.count + right.count + entries, patches: patches.count + 1, precision: precision),
+                entries: self.entries + entries, patches: patches.count + 1, precision: precision),
             shape: shape)
     }
 
@@ -112,14 +124,65 @@ private struct PatchSearch {
         _ rows: IntervalPatches.Interval, _ columns: IntervalPatches.Interval, _ u: [Double], _ v: [Double]
     ) {
         patches.append(.init(rows: rows, columns: columns))
-        left += u
-        right += v
-        for (entry, value) in u.enumerated() where value != 0 {
+        left.append(u)
+        right.append(v)
+        entries += u.count + v.count
+        change(patches.count - 1, by: -1)
+    }
+
+    /// Adds so much of a patch to the residual.
+    private mutating func change(_ patch: Int, by sign: Double) {
+        let (rows, columns) = (patches[patch].rows, patches[patch].columns)
+        for (entry, value) in left[patch].enumerated() where value != 0 {
             let row = (rows.start + entry) % shape.rows
-            for (place, other) in v.enumerated() {
-                residual[row, (columns.start + place) % shape.columns] -= value * other
+            for (place, other) in right[patch].enumerated() {
+                residual[row, (columns.start + place) % shape.columns] += sign * value * other
             }
         }
+    }
+
+    /// Intervals of columns up to this long have v solved for under their own block of G.
+    private static let solvable = 128
+
+    /// Every u, and every v that is short or of full length, becomes the best for all else: no step raises the error.
+    mutating func refit(_ context: FitContext) throws {
+        for patch in patches.indices {
+            try context.checkCancellation()
+            let (rows, columns) = (patches[patch].rows, patches[patch].columns)
+            change(patch, by: 1)
+            if let v = try bestRight(rows, columns, left[patch]) { right[patch] = v }
+            if let u = scaledLeft(rows, columns, right[patch]) { left[patch] = u }
+            balance(&left[patch], &right[patch])
+            change(patch, by: -1)
+        }
+    }
+
+    /// The best v on its columns for a given u: G_JJ^-1 (G E^T u)_J / u u, which is E^T u / u u where J is everything.
+    private func bestRight(
+        _ rows: IntervalPatches.Interval, _ columns: IntervalPatches.Interval, _ u: [Double]
+    ) throws -> [Double]? {
+        let isWhole = columns.count == shape.columns
+        guard isWhole || gram == nil || columns.count <= Self.solvable else { return nil }
+        var whole = DoubleMatrix(rows: shape.rows, columns: 1)
+        for (entry, value) in u.enumerated() { whole[(rows.start + entry) % shape.rows, 0] = value }
+        let size = whole.squaredNorm
+        guard size > 0, size.isFinite else { return nil }
+        let image = residual.multiplied(by: whole, transposeSelf: true)
+        let places = (0..<columns.count).map { (columns.start + $0) % shape.columns }
+        guard let gram, !isWhole else { return places.map { image[$0, 0] / size } }
+        let weighted = gram.multiplied(by: image)
+        let inner = DoubleMatrix(rows: places.count, columns: places.count) { gram[places[$0], places[$1]] }
+        let target = DoubleMatrix(rows: places.count, columns: 1) { place, _ in weighted[places[place], 0] / size }
+        return try SymmetricRoot(inner).solve(target).elements
+    }
+
+    /// Numbers of one size in both vectors, which is kind to half precision.
+    private func balance(_ u: inout [Double], _ v: inout [Double]) {
+        let norms = (norm(u), norm(v))
+        guard norms.0 > 0, norms.1 > 0, norms.0.isFinite, norms.1.isFinite else { return }
+        let scale = (norms.1 / norms.0).squareRoot()
+        for index in u.indices { u[index] *= scale }
+        for index in v.indices { v[index] /= scale }
     }
 
     /// Adds the patch that saves most for every number; false where none fits or saves.
@@ -135,27 +198,20 @@ private struct PatchSearch {
             most = fits
         }
         let (u, v) = leadingPair()
-        // Lengths are chosen in turn, each for the other's; a patch that does not fit gives half to either side.
-        let (rowLimit, columnLimit) =
-            most >= shape.rows + shape.columns
-            ? (shape.rows, shape.columns) : (max(1, min(shape.rows, most / 2)), max(1, min(shape.columns, most / 2)))
+        // Lengths are chosen in turn, each for the other's, and within what the other leaves.
         let (rowEnergies, columnEnergies) = (u.map { $0 * $0 }, zip(v, inputs).map { $0 * $0 * $1 })
-        var columns = IntervalPatches.Interval(start: 0, count: shape.columns)
-        var rows = columns
-        for _ in 0..<3 {
-            rows = Self.interval(rowEnergies, overhead: columns.count + 4, limit: rowLimit)
-            columns = Self.interval(columnEnergies, overhead: rows.count + 4, limit: columnLimit)
+        var rows = IntervalPatches.Interval(start: 0, count: max(1, min(shape.rows, most / 2)))
+        var columns = rows
+        for _ in 0..<4 {
+            columns = Self.interval(columnEnergies, overhead: rows.count + 4, limit: most - rows.count)
+            rows = Self.interval(rowEnergies, overhead: columns.count + 4, limit: most - columns.count)
         }
         var patchRight = (0..<columns.count).map { v[(columns.start + $0) % shape.columns] }
         var patchLeft = (0..<rows.count).map { u[(rows.start + $0) % shape.rows] }
         guard let scaled = scaledLeft(rows, columns, patchRight) else { return false }
         patchLeft = scaled
-        // Numbers of one size in both, which is kind to half precision.
-        let norms = (norm(patchLeft), norm(patchRight))
-        guard norms.0 > 0, norms.1 > 0 else { return false }
-        let scale = (norms.1 / norms.0).squareRoot()
-        for index in patchLeft.indices { patchLeft[index] *= scale }
-        for index in patchRight.indices { patchRight[index] /= scale }
+        guard norm(patchLeft) > 0, norm(patchRight) > 0 else { return false }
+        balance(&patchLeft, &patchRight)
         append(rows, columns, patchLeft, patchRight)
         return true
     }
@@ -191,14 +247,15 @@ private struct PatchSearch {
         return (0..<rows.count).map { image[(rows.start + $0) % shape.rows, 0] / size }
     }
 
-    /// The interval of the most energy for every number of the patch, which has `overhead` besides.
+    /// The interval of the most energy for the square root of the patch's numbers, which has `overhead` besides: by energy
+    /// for each number alone the ends of an interval of even energy would be cut off.
     private static func interval(_ energies: [Double], overhead: Int, limit: Int) -> IntervalPatches.Interval {
         let size = energies.count
         var sums = [0.0]
         for index in 0..<2 * size { sums.append(sums[index] + energies[index % size]) }
         var (best, density) = (IntervalPatches.Interval(start: 0, count: min(size, limit)), 0.0)
         for count in 1...max(1, min(size, limit)) {
-            let cost = Double(count + overhead)
+            let cost = Double(count + overhead).squareRoot()
             // All intervals of full length are the same.
             for start in 0..<(count == size ? 1 : size) {
                 let value = (sums[start + count] - sums[start]) / cost

@@ -43,6 +43,9 @@ public struct TuckerFitter: Fitter {
             throw FittingError.invalidOption(
                 fitter: Self.method.name, option: "sweeps", expected: "0 or more", got: sweeps)
         }
+        if kernel.count == 1, ranks == nil, case .activations = objective {
+            return try linear(weight, objective: objective, size: size, context: context)
+        }
         let tensor = TuckerTensor(
             weight.converted(to: Double.self).elements,
             sizes: [shape.rows, shape.columns / kernel.count, kernel.rows, kernel.columns])
@@ -88,6 +91,25 @@ public struct TuckerFitter: Fitter {
                 output: values[0], core: values[1], input: values[2], vertical: values[3], horizontal: values[4]),
             for: weight, objective: objective, context: context, trace: refined.trace)
         return fit.relativeError < start.relativeError ? fit : start
+    }
+
+    /// Of a matrix no Tucker form is closer than the weighted low-rank one with the identity for its core, which is exact.
+    private func linear(
+        _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext
+    ) throws -> Fit<Tucker> {
+        let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
+        let rank = try size.largest(
+            in: 1...min(shape.rows, shape.columns), family: Tucker.family, shape: shape, matrix: context.name
+        ) { Tucker.cost(shape: shape, kernel: kernel, ranks: [$0, $0, 1, 1], precision: context.precision) }
+        let factors = try LowRankFactorisation(weight, objective: objective, context: context).balancedFactors(rank: rank)
+        func factor(_ matrix: DoubleMatrix, _ shape: [Int]) -> Factor {
+            Factor(matrix.elements.map { Float($0) }, shape: shape, precision: context.precision)
+        }
+        let matrix = Tucker(
+            output: factor(factors.u, [shape.rows, rank]), core: factor(.identity(rank), [rank, rank, 1, 1]),
+            input: factor(factors.v, [rank, shape.columns]), vertical: factor(.identity(1), [1, 1]),
+            horizontal: factor(.identity(1), [1, 1]))
+        return try Fit(measuring: matrix, for: weight, objective: objective, context: context)
     }
 
     /// The output side by W G M^T (M G M^T)^-1, M what the other sides make.

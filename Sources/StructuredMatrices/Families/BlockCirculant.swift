@@ -3,8 +3,8 @@ import Tensors
 /// A grid of b x b blocks, each constant along its wrapped diagonals: block (p, q) is c[(i - j) mod b]. One block is a
 /// circulant matrix.
 ///
-/// rows columns / b numbers, rows columns multiply-adds: products are direct, without an FFT, but read only 1 / b of the
-/// dense matrix.
+/// rows columns / b numbers, rows columns multiply-adds: products are direct but read only 1 / b of the dense matrix; prepared
+/// ones with long blocks go through the Fourier transform (`PreparedConvolution`).
 public struct BlockCirculant: DifferentiableMatrix {
     public static let family = Family(
         name: "block-circulant", summary: "square blocks that are constant along wrapped diagonals",
@@ -73,6 +73,11 @@ public struct BlockCirculant: DifferentiableMatrix {
                 }
             }
         }
+    }
+
+    /// Through the Fourier transform where that is faster and there is a library for it.
+    public func prepared(_ options: PreparationOptions) -> any PreparedProduct {
+        PreparedConvolution(self) ?? UnpackedProduct(self)
     }
 
     public func dense() -> Matrix { gather(rows: Array(0..<shape.rows)) }

@@ -4,7 +4,7 @@ import Tensors
 /// W = sum over k of (u_k on rows I_k) (v_k on columns J_k)^T. Intervals of full length make it low-rank, short ones blocks.
 ///
 /// |I_k| + |J_k| numbers and multiply-adds for every patch, and four integers.
-public struct IntervalPatches: DifferentiableMatrix {
+public struct IntervalPatches: StructuredMatrix {
     public static let family = Family(
         name: "gaudi-gblr", summary: "sum of rank-one patches on intervals of rows and of columns", source: "arXiv 2310.18882")
 
@@ -58,10 +58,6 @@ public struct IntervalPatches: DifferentiableMatrix {
         guard left.shape == [rows], right.shape == [columns] else {
             throw invalid("its patches need \(rows) and \(columns) numbers, got \(left.count) and \(right.count)")
         }
-        (self.shape, self.patches, self.left, self.right) = (shape, patches, left, right)
-    }
-
-    private init(unchecked patches: [Patch], left: Factor, right: Factor, shape: MatrixShape) {
         (self.shape, self.patches, self.left, self.right) = (shape, patches, left, right)
     }
 
@@ -154,16 +150,16 @@ public struct IntervalPatches: DifferentiableMatrix {
         }
     }
     public var attributes: FamilyAttributes {
-        FamilyAttributes(["patches": patches.count, "leftEntries": left.count, "rightEntries": right.count])
+        FamilyAttributes(["patches": patches.count, "outputs": shape.rows, "inputs": shape.columns])
     }
 
     public init(shape: MatrixShape, tensors: TensorLookup, attributes: FamilyAttributes) throws {
         try attributes.check(shape)
-        let limit = 0...Int(Int32.max)
-        let count = try attributes.integer("patches", in: limit)
-        let (leftEntries, rightEntries) = (
-            try attributes.integer("leftEntries", in: limit), try attributes.integer("rightEntries", in: limit)
-        )
+        // No tensor tells the sizes: intervals within a matrix are within any larger one.
+        for (name, size) in [("outputs", shape.rows), ("inputs", shape.columns)] {
+            _ = try attributes.integer(name, in: size...size)
+        }
+        let count = try attributes.integer("patches", in: 0...Int(Int32.max))
         let numbers = try tensors.tensor("intervals", shape: [count, 4], elementType: .u32).withBytes { bytes in
             (0..<4 * count).map {
                 Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self)))
@@ -178,42 +174,10 @@ public struct IntervalPatches: DifferentiableMatrix {
         where !patch.rows.isValid(in: shape.rows) || !patch.columns.isValid(in: shape.columns) {
             throw tensors.invalid("intervals", "patch \(index) is not within the matrix")
         }
-        guard Self.entries(patches) == (leftEntries, rightEntries) else {
-            throw tensors.invalid("intervals", "expected lengths of \(leftEntries) and \(rightEntries) in all")
-        }
-        self.init(
-            unchecked: patches, left: try tensors.factor("left", shape: [leftEntries]),
-            right: try tensors.factor("right", shape: [rightEntries]), shape: shape)
-    }
-
-    public var factors: [Factor] { [left, right] }
-    public func replacingFactors(_ values: [[Float]]) -> Self {
-        Self(unchecked: patches, left: left.replacing(values[0]), right: right.replacing(values[1]), shape: shape)
-    }
-    public func factorGradients(_ gradient: Matrix) -> [[Float]] {
-        let (u, v) = (left.values, right.values)
-        var (du, dv) = ([Float](repeating: 0, count: u.count), [Float](repeating: 0, count: v.count))
-        gradient.withView { g in
-            var (leftStart, rightStart) = (0, 0)
-            for patch in patches {
-                let columns = patch.columns.runs(in: shape.columns)
-                for entry in 0..<patch.rows.count {
-                    let row = g.row((patch.rows.start + entry) % shape.rows)
-                    let scale = u[leftStart + entry]
-                    var (sum, next) = (Float(0), rightStart)
-                    for run in [columns.first, columns.second] {
-                        for column in run {
-                            sum += row[column] * v[next]
-                            dv[next] += row[column] * scale
-                            next += 1
-                        }
-                    }
-                    du[leftStart + entry] = sum
-                }
-                leftStart += patch.rows.count
-                rightStart += patch.columns.count
-            }
-        }
-        return [du, dv]
+        let (rows, columns) = Self.entries(patches)
+        self.shape = shape
+        self.patches = patches
+        left = try tensors.factor("left", shape: [rows])
+        right = try tensors.factor("right", shape: [columns])
     }
 }

@@ -2,7 +2,8 @@ import Tensors
 
 /// One number for each diagonal: W[i, j] = diagonals[i - j + columns - 1]; a convolution.
 ///
-/// rows + columns - 1 numbers, rows columns multiply-adds: products are direct, without an FFT, but read only those numbers.
+/// rows + columns - 1 numbers, rows columns multiply-adds: products are direct but read only those numbers; prepared ones of
+/// long matrices go through the Fourier transform (`PreparedConvolution`).
 public struct Toeplitz: DifferentiableMatrix {
     public static let family = Family(
         name: "toeplitz", summary: "one number for each diagonal", source: "textbook")
@@ -50,6 +51,11 @@ public struct Toeplitz: DifferentiableMatrix {
                 }
             }
         }
+    }
+
+    /// Through the Fourier transform where that is faster and there is a library for it.
+    public func prepared(_ options: PreparationOptions) -> any PreparedProduct {
+        PreparedConvolution(self) ?? UnpackedProduct(self)
     }
 
     public func dense() -> Matrix { gather(rows: Array(0..<shape.rows)) }
