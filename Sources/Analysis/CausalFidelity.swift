@@ -94,9 +94,10 @@ public struct CausalFidelity: Sendable, Codable, Equatable {
         for position in 0..<window.count - 1 {
             let (row, wanted) = (ours.row(position), theirs.row(position))
             if Sampler.greedy(row) == Sampler.greedy(wanted) { comparison.agreements += 1 }
-            comparison.divergences.append(LogProbabilities.divergence(of: row, from: wanted))
-            comparison.loss += LogProbabilities.loss(row, token: window[position + 1])
-            comparison.referenceLoss += LogProbabilities.loss(wanted, token: window[position + 1])
+            let found = LogProbabilities.comparison(of: row, with: wanted, token: window[position + 1])
+            comparison.divergences.append(found.divergence)
+            comparison.loss += found.loss
+            comparison.referenceLoss += found.referenceLoss
         }
         return comparison
     }

@@ -79,7 +79,7 @@ import Transformers
         let loaded = try LoadedModel.load(CompressionJobTests.model)
         let sites = loaded.model.sites.filter { $0.name.contains("layers.0") }
         let weights = sites.reduce(0) { $0 + $1.shape.count }
-        for share in [0.75, 0.35, 0.18] {
+        for share in [0.5, 0.35, 0.18] {
             let bytes = Int(share * Double(2 * weights))
             for method in ControlMethod.allCases {
                 let made = try method.replace(

@@ -66,7 +66,8 @@ import Testing
         try Data().write(to: file)
         defer { try? FileManager.default.removeItem(at: file) }
         let folder = file.appending(path: "journal")
-        #expect(throws: CompressionError.journalNotWritable(file: folder.path, reason: "Not a directory")) {
+        let tensors = folder.appending(path: "tensors").path
+        #expect(throws: CompressionError.journalNotWritable(file: tensors, reason: "Not a directory")) {
             try Journal(folder: folder, identity: [])
         }
     }

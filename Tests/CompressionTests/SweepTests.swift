@@ -17,6 +17,7 @@ import Transformers
                 selection: MatrixSelection(only: ["model.layers.0.self_attn.k_proj", "model.layers.5.self_attn.o_pr?j"]),
                 families: families, seed: 3),
             budgets: budgets, calibration: .file(CompressionJobTests.prose), context: ExecutionContext(threads: threads))
+        job.scope = .linear
         job.fronts = ["low-rank", "quantized"]
         job.batches = []
         return job

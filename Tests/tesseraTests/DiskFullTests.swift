@@ -7,8 +7,8 @@ import Testing
 struct DiskFullTests {
     private static func compression(_ output: String) -> [String] {
         [
-            "compress", CommandLineTool.tinyLlama, "--size", "25%", "--only", "model.layers.0.self_attn.*", "--families",
-            "quantized", "--calibration", "Examples/calibration-prose.txt", "--threads", "2", "--quiet", "-o", output,
+            "compress", CommandLineTool.tinyLlama, "--size", "25%", "--scope", "linear", "--only", "model.layers.0.self_attn.*",
+            "--families", "quantized", "--calibration", "Examples/calibration-prose.txt", "--threads", "2", "--quiet", "-o", output,
         ]
     }
 

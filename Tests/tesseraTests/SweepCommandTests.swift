@@ -6,7 +6,8 @@ import Testing
 struct SweepCommandTests {
     static func arguments(_ output: URL, sizes: String = "50%,25%", more: [String] = []) -> [String] {
         [
-            "sweep", CommandLineTool.tinyLlama, "--sizes", sizes, "--only", "model.layers.0.self_attn.*", "--timed", "none",
+            "sweep", CommandLineTool.tinyLlama, "--sizes", sizes, "--scope", "linear", "--only", "model.layers.0.self_attn.*",
+            "--timed", "none",
             "--calibration", "Examples/calibration-prose.txt", "--fronts", "low-rank,quantized", "--threads", "2", "--quiet",
             "-o", output.path,
         ] + more
@@ -62,7 +63,7 @@ struct SweepCommandTests {
             try #require(followed.status == 0, "\(followed.errors)")
             let chosen = try CommandLineTool.run(
                 [
-                    "compress", CommandLineTool.tinyLlama, "--size", "25%", "--only", "model.layers.0.self_attn.*",
+                    "compress", CommandLineTool.tinyLlama, "--size", "25%", "--scope", "linear", "--only", "model.layers.0.self_attn.*",
                     "--calibration", "Examples/calibration-prose.txt", "-o", direct.path,
                 ] + common)
             try #require(chosen.status == 0, "\(chosen.errors)")

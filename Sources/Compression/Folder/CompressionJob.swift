@@ -241,7 +241,8 @@ public struct CompressionJob: Sendable {
             try read.check(against: opened.loaded.model.sites, file: planFile)
             try read.check(against: recipe, file: planFile)
             let names = Set(read.entries.map { $0.name })
-            if let missing = selected.first(where: { !names.contains($0.name) }) {
+            let left = Set(read.left.map { $0.name })
+            if let missing = selected.first(where: { !names.contains($0.name) && !left.contains($0.name) }) {
                 throw CompressionError.planMismatch(file: planFile, reason: "it says nothing of '\(missing.name)'")
             }
             selected = opened.loaded.model.sites.filter { names.contains($0.name) }

@@ -18,20 +18,19 @@ public final class Journal: Sendable {
     private final class Lines: Sendable {
         let file: String
         let lock: Int32
-        let state: Mutex<State>
+        /// Of the file, at its end.
+        let descriptor: Int32
+        let records: Mutex<[String: JSONValue]>
 
-        struct State {
-            var records: [String: JSONValue]
-            var handle: FileHandle
+        init(file: String, lock: Int32, descriptor: Int32, records: [String: JSONValue]) {
+            (self.file, self.lock, self.descriptor) = (file, lock, descriptor)
+            self.records = Mutex(records)
         }
 
-        init(file: String, lock: Int32, state: State) {
-            self.file = file
-            self.lock = lock
-            self.state = Mutex(state)
+        deinit {
+            close(descriptor)
+            close(lock)
         }
-
-        deinit { close(lock) }
     }
 
     /// Opens or creates the journal in `folder`.
@@ -42,10 +41,7 @@ public final class Journal: Sendable {
     public init(folder: URL, identity: [(name: String, value: String)]) throws {
         self.folder = folder
         prefix = ""
-        try Self.writing(folder.path) {
-            try FileManager.default.createDirectory(
-                at: folder.appending(path: "tensors"), withIntermediateDirectories: true)
-        }
+        try Self.makeFolder(folder.appending(path: "tensors").path)
         let descriptor = open(folder.appending(path: "lock").path, O_RDWR | O_CREAT, 0o644)
         guard descriptor >= 0 else {
             throw CompressionError.journalUnreadable(file: folder.path, reason: String(cString: strerror(errno)))
@@ -58,14 +54,13 @@ public final class Journal: Sendable {
             try Self.check(identity, in: folder)
             let file = folder.appending(path: "records.jsonl")
             let (records, length) = try Self.read(file)
-            let handle = try Self.writing(file.path) {
-                if !FileManager.default.fileExists(atPath: file.path) { try Data().write(to: file) }
-                let handle = try FileHandle(forUpdating: file)
-                try handle.truncate(atOffset: UInt64(length))
-                try handle.seekToEnd()
-                return handle
+            let end = open(file.path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+            guard end >= 0, ftruncate(end, off_t(length)) == 0, lseek(end, 0, SEEK_END) >= 0 else {
+                let reason = String(cString: strerror(errno))
+                if end >= 0 { close(end) }
+                throw CompressionError.journalNotWritable(file: file.path, reason: reason)
             }
-            lines = Lines(file: file.path, lock: descriptor, state: .init(records: records, handle: handle))
+            lines = Lines(file: file.path, lock: descriptor, descriptor: end, records: records)
         } catch {
             close(descriptor)
             throw error
@@ -81,9 +76,9 @@ public final class Journal: Sendable {
     package func part(_ name: String) -> Journal { Journal(self, prefix: "\(prefix)\(name): ") }
 
     /// Number of pieces found or recorded, of all parts.
-    public var count: Int { lines.state.withLock { $0.records.count } }
+    public var count: Int { lines.records.withLock { $0.count } }
 
-    public subscript(key: String) -> JSONValue? { lines.state.withLock { $0.records[prefix + key] } }
+    public subscript(key: String) -> JSONValue? { lines.records.withLock { $0[prefix + key] } }
 
     /// Appends a finished piece.
     /// - Throws: `CompressionError.journalNotWritable`, say when the disk is full.
@@ -91,26 +86,37 @@ public final class Journal: Sendable {
         let key = prefix + key
         let line: JSONValue = ["key": .string(key), "value": value]
         let bytes = try line.serialized() + [UInt8(ascii: "\n")]
-        try lines.state.withLock { state in
-            try Self.writing(lines.file) { try state.handle.write(contentsOf: bytes) }
-            state.records[key] = value
+        try lines.records.withLock { records in
+            try append(bytes)
+            records[key] = value
         }
     }
 
     /// Removes the journal: the output is complete.
     public func remove() throws { try FileManager.default.removeItem(at: folder) }
 
-    /// Foundation's errors of a file that cannot be written, as one of ours that says why.
-    private static func writing<Value>(_ file: String, _ body: () throws -> Value) throws -> Value {
-        do {
-            return try body()
-        } catch {
-            let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError ?? error as NSError
-            let reason =
-                cause.domain == NSPOSIXErrorDomain
-                ? String(cString: strerror(Int32(truncatingIfNeeded: cause.code))) : cause.localizedDescription
-            throw CompressionError.journalNotWritable(file: file, reason: reason)
+    /// What is written of a line before the disk is full has no end, and is dropped on opening.
+    private func append(_ bytes: [UInt8]) throws {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let written = rest.withUnsafeBytes { write(lines.descriptor, $0.baseAddress, $0.count) }
+            if written < 0 {
+                if errno == EINTR { continue }
+                throw CompressionError.journalNotWritable(file: lines.file, reason: String(cString: strerror(errno)))
+            }
+            rest = rest.dropFirst(written)
         }
+    }
+
+    /// A folder and those above it, where they are missing.
+    private static func makeFolder(_ path: String) throws {
+        if mkdir(path, 0o777) == 0 || errno == EEXIST { return }
+        let above = (path as NSString).deletingLastPathComponent
+        if errno == ENOENT, !above.isEmpty, above != path {
+            try makeFolder(above)
+            if mkdir(path, 0o777) == 0 || errno == EEXIST { return }
+        }
+        throw CompressionError.journalNotWritable(file: path, reason: String(cString: strerror(errno)))
     }
 
     private static func check(_ identity: [(name: String, value: String)], in folder: URL) throws {
@@ -118,8 +124,7 @@ public final class Journal: Sendable {
         var object = JSONObject()
         for (name, value) in identity { object[name] = .string(value) }
         guard let data = try? Data(contentsOf: file) else {
-            let text = try JSONValue.object(object).serialized(pretty: true)
-            return try writing(file.path) { try Data(text).write(to: file, options: .atomic) }
+            return try AtomicFile.write(JSONValue.object(object).serialized(pretty: true), to: file.path)
         }
         guard let stored = try? JSONValue.parse([UInt8](data)).objectValue else {
             throw CompressionError.journalUnreadable(file: file.path, reason: "not a JSON object")

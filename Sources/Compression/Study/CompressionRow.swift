@@ -30,6 +30,15 @@ public struct CompressionRow: Sendable, Equatable {
         /// Of fitting and choosing.
         public let seconds: Double
 
+        /// Numbers are rounded as the file has them, so that what is read is what was measured.
+        init(bytes: Int, multiplyAdds: Int, figures: [QualityFigure], form: String, seconds: Double) {
+            self.bytes = bytes
+            self.multiplyAdds = multiplyAdds
+            self.figures = figures.map { $0.rounded(digits: 6) }
+            self.form = form
+            self.seconds = seconds.rounded(digits: 4)
+        }
+
         public func figure(_ key: String) -> QualityFigure? { figures.first { $0.key == key } }
     }
 
@@ -63,8 +72,8 @@ public struct CompressionRow: Sendable, Equatable {
         object["bytes"] = JSONValue(integer: measured.bytes)
         object["multiply_adds"] = JSONValue(integer: measured.multiplyAdds)
         object["form"] = .string(measured.form)
-        object["seconds"] = .number(measured.seconds.rounded(digits: 4))
-        object["figures"] = QualityFigure.document(measured.figures.map { $0.rounded(digits: 6) })
+        object["seconds"] = .number(measured.seconds)
+        object["figures"] = QualityFigure.document(measured.figures)
         return .object(object)
     }
 

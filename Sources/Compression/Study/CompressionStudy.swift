@@ -24,6 +24,8 @@ public struct CompressionStudy: Sendable {
     public var secondsPerRow: Double
     /// No row is begun after so many seconds.
     public var seconds: Double
+    /// Measure on a text though the calibration has parts of it.
+    public var allowsOverlap = false
     /// What the program was built from, for the rows.
     public var commit: String
     public var precision: Precision

@@ -13,8 +13,10 @@ import Transformers
 public struct SweepJob: Sendable {
     public var model: String
     public var output: String
-    /// What the points have in common; its budgets do not count.
+    /// What the points have in common; its budgets do not count, nor does its scope where `scope` is nil.
     public var recipe: Recipe
+    /// Which matrices take part; nil for all where bytes count, and the layers otherwise: tables have no multiply-adds.
+    public var scope: MatrixSelection.Scope?
     /// The points, each a budget by itself.
     public var budgets: [Budget]
     public var calibration: CalibrationSource
@@ -99,6 +101,7 @@ public struct SweepJob: Sendable {
     private func job(_ budget: Budget) -> CompressionJob {
         var recipe = recipe
         recipe.budgets = [budget]
+        recipe.selection.scope = scope ?? (budget.quantity == .bytes ? .all : .linear)
         var job = CompressionJob(
             model: model, output: output, recipe: recipe, calibration: calibration, context: context, progress: progress)
         job.latencyTable = latencyTable
@@ -129,7 +132,8 @@ public struct SweepJob: Sendable {
         let overlap = evaluation.map {
             session.text.fingerprints(for: loaded.model).overlap(with: $0.tokens(of: loaded)).text
         }
-        var facts = recipe.properties.filter { $0.name != "budget" }
+        var facts = recipe.properties.filter { $0.name != "budget" && $0.name != "scope" }
+        facts.insert(("scope", scope?.rawValue ?? "all where bytes count, linear otherwise"), at: 0)
         facts.append(("calibration", session.text.origin))
         facts.append(("evaluation", judge.text.name))
         facts.append(("overlap of the texts", overlap ?? "none: the text was held out of the calibration's"))
@@ -202,11 +206,11 @@ public struct SweepJob: Sendable {
             plan = made.plan
             row.plan = made.plan == nil ? nil : task.budget.planName
             progress(CompressionProgress(stage: "\(task.title): judging", done: 0, total: 1))
-            row.measured = SweepRow.Measured(
-                bytes: made.bytes, multiplyAdds: session.multiplyAdds(made.model),
-                figures: try judge.figures(of: made.model, context: context), notes: made.notes,
-                speeds: try speeds(of: made.model, against: session.opened.loaded.model, task))
+            let figures = try judge.figures(of: made.model, context: context)
             progress(CompressionProgress(stage: "\(task.title): judging", done: 1, total: 1))
+            row.measured = SweepRow.Measured(
+                bytes: made.bytes, multiplyAdds: session.multiplyAdds(made.model), figures: figures, notes: made.notes,
+                speeds: try speeds(of: made.model, against: session.opened.loaded.model, task))
         } catch let error as CompressionError where error.isOfBudget {
             row.error = "\(error)"
         }

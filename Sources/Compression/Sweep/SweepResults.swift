@@ -84,12 +84,13 @@ public struct SweepResults: Sendable {
     package var text: String {
         var lines: [String] = []
         for quantity in quantities {
-            let figures = shownFigures(quantity)
+            // The other quantiles are in the files; lines stay readable.
+            let figures = shownFigures(quantity).filter { !["kl_median", "kl_95"].contains($0.key) }
             let batches = rows.first { $0.budget.quantity == quantity && $0.measured != nil }?.measured?.speeds ?? []
             var table = TerminalTable(
                 columns: [
                     .init("share of \(quantity.rawValue)"), .init("method"), .init("bytes", .right), .init("of f16", .right),
-                ] + figures.map { .init($0.name, .right) } + batches.map { .init("times dense, \($0.batch)", .right) },
+                ] + figures.map { .init($0.name, .right) } + batches.map { .init("time, \($0.unit)", .right) },
                 width: 220)
             table.rows.append(
                 .cells(

@@ -75,8 +75,10 @@ struct SweepCommand: ParsableCommand {
     @Option(help: ArgumentHelp("What counts as close: activations or frobenius.", valueName: "objective"))
     var objective = Objective.Kind.activations
 
-    @Option(help: ArgumentHelp("Which matrices: linear (the layers) or all (embedding tables too).", valueName: "scope"))
-    var scope = MatrixSelection.Scope.linear
+    @Option(help: ArgumentHelp(
+        "Which matrices: all (embedding tables too; default for --sizes) or linear (the layers; default otherwise).",
+        valueName: "scope"))
+    var scope: MatrixSelection.Scope?
 
     @Option(help: ArgumentHelp("Only matrices whose name matches (* and ?); may be repeated.", valueName: "pattern"))
     var only: [String] = []
@@ -123,12 +125,13 @@ struct SweepCommand: ParsableCommand {
         var job = SweepJob(
             model: model, output: outputPath,
             recipe: Recipe(
-                budget: budgets[0], batch: batch ?? 1, selection: MatrixSelection(scope: scope, only: only, except: except),
+                budget: budgets[0], batch: batch ?? 1, selection: MatrixSelection(only: only, except: except),
                 families: try CommaSeparated.names(families, option: "--families"), objective: objective,
                 precision: precision, seed: seed),
             budgets: budgets, calibration: CalibrationSource(calibration),
             evaluation: try evaluation.read(for: loaded, command: "sweep"), context: common.context,
             progress: { display($0) })
+        job.scope = scope
         job.fronts = fronts == "none" ? [] : try CommaSeparated.names(fronts, option: "--fronts")
         job.controls = controls ? ControlMethod.allCases : []
         job.batches = try batches

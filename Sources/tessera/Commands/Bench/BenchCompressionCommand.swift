@@ -113,11 +113,12 @@ struct BenchCompressionCommand: ParsableCommand {
             let names = try CommaSeparated.names(fitters, option: "--fitters")
             singles.append((methods: try SizedMethod.named(fitters: names), budgets: sizes))
         }
-        let study = CompressionStudy(
+        var study = CompressionStudy(
             model: model, calibration: CalibrationSource(calibration), evaluation: text,
             budgets: more + macs + sizes.filter { !more.contains($0) }, singles: singles, secondsPerRow: rowSeconds,
             seconds: minutes.map { 60 * $0 } ?? .infinity, commit: commit, precision: precision, seed: seed, output: output,
             context: common.context, progress: { display($0) })
+        study.allowsOverlap = evaluation.allowOverlap
         let results = try study.run()
         _ = display.finish()
         if common.json { try StandardOutput.write(results.json) } else { try StandardOutput.write(results.text) }
