@@ -41,7 +41,7 @@ import Transformers
         }
     }
 
-    @Test func sharesKeepTheBudgetAndGrowWithIt() {
+    @Test func sharesKeepTheBudgetAndGrowWithIt() throws {
         let table = Self.table([
             [(10, 4), (20, 3), (40, 1), (80, 0)], [(10, 5), (30, 5), (40, 2), (80, 0)], [(5, 9), (10, 8), (20, 0)],
         ])
@@ -63,27 +63,27 @@ import Transformers
         #expect(shares.choices(table, [AllocationLimit(24, "bytes")]) == nil)
         #expect(shares.choices(table, [AllocationLimit(100, "bytes"), AllocationLimit(-1, "multiply-adds")]) == nil)
         // The matrix with twice the share gets more.
-        let choices = shares.choices(table, [AllocationLimit(90, "bytes")]) ?? []
-        #expect(choices.first == 2 && choices[1] == 0)
+        let choices = try #require(shares.choices(table, [AllocationLimit(90, "bytes")]))
+        #expect(choices[0] == 2 && choices[1] == 0)
     }
 
     // MARK: - WeLore
 
-    @Test func spectraThatFallEarlyEndSmall() {
+    @Test func spectraThatFallEarlyEndSmall() throws {
         let planted = (0..<64).map { $0 < 8 ? 1.0 : 0.01 * Double(64 - $0) / 64 }
         let flat = (0..<64).map { 1 - 0.5 * Double($0) / 64 }
         let choices = (1...64).map { AllocationChoice(cost: $0, damage: Double(64 - $0)) }
         let shares = SpectralThresholdStrategy.shares([planted, flat, []])
         var last = 0
         for budget in stride(from: 10, through: 190, by: 10) {
-            let found = shares.choices([choices, choices, choices], [AllocationLimit(budget, "bytes")]) ?? []
+            let found = try #require(shares.choices([choices, choices, choices], [AllocationLimit(budget, "bytes")]))
             let ranks = found.map { $0 + 1 }
             #expect(ranks.reduce(0, +) <= budget && ranks.reduce(0, +) >= last)
             // What is not known gets the mean.
             #expect(abs(ranks[2] - (ranks[0] + ranks[1]) / 2) <= 1)
             last = ranks.reduce(0, +)
         }
-        let half = shares.choices([choices, choices, choices], [AllocationLimit(96, "bytes")]) ?? []
+        let half = try #require(shares.choices([choices, choices, choices], [AllocationLimit(96, "bytes")]))
         #expect((7...9).contains(half[0] + 1) && half[1] + 1 > 40)
     }
 

@@ -27,8 +27,10 @@ package struct SpectralThresholdStrategy: ShareStrategy {
             return values.map { ($0 - smallest) / (largest - smallest) }
         }
         return ShareAllocation { number in
+            // From just above the largest, where nothing is kept, to just below the smallest.
+            let threshold = 1 - number * (1 + 1e-9)
             let kept = scaled.map { values in
-                values.isEmpty ? nil : Double(values.count { $0 >= 1 - number }) / Double(values.count)
+                values.isEmpty ? nil : Double(values.count { $0 > threshold }) / Double(values.count)
             }
             let known = kept.compactMap { $0 }
             let mean = known.isEmpty ? number : known.reduce(0, +) / Double(known.count)
