@@ -45,10 +45,10 @@ public struct ProductQuantizedCandidates: CandidateSource {
 
 /// What the sources for embedding tables share.
 enum TableGrid {
-    /// Numbers of sub-spaces, from a third of a bit a weight with codes of 8 bits to more than five.
+    /// Numbers of sub-spaces, from a third of a bit a weight with codes of 8 bits to almost seven.
     static func subspaces(columns: Int) -> [Int] {
         var found: [Int] = []
-        for part in [2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32] where columns * part / 48 >= 1 && columns * part / 48 != found.last {
+        for part in [2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40] where columns * part / 48 >= 1 && columns * part / 48 != found.last {
             found.append(columns * part / 48)
         }
         return found.isEmpty && columns > 0 ? [1] : found

@@ -24,8 +24,9 @@ public struct RotatedProductCandidates: CandidateSource {
             Candidate(family: name, options: ["bits": bits, "subspaces": subspaces, "top": top, "share": share])
         }
         let all = TableGrid.subspaces(columns: columns)
-        // Few centroids where they would outweigh the codes.
-        return [(6, all.filter { 4 * $0 <= columns }), (8, all)].flatMap { bits, grid in
+        // Centroids are stored beside the codes, twice where rows differ, so few of them do better at few bits a number. With 256
+        // they would be a quarter of a bit for each number of a vocabulary of 30,000.
+        return [(6, all.filter { 3 * $0 <= columns }), (7, all.filter { 6 * $0 >= columns })].flatMap { bits, grid in
             grid.map { candidate(bits, $0, $0, RotatedProductFitter.shares) }
                 + grid.flatMap { top in
                     grid.filter { $0 < top && 6 * $0 >= top }.flatMap { low in [2, 4, 8, 16, 32].map { candidate(bits, low, top, $0) } }

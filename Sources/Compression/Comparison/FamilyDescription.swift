@@ -68,7 +68,7 @@ public struct FamilyDescription: Sendable {
             matrix, rowOrder: Array((0..<rows).reversed()), columnOrder: Array((0..<columns).reversed()))
         let ones = { Factor([Float](repeating: 1, count: $0), shape: [$0], precision: .f16) }
         let scaled = try? ScaledMatrix(matrix, rowScales: ones(rows), columnScales: ones(columns))
-        let wrapped: [(any StructuredMatrix)?] = [permuted, scaled]
+        let wrapped: [(any StructuredMatrix)?] = [permuted, scaled, try? RowBlocks([matrix])]
         return wrapped.compactMap { $0 }
     }
 

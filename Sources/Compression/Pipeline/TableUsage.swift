@@ -12,8 +12,9 @@ import Transformers
 /// (WordPiece lists words by count, byte-pair merges are numbered in the order they were learned, characters and unused places stand
 /// together), so a token is expected about as often as those beside it are: its count is blended with the mean count of its
 /// neighbours, each neighbour counting `mostCounted` at most so that one frequent word does not speak for those beside it. Where a
-/// vocabulary is in no such order the mean is nearly the same everywhere, and this is additive smoothing. Measured on MiniLM, STS-B
-/// dev under three calibration texts: 0.1 to 0.5 nats a token better than the best additive smoothing (`smoothing` 1 to 3 within 0.1).
+/// vocabulary is in no such order the mean is nearly the same everywhere, and this is additive smoothing. STS-B dev
+/// under three calibration texts: 0.17 to 0.31 nats a token better than the best of three additive smoothings; prose in the tokens of the
+/// language model that ships: 0 to 0.05 better.
 package struct TableUsage: Sendable {
     /// Estimated frequency of every token; they sum to 1.
     package let tokens: [Double]
@@ -24,7 +25,7 @@ package struct TableUsage: Sendable {
     static let neighbourhood = 256
     static let mostCounted = 3.0
     /// Times the neighbours' mean that is added to a count.
-    static let smoothing = 2.0
+    static let smoothing = 1.0
     /// Of the frequency in a row's weight. What is done to a frequent word (an article, a full stop) changes the output less each
     /// time than what is done to a rarer one. With this power the weighted error predicted the mean cosine of twelve MiniLMs whose
     /// tables had two precisions; with 1 it expected too much of fine frequent rows, with 0.4 too little.

@@ -58,7 +58,9 @@ struct SubspaceQuantizer: Sendable {
                 let columns = columns(subspace, of: rows.columns)
                 let piece = view.columns(columns)
                 var generator = context.generator(for: "\(purpose) \(subspace)")
-                let centroids = means.centroids(of: piece, weights: weights, using: &generator)
+                let learned = means.centroids(of: piece, weights: weights, using: &generator)
+                // Learned from a sample where there are many rows; all of them have the last word.
+                let centroids = means.means(piece, weights, means.nearest(piece, learned), instead: learned)
                 return (means.nearest(piece, centroids), centroids)
             }
         }

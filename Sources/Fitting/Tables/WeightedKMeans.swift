@@ -24,7 +24,7 @@ struct WeightedKMeans: Sendable {
             let next = chosen.withView { self.nearest($0, centroids) }
             if round > 0, next == nearest { break }
             nearest = next
-            centroids = means(chosen, weights, nearest, instead: centroids)
+            centroids = chosen.withView { means($0, weights, next, instead: centroids) }
         }
         return centroids
     }
@@ -161,14 +161,15 @@ struct WeightedKMeans: Sendable {
     }
 
     /// Weighted means of the points of each centroid; a centroid without any stays where it was.
-    private func means(_ points: Matrix, _ weights: [Float], _ nearest: [UInt16], instead: Matrix) -> Matrix {
+    func means(_ points: MatrixView, _ weights: [Float], _ nearest: [UInt16], instead: Matrix) -> Matrix {
         var sums = [Double](repeating: 0, count: instead.count)
         var masses = [Double](repeating: 0, count: instead.rows)
         let width = points.columns
         for row in 0..<points.rows {
             let (centroid, weight) = (Int(nearest[row]), Double(weights[row]))
+            let point = points.row(row)
             masses[centroid] += weight
-            for column in 0..<width { sums[centroid * width + column] += weight * Double(points.elements[row * width + column]) }
+            for column in 0..<width { sums[centroid * width + column] += weight * Double(point[column]) }
         }
         var means = instead
         for centroid in 0..<instead.rows where masses[centroid] > 0 {

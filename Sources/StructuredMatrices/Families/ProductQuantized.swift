@@ -6,7 +6,7 @@ import Tensors
 ///
 /// Column c of centroid k of the sub-space that holds it is `centroids[k, c]`: one K x columns factor, whose runs of columns
 /// belong together. S ceil(log2 K) bits a row and K columns numbers. K columns + S rows multiply-adds (the second are additions).
-public struct ProductQuantized: DifferentiableMatrix {
+public struct ProductQuantized: StructuredMatrix {
     public static let family = Family(
         name: "product-quantized", summary: "every run of a row is one of a few centroids, by a code",
         source: "JPQ, arXiv 2108.00644")
@@ -234,29 +234,6 @@ public struct ProductQuantized: DifferentiableMatrix {
                         centroids: centroids.base))
             }
         }
-    }
-
-    // MARK: Gradients: codes stay, centroids move (JPQ)
-
-    public var factors: [Factor] { [centroids] }
-
-    public func replacingFactors(_ values: [[Float]]) -> Self {
-        Self(shape: shape, starts: starts, centroids: centroids.replacing(values[0]), codes: codes)
-    }
-
-    public func factorGradients(_ gradient: Matrix) -> [[Float]] {
-        var sums = [Float](repeating: 0, count: centroids.count)
-        withCodes { codes in
-            gradient.withView { gradient in
-                for row in 0..<shape.rows {
-                    for subspace in starts.indices {
-                        let first = codes.code(row, subspace) * shape.columns
-                        for column in codes.columns(subspace) { sums[first + column] += gradient.row(row)[column] }
-                    }
-                }
-            }
-        }
-        return [sums]
     }
 
     private init(shape: MatrixShape, starts: [Int], centroids: Factor, codes: Tensor) {
