@@ -24,6 +24,17 @@ package enum ResidentMemory {
         _ = unsafeBitCast(symbol, to: Trim.self)(0)
     }
 
+    /// From now on blocks of 4 MiB and more go back to the system when they are freed, instead of waiting for the next of
+    /// their size: the C library's mallopt, where there is one.
+    package static func returnLargeBlocks() {
+        guard let symbol = dlsym(nil, "mallopt") else { return }
+        typealias Option = @convention(c) (Int32, Int32) -> Int32
+        let (trimThreshold, mapThreshold) = (Int32(-1), Int32(-3))
+        let option = unsafeBitCast(symbol, to: Option.self)
+        _ = option(mapThreshold, 4 << 20)
+        _ = option(trimThreshold, 4 << 20)
+    }
+
     /// Makes the present size the peak.
     private static func resetPeak() -> Bool {
         guard let file = FileHandle(forWritingAtPath: "/proc/self/clear_refs") else { return false }

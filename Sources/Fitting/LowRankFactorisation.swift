@@ -24,9 +24,9 @@ public struct LowRankFactorisation: Sendable {
     /// - Throws: `FittingError`, `LinearAlgebraError`.
     public init(_ weight: Matrix, objective: Objective, context: FitContext = FitContext()) throws {
         try context.check(weight, objective)
-        let weight = weight.converted(to: Double.self)
-        let svd = try SingularValues(Self.whitened(weight, objective))
-        self.init(weight, objective, left: svd.u, values: svd.values)
+        // Converted anew afterwards: the decomposition needs the memory.
+        let (left, values) = try Self.decomposed(weight, objective)
+        self.init(weight.converted(to: Double.self), objective, left: left, values: values)
     }
 
     /// The leading `rank` triples by randomized SVD of W L (Halko, Martinsson, Tropp, arXiv 0909.4061).
@@ -42,8 +42,17 @@ public struct LowRankFactorisation: Sendable {
         self.init(weight, objective, left: svd.u, values: svd.values)
     }
 
+    private static func decomposed(
+        _ weight: Matrix, _ objective: Objective
+    ) throws -> (left: DoubleMatrix, values: [Double]) {
+        let svd = try SingularValues(whitened(weight.converted(to: Double.self), objective))
+        return (svd.u, svd.values)
+    }
+
     private init(_ weight: DoubleMatrix, _ objective: Objective, left: DoubleMatrix, values: [Double]) {
         singularValues = values
+        squaredNorm = objective.squaredNorm(of: weight)
+        objective.gram?.release()
         rowScale = objective.rowWeights?.map { $0.squareRoot() }
         var scaled = weight
         scaled.scaleRows(by: rowScale)
@@ -51,8 +60,6 @@ public struct LowRankFactorisation: Sendable {
         var unscaled = left
         unscaled.scaleRows(by: rowScale?.map { $0 > 0 ? 1 / $0 : 0 })
         self.left = unscaled
-        squaredNorm = objective.squaredNorm(of: weight)
-        objective.gram?.release()
         shape = MatrixShape(rows: weight.rows, columns: weight.columns)
     }
 

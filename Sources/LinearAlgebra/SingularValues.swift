@@ -17,13 +17,14 @@ public struct SingularValues<Scalar: LinearAlgebraScalar>: Sendable {
 
     /// Divide and conquer (LAPACK gesdd), on the calling thread.
     /// - Throws: `LinearAlgebraError`.
-    public init(_ matrix: DenseMatrix<Scalar>) throws {
+    public init(_ matrix: consuming DenseMatrix<Scalar>) throws {
         guard matrix.isFinite else { throw LinearAlgebraError.notFinite(operation: "singular value decomposition") }
         let (rows, columns) = (matrix.rows, matrix.columns)
         let rank = min(rows, columns)
         var values = [Scalar](repeating: 0, count: rank)
         // Row-major A is column-major A^T = V diag(s) U^T: LAPACK's "u" is then V and its "vt" is U^T.
-        var copy = matrix
+        // Overwritten; where no one else holds the matrix, without a copy.
+        var copy = consume matrix
         var vt = DenseMatrix<Scalar>(rows: rank, columns: columns)
         var u = DenseMatrix<Scalar>(rows: rows, columns: rank)
         if rank > 0 {

@@ -63,13 +63,17 @@ public final class TensorStorage: @unchecked Sendable {
     /// this process's memory. Reading them again is right, and costs what reading a file costs.
     func giveBack(_ range: Range<Int>) {
         guard isStreamed, !range.isEmpty, let base = bytes.baseAddress else { return }
-        let page = Int(getpagesize())
-        let first = (Int(bitPattern: base) + range.lowerBound) / page * page
-        let end = Int(bitPattern: base) + range.upperBound
-        guard let start = UnsafeMutableRawPointer(bitPattern: first) else { return }
+        // With one page the system maps those around it, which then count as well (64 KiB on Linux).
+        let window = Self.mappedAround
+        let first = Int(bitPattern: base) + range.lowerBound
+        let end = min((first + range.count + window - 1) / window * window, Int(bitPattern: base) + byteCount)
+        let start = max(first / window * window, Int(bitPattern: base))
+        guard let address = UnsafeMutableRawPointer(bitPattern: start) else { return }
         // Only a hint: a system that does not follow it keeps the pages, and nothing else changes.
-        _ = madvise(start, end - first, MADV_DONTNEED)
+        _ = madvise(address, end - start, MADV_DONTNEED)
     }
+
+    private static let mappedAround = 64 << 10
 
     /// Bytes that a streamed storage is read at a time.
     static let pieceByteCount = 8 << 20

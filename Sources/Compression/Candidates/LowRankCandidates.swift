@@ -15,14 +15,13 @@ public struct LowRankCandidates: CandidateSource {
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }
 
-    /// The weight in `Float`; in `Double` at most the weight, the whitened weight, its copy, and both sides of the
-    /// decomposition with its workspace; or the weight, twice its products, and one Gram matrix.
+    /// The weight in `Float`; in `Double` at most the whitened weight with its decomposition and LAPACK's workspace, or the
+    /// weight, its product with one Gram matrix, and both factors.
     public func workingBytes(_ shape: MatrixShape, isWeighted: Bool) -> Int {
         let (count, least) = (shape.count, min(shape.rows, shape.columns))
-        let decomposing = 3 * count + least * (shape.rows + shape.columns) + 4 * least * least
+        let decomposing = count + least * (shape.rows + shape.columns) + 5 * least * least
         let judging = 3 * count + least * shape.rows + (isWeighted ? shape.columns * shape.columns : 0)
-        let root = isWeighted ? 2 * count + shape.columns * shape.columns : 0
-        return 4 * count + 8 * max(decomposing, judging, root)
+        return 4 * count + 8 * max(decomposing, judging) + (32 << 20)
     }
 
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {

@@ -1,3 +1,4 @@
+import Benchmarking
 import CKernels
 import Communication
 import Foundation
@@ -99,7 +100,10 @@ public struct CompressionJob: Sendable {
         let budgets = recipe.budgets.map { size(of: $0, selected, checkpoint) }
         let dense = selected.reduce(0) { $0 + $1.shape.count }
         let memory = try workingMemory(loaded.model, selected, text: nil)
-        if memory.isScarce { loaded = try load(isStreamed: true) }
+        if memory.isScarce {
+            ResidentMemory.returnLargeBlocks()
+            loaded = try load(isStreamed: true)
+        }
         let moments = recipe.objective == .activations ? Calibration.bytes(Calibration.features(of: selected)) : 0
         return Opened(
             loaded: loaded, folder: folder,
@@ -210,6 +214,9 @@ public struct CompressionJob: Sendable {
         compressor.memory = start.memory
         compressor.communicator = communicator
         var result = try start.plan.map { try compressor.run(plan: $0, journal: journal) } ?? compressor.run(journal: journal)
+        if withoutCalibration {
+            result.notes = ["matrices count alike, and errors are those of the weights: the model was not run"]
+        }
         if let latency = start.latency { try finish(&result, latency, run: Self.name(of: start.identity)) }
         return (result, journal, start.text)
     }
