@@ -106,8 +106,8 @@ public struct CompressionJob: Sendable {
         let (result, journal, text) = try work(opened)
         let matrices = zip(result.entries, result.fits).map { ($0.name, $1.matrix) }
         let folder = try RewrittenFolder(
-            source: opened.folder, checkpoint: opened.loaded.checkpoint, matrices: matrices, destination: output,
-            replacing: replacesOutput)
+            source: opened.folder, checkpoint: opened.loaded.checkpoint, matrices: matrices, vectors: result.vectors,
+            destination: output, replacing: replacesOutput)
         let report = try makeReport(opened, result, text, folder)
         try folder.write(extraFiles: [
             ("report.json", report.json.serialized(pretty: true) + [UInt8(ascii: "\n")]),
@@ -160,6 +160,7 @@ public struct CompressionJob: Sendable {
             limits: opened.forecast.budgets.map { $0.limit }, latency: goal, selected: selected, context: context,
             progress: progress)
         var result = try plan.map { try compressor.run(plan: $0, journal: journal) } ?? compressor.run(journal: journal)
+        result = try compressor.recovered(result, plan: plan, journal: journal) { try opened.loaded.checkpoint.rounded($1, as: $0) }
         if let latency { try finish(&result, latency, run: Self.name(of: identity)) }
         return (result, journal, text)
     }

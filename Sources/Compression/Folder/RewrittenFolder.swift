@@ -13,23 +13,28 @@ public struct RewrittenFolder {
     private let source: ModelFolder
     private let checkpoint: Checkpoint
     private let matrices: [(name: String, matrix: any StructuredMatrix)]
+    private let vectors: [String: [Float]]
     private let writer: SafetensorsWriter
     private let output: OutputFolder
-    /// Tensors of the source that are carried over: how many, and their bytes.
+    /// Tensors of the source that are carried over, some perhaps with other numbers: how many, and their bytes.
     public let untouchedTensors: Int
     public let untouchedBytes: Int
 
     /// Plans the folder and checks that it fits the disk.
     ///
-    /// - Parameter matrices: the replacements, by the weight's name without ".weight".
+    /// - Parameters:
+    ///   - matrices: the replacements, by the weight's name without ".weight".
+    ///   - vectors: other numbers for tensors that are carried over (biases, norms), stored as those are; others are ignored.
     /// - Throws: `ModelFileError` (destination exists, no space, unreadable source), `StructuredMatrixError`.
     public init(
         source: ModelFolder, checkpoint: Checkpoint, matrices: [(name: String, matrix: any StructuredMatrix)],
+        vectors: [String: [Float]] = [:],
         destination: String, replacing: Bool
     ) throws {
         self.source = source
         self.checkpoint = checkpoint
         self.matrices = matrices
+        self.vectors = vectors
         let replaced = Set(matrices.map(\.name))
         let structured = Set(try source.configuration.structuredEntries()?.map(\.matrix) ?? [])
         var declarations: [SafetensorsWriter.Declaration] = []
@@ -79,7 +84,13 @@ public struct RewrittenFolder {
         for (name, matrix) in matrices {
             for (factor, tensor) in try matrix.tensors { tensors["\(name).\(factor)"] = tensor }
         }
-        try writer.write { try tensors[$0] ?? checkpoint.tensor(named: $0) }
+        try writer.write { name in
+            if let tensor = tensors[name] { return tensor }
+            guard let values = vectors[name], let entry = checkpoint.entry(named: name) else {
+                return try checkpoint.tensor(named: name)
+            }
+            return try Tensor(values, shape: entry.shape, elementType: entry.elementType)
+        }
         var configuration = source.configuration
         let before = try configuration.structuredEntries() ?? []
         let replaced = Set(matrices.map(\.name))
@@ -92,5 +103,14 @@ public struct RewrittenFolder {
         for (name, bytes) in extraFiles { try AtomicFile.write(bytes, to: output.file(name)) }
         try source.copyAuxiliaryFiles(to: output.path)
         try output.commit()
+    }
+}
+
+extension Checkpoint {
+    /// Numbers as a tensor of this checkpoint would hold them; as they are where there is none of that name.
+    /// - Throws: `TensorError`.
+    func rounded(_ values: [Float], as tensor: String) throws -> [Float] {
+        guard let type = entry(named: tensor)?.elementType else { return values }
+        return try Tensor(values, shape: [values.count], elementType: type).floats()
     }
 }

@@ -56,7 +56,7 @@ public struct Compressor: Sendable {
     /// What the pipeline found, before anything is written.
     public struct Result: Sendable {
         public internal(set) var entries: [Plan.Entry]
-        public let fits: [AnyFit]
+        public internal(set) var fits: [AnyFit]
         public internal(set) var notes: [String]
         let sites: [MatrixSite]
         /// All assessed candidates of each selected matrix.
@@ -64,7 +64,9 @@ public struct Compressor: Sendable {
         /// Singular values of each selected matrix under its objective, relative to the largest.
         public let spectra: [[Double]]
         /// The model with the fitted matrices in place.
-        public let model: any TransformerModel
+        public internal(set) var model: any TransformerModel
+        /// Biases and norms that recovery changed, by the checkpoint's name of the tensor.
+        public internal(set) var vectors: [String: [Float]] = [:]
         /// Where latency is a budget.
         var latency: LatencyOutcome?
     }
@@ -151,12 +153,12 @@ public struct Compressor: Sendable {
         let site: String
     }
 
-    private func report(_ stage: String) -> @Sendable (Int, Int) -> Void {
+    func report(_ stage: String) -> @Sendable (Int, Int) -> Void {
         let progress = progress
         return { progress(CompressionProgress(stage: stage, done: $0, total: $1)) }
     }
 
-    private func makeTable(_ journal: Journal) throws -> CandidateTable {
+    func makeTable(_ journal: Journal) throws -> CandidateTable {
         func grams(_ sequences: [[Int]], _ stage: String) throws -> [String: Gram] {
             guard recipe.objective == .activations else { return [:] }
             let moments: Calibration

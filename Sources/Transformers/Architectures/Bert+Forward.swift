@@ -53,11 +53,12 @@ extension BertEncoder {
     }
 
     /// Shows `body` the last layer's output, tokens x hidden.
-    private func forward(
-        _ batch: SequenceBatch, context: ExecutionContext, isObserved: Bool = false,
-        observer: ActivationObserver = { _, _ in }, body: (MatrixView) -> Void
+    func forward(
+        _ batch: SequenceBatch, layers: Range<Int>? = nil, states: Matrix? = nil, context: ExecutionContext,
+        isObserved: Bool = false, observer: ActivationObserver = { _, _ in }, body: (MatrixView) -> Void
     ) {
-        let pass = BertPass(self, batch, isObserved: isObserved, members: context.largestTeam)
+        let pass = BertPass(
+            self, batch, layers: layers, states: states, isObserved: isObserved, members: context.largestTeam)
         defer { pass.deallocate() }
         WorkerPool.shared.run(members: context.threads) { worker in pass.run(worker, observer: observer) }
         body(pass.output)

@@ -17,7 +17,7 @@ public struct BertEncoder: EncoderModel {
     var positionEmbeddings: any StructuredMatrix
     /// The row of token type 0, the only type used here.
     let typeEmbedding: [Float]
-    let embeddingNorm: LayerNorm
+    var embeddingNorm: LayerNorm
     var layers: [Layer]
 
     struct Layer: Sendable {
@@ -25,10 +25,10 @@ public struct BertEncoder: EncoderModel {
         var key: Linear
         var value: Linear
         var attentionOutput: Linear
-        let attentionNorm: LayerNorm
+        var attentionNorm: LayerNorm
         var intermediate: Linear
         var output: Linear
-        let outputNorm: LayerNorm
+        var outputNorm: LayerNorm
     }
 
     public mutating func prepare(_ options: PreparationOptions, context: ExecutionContext) {

@@ -6,6 +6,9 @@ struct BertPass {
     private let model: BertEncoder
     private let batch: SequenceBatch
 
+    /// What the first of `layers` reads, where they do not begin with the embeddings.
+    private let states: Matrix?
+    private let layers: Range<Int>
     private let words: Matrix
     private let positions: Matrix
     private let attention: Attention
@@ -17,7 +20,13 @@ struct BertPass {
     private let arena: ActivationArena
     private let isObserved: Bool
 
-    init(_ model: BertEncoder, _ batch: SequenceBatch, isObserved: Bool, members: Int) {
+    /// - Parameters:
+    ///   - layers: nil for all.
+    ///   - states: tokens x hidden; nil for the embeddings of the batch.
+    init(
+        _ model: BertEncoder, _ batch: SequenceBatch, layers: Range<Int>? = nil, states: Matrix? = nil, isObserved: Bool,
+        members: Int
+    ) {
         let sizes = model.configuration
         let (tokens, width) = (batch.tokens.count, sizes.hiddenSize)
         let copies = TokenShare.copies(tokens: tokens, members: members)
@@ -42,8 +51,11 @@ struct BertPass {
         self.model = model
         self.batch = batch
         self.isObserved = isObserved
-        words = model.wordEmbeddings.gather(rows: batch.tokens)
-        positions = model.positionEmbeddings.gather(rows: Array(0..<(batch.spans.map(\.count).max() ?? 0)))
+        self.layers = layers ?? model.layers.indices
+        self.states = states
+        words = states == nil ? model.wordEmbeddings.gather(rows: batch.tokens) : Matrix(rows: 0, columns: width)
+        let longest = states == nil ? batch.spans.map(\.count).max() ?? 0 : 0
+        positions = model.positionEmbeddings.gather(rows: Array(0..<longest))
     }
 
     func deallocate() { arena.deallocate() }
@@ -55,8 +67,15 @@ struct BertPass {
     func run(_ worker: Worker, observer: ActivationObserver) {
         let share = TokenShare(tokens: batch.tokens.count, worker: worker)
         let hidden = hidden[share.copy]
-        lookUp(share.rows, into: hidden)
-        for (index, layer) in model.layers.enumerated() {
+        if let states {
+            states.withView { states in
+                for row in share.rows { hidden.row(row).update(from: states.row(row), count: hidden.columns) }
+            }
+        } else {
+            lookUp(share.rows, into: hidden)
+        }
+        for index in layers {
+            let layer = model.layers[index]
             func observe(_ activations: MutableMatrixView, _ name: (BertEncoder.LayerInputs) -> String) {
                 guard isObserved, worker.index == 0 else { return }
                 observer(name(BertEncoder.LayerInputs(BertEncoder.layerName(model.prefix, index))), activations.readable)

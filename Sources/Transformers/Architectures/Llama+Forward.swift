@@ -56,15 +56,18 @@ extension LlamaModel {
 
     /// Runs the layers on a batch and writes the scores of the wanted rows (wanted x vocabulary), by one team.
     /// With caches, each sequence of the batch continues what its cache holds, and its new tokens are written behind that.
-    private func run(
-        _ batch: SequenceBatch, caches: [KeyValueCache], wanted: [Int], scores: MutableMatrixView?,
-        context: ExecutionContext, isObserved: Bool = false, observer: ActivationObserver = { _, _ in }
+    func run(
+        _ batch: SequenceBatch, layers: Range<Int>? = nil, states: Matrix? = nil, caches: [KeyValueCache], wanted: [Int],
+        scores: MutableMatrixView?, context: ExecutionContext, isObserved: Bool = false,
+        observer: ActivationObserver = { _, _ in }, body: (MatrixView) -> Void = { _ in }
     ) {
         let pass = LlamaPass(
-            self, batch, caches: caches, wanted: wanted, isObserved: isObserved, members: context.largestTeam)
+            self, batch, layers: layers, states: states, caches: caches, wanted: wanted, isObserved: isObserved,
+            members: context.largestTeam)
         defer { pass.deallocate() }
         WorkerPool.shared.run(members: context.threads) { worker in
             pass.run(worker, scores: wanted.isEmpty ? nil : scores, observer: observer)
         }
+        body(pass.output)
     }
 }

@@ -16,17 +16,17 @@ public struct LlamaModel: CausalModel {
     /// The embedding as the head, where that has no weight of its own.
     var tiedHead: Linear
     var layers: [Layer]
-    let finalNorm: RMSNorm
+    var finalNorm: RMSNorm
     /// Nil when the embedding is the head.
     var head: Linear?
 
     struct Layer: Sendable {
-        let attentionNorm: RMSNorm
+        var attentionNorm: RMSNorm
         var query: Linear
         var key: Linear
         var value: Linear
         var attentionOutput: Linear
-        let feedForwardNorm: RMSNorm
+        var feedForwardNorm: RMSNorm
         var gate: Linear
         var up: Linear
         var down: Linear

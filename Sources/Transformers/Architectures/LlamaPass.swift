@@ -10,7 +10,9 @@ struct LlamaPass {
     /// Rows whose scores, or last hidden states, are wanted.
     private let wanted: [Int]
 
-    private let embedded: Matrix
+    /// What the first of `layers` reads: embeddings, unless they were given.
+    private let states: Matrix
+    private let layers: Range<Int>
     private let rotation: RotaryTable
     private let attention: Attention
     /// One, or one for each member (`TokenShare`).
@@ -23,9 +25,12 @@ struct LlamaPass {
     private let arena: ActivationArena
     private let isObserved: Bool
 
+    /// - Parameters:
+    ///   - layers: nil for all.
+    ///   - states: tokens x hidden; nil for the embeddings of the batch.
     init(
-        _ model: LlamaModel, _ batch: SequenceBatch, caches: [KeyValueCache], wanted: [Int], isObserved: Bool,
-        members: Int
+        _ model: LlamaModel, _ batch: SequenceBatch, layers: Range<Int>? = nil, states: Matrix? = nil,
+        caches: [KeyValueCache], wanted: [Int], isObserved: Bool, members: Int
     ) {
         let sizes = model.configuration
         let (tokens, width) = (batch.tokens.count, sizes.hiddenSize)
@@ -59,22 +64,26 @@ struct LlamaPass {
         self.isObserved = isObserved
         self.caches = caches
         self.wanted = wanted
-        embedded = model.embedding.gather(rows: batch.tokens)
+        self.layers = layers ?? model.layers.indices
+        self.states = states ?? model.embedding.gather(rows: batch.tokens)
         rotation = RotaryTable(
             batch, starts: caches.isEmpty ? batch.spans.map { _ in 0 } : caches.map(\.count), sizes.rotary)
     }
 
     func deallocate() { arena.deallocate() }
 
+    /// What the last of `layers` gave, tokens x hidden, once all members have returned.
+    var output: MatrixView { hidden[0].readable }
+
     /// What one member does of the whole run. `scores` (wanted rows x vocabulary), where given, is complete when all
     /// members have returned; where the run is observed, the first member calls the observer.
     func run(_ worker: Worker, scores: MutableMatrixView?, observer: ActivationObserver) {
         let share = TokenShare(tokens: batch.tokens.count, worker: worker)
         let (hidden, normed) = (hidden[share.copy], normed[share.copy])
-        embedded.withView { embedded in
-            for row in share.rows { hidden.row(row).update(from: embedded.row(row), count: hidden.columns) }
+        states.withView { states in
+            for row in share.rows { hidden.row(row).update(from: states.row(row), count: hidden.columns) }
         }
-        for index in model.layers.indices {
+        for index in layers {
             func observe(_ activations: MutableMatrixView, _ name: (LlamaModel.LayerInputs) -> String) {
                 guard isObserved, worker.index == 0 else { return }
                 observer(name(LlamaModel.LayerInputs(LlamaModel.layerName(model.prefix, index))), activations.readable)

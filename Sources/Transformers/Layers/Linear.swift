@@ -9,7 +9,7 @@ public struct Linear: Sendable {
         didSet { prepared = nil }
     }
     /// One number per output, or nil.
-    public let bias: [Float]?
+    public internal(set) var bias: [Float]?
     /// The weight laid out for products, made by `TransformerModel.prepare`.
     public internal(set) var prepared: (any PreparedProduct)?
 

@@ -75,6 +75,12 @@ struct CompressCommand: ParsableCommand {
     @Option(help: "Seed of every random choice.")
     var seed: UInt64 = 0
 
+    @Option(help: ArgumentHelp(
+        "What wins quality back after the choice, each kept only where it does: auto, none or some of "
+            + "\(RecoveryStep.allCases.map(\.rawValue).joined(separator: ", ")).",
+        valueName: "steps"))
+    var recovery: String = "auto"
+
     @Flag(help: "Stop at the plan: print it (or write it to --output, a file) instead of compressing.")
     var planOnly = false
 
@@ -166,11 +172,13 @@ struct CompressCommand: ParsableCommand {
         // The order in which ties between them are told: latency is what candidates are ordered by where it is asked for.
         let given: [(String?, Budget.Quantity)] = [(latency, .latency), (size, .bytes), (macs, .multiplyAdds)]
         let budgets = try given.compactMap { text, quantity in try text.map { try Budget($0, quantity: quantity) } }
-        return Recipe(
+        var recipe = Recipe(
             budgets: budgets.isEmpty ? [Budget(quantity: .bytes, fraction: 1)] : budgets, batch: batch ?? 1,
             selection: MatrixSelection(scope: try choice(scope, "scope"), only: only, except: except),
             families: families.map { $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } } ?? [],
             objective: try choice(objective, "objective", among: Recipe.objectives), precision: try choice(precision, "precision"), seed: seed)
+        recipe.recovery = try RecoveryStep.named(recovery)
+        return recipe
     }
 
     private func printForecast(_ forecast: CompressionJob.Forecast) throws {
