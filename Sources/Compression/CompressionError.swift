@@ -15,6 +15,7 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case unknownFamily(name: String, known: [String])
     case unknownFitter(name: String, known: [String])
     case unknownAllocator(name: String, known: [String])
+    case unknownRecovery(name: String, known: [String])
     case unknownMatrix(folder: String, matrix: String)
     case noCandidate(matrix: String, family: String, shape: String)
     case inputsMismatch(file: String, expected: Int, got: Int)
@@ -75,6 +76,8 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
             "unknown allocator '\(name)', expected one of \(known.joined(separator: ", "))"
         case .unknownFitter(let name, let known):
             "unknown fitter '\(name)', expected one of \(known.joined(separator: ", "))"
+        case .unknownRecovery(let name, let known):
+            "unknown recovery '\(name)', expected auto, none or some of \(known.joined(separator: ", "))"
         case .unknownMatrix(let folder, let matrix):
             "\(pathForMessage(folder)): no linear matrix \(quotedForMessage(matrix)) (see 'tessera inspect')"
         case .noCandidate(let matrix, let family, let shape):

@@ -164,7 +164,8 @@ public struct CompressionJob: Sendable {
     ) throws -> CompressionReport {
         let matrices = zip(result.entries, result.fits).map { ($0.name, $1.matrix) }
         let folder = try RewrittenFolder(
-            source: opened.folder, original: opened.loaded, matrices: matrices, destination: output,
+            source: opened.folder, original: opened.loaded, matrices: matrices,
+            vectors: result.vectors.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, destination: output,
             replacing: replacesOutput)
         let report = try makeReport(opened, result, text, folder)
         try folder.write(extraFiles: [
@@ -214,7 +215,11 @@ public struct CompressionJob: Sendable {
         compressor.memory = start.memory
         compressor.communicator = communicator
         var result = try start.plan.map { try compressor.run(plan: $0, journal: journal) } ?? compressor.run(journal: journal)
-        if withoutCalibration {
+        if !withoutCalibration {
+            result = try compressor.recovered(result, plan: start.plan, journal: journal) {
+                try opened.loaded.checkpoint.rounded($1, as: $0)
+            }
+        } else {
             result.notes = ["matrices count alike, and errors are those of the weights: the model was not run"]
         }
         if let latency = start.latency { try finish(&result, latency, run: Self.name(of: start.identity)) }

@@ -25,7 +25,7 @@ public struct RewrittenFolder {
     private let listed: Set<String>
     private let writer: SafetensorsWriter
     private let output: OutputFolder
-    /// Tensors of the source that are carried over: how many, and their bytes.
+    /// Tensors of the source that are carried over, some perhaps with other numbers: how many, and their bytes.
     public let untouchedTensors: Int
     public let untouchedBytes: Int
 
@@ -34,7 +34,8 @@ public struct RewrittenFolder {
     /// - Parameters:
     ///   - original: the model as it lies in the source folder.
     ///   - matrices: the replacements, by the weight's name without ".weight".
-    ///   - vectors: biases and norms that change or come new, by name (`NetworkModel.vectorNames`), stored in f32.
+    ///   - vectors: biases and norms that change or come new, by name (`NetworkModel.vectorNames`), stored as those of the
+    ///     source are, new ones in f32.
     ///   - blocks: the sizes of all blocks where they change; nil to keep what the source says.
     ///   - dropsMeans: whether norms no longer subtract means (`NetworkModel.dropMeans`); their biases are left out then.
     /// - Throws: `ModelFileError` (destination exists, no space, unreadable source), `StructuredMatrixError`.
@@ -78,7 +79,8 @@ public struct RewrittenFolder {
             }
         }
         for (name, values) in self.vectors {
-            declarations.append(.init(name: name, elementType: .f32, shape: [values.count]))
+            declarations.append(
+                .init(name: name, elementType: checkpoint.elementType(of: name, count: values.count), shape: [values.count]))
         }
         untouchedTensors = count + split.matrices.count + split.vectors.count
         untouchedBytes = bytes + split.matrices.reduce(0) { $0 + $1.matrix.cost.storedBytes }
@@ -119,7 +121,10 @@ public struct RewrittenFolder {
         for (name, matrix) in matrices {
             for (factor, tensor) in try matrix.tensors { tensors["\(name).\(factor)"] = tensor }
         }
-        for (name, values) in vectors { tensors[name] = try Tensor(values, shape: [values.count], elementType: .f32) }
+        for (name, values) in vectors {
+            tensors[name] = try Tensor(
+                values, shape: [values.count], elementType: checkpoint.elementType(of: name, count: values.count))
+        }
         try writer.write { try tensors[$0] ?? checkpoint.tensor(named: $0) }
         try configuration().write(to: output.file(ModelFolder.configurationFileName))
         for (name, bytes) in extraFiles { try AtomicFile.write(bytes, to: output.file(name)) }
@@ -182,5 +187,20 @@ private struct SplitTensors {
                 }
             }
         }
+    }
+}
+
+extension Checkpoint {
+    /// How a vector of that name is stored: as this checkpoint has it, or in f32 where it is new or of another length.
+    fileprivate func elementType(of tensor: String, count: Int) -> ElementType {
+        guard let entry = entry(named: tensor), entry.shape == [count], entry.elementType.isFloatingPoint else { return .f32 }
+        return entry.elementType
+    }
+
+    /// Numbers as a tensor of this checkpoint would hold them; as they are where there is none of that name.
+    /// - Throws: `TensorError`.
+    func rounded(_ values: [Float], as tensor: String) throws -> [Float] {
+        guard let type = entry(named: tensor)?.elementType else { return values }
+        return try Tensor(values, shape: [values.count], elementType: type).floats()
     }
 }

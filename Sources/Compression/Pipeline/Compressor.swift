@@ -59,7 +59,7 @@ public struct Compressor: Sendable {
     /// What the pipeline found, before anything is written.
     public struct Result: Sendable {
         public internal(set) var entries: [Plan.Entry]
-        public let fits: [AnyFit]
+        public internal(set) var fits: [AnyFit]
         public internal(set) var notes: [String]
         let sites: [MatrixSite]
         /// All assessed candidates of each selected matrix.
@@ -67,7 +67,9 @@ public struct Compressor: Sendable {
         /// Singular values of each selected matrix under its objective, relative to the largest.
         public let spectra: [[Double]]
         /// The model with the fitted matrices in place.
-        public let model: any TransformerModel
+        public internal(set) var model: any TransformerModel
+        /// Biases and norms that recovery changed, by the checkpoint's name of the tensor.
+        public internal(set) var vectors: [String: [Float]] = [:]
         /// Where latency is a budget.
         var latency: LatencyOutcome?
     }
@@ -185,7 +187,7 @@ public struct Compressor: Sendable {
         return { progress(CompressionProgress(stage: stage, done: $0, total: $1)) }
     }
 
-    private func makeTable(_ journal: Journal) throws -> CandidateTable {
+    func makeTable(_ journal: Journal) throws -> CandidateTable {
         CandidateTable(
             sites: selected, recipe: recipe, prices: prices, model: model,
             grams: try grams(calibration, "calibrating", journal),

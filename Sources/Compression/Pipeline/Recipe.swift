@@ -20,6 +20,8 @@ public struct Recipe: Sendable, Equatable {
     /// How factors (and matrices kept dense) are stored.
     public var precision: Precision
     public var seed: UInt64
+    /// What wins quality back after the choice; every step is kept only where it does.
+    public var recovery: [RecoveryStep] = RecoveryStep.allCases
 
     /// - Precondition: one or two budgets, not of the same quantity.
     public init(
@@ -86,6 +88,7 @@ public struct Recipe: Sendable, Equatable {
             ("objective", objective.rawValue),
             ("precision", precision.rawValue),
             ("seed", String(seed)),
+            ("recovery", RecoveryStep.text(recovery)),
         ].filter { !$0.1.isEmpty }
     }
 }

@@ -60,8 +60,11 @@ final class SweepSession {
             context: job.context, progress: progress)
         let shared = try prepared[job.recipe.families] ?? compressor.prepare(journal: journal)
         prepared[job.recipe.families] = shared
-        var result = try compressor.solve(
-            shared, journal: journal(for: budget, job.recipe.families.joined(separator: " ")))
+        let own = journal(for: budget, job.recipe.families.joined(separator: " "))
+        let checkpoint = opened.loaded.checkpoint
+        var result = try compressor.recovered(compressor.solve(shared, journal: own), journal: own) {
+            try checkpoint.rounded($1, as: $0)
+        }
         if let latency { try job.finish(&result, latency, run: run) }
         return (result, job.plan(opened, result, text))
     }

@@ -87,6 +87,12 @@ struct CompressCommand: ParsableCommand {
     @Option(help: "Seed of every random choice.")
     var seed: UInt64 = 0
 
+    @Option(help: ArgumentHelp(
+        "What wins quality back after the choice, each kept only where it does: auto, none or some of "
+            + "\(RecoveryStep.allCases.map(\.rawValue).joined(separator: ", ")).",
+        valueName: "steps"))
+    var recovery: String = "auto"
+
     @Flag(help: "Stop at the plan: print it (or write it to --output, a file) instead of compressing.")
     var planOnly = false
 
@@ -221,6 +227,7 @@ struct CompressCommand: ParsableCommand {
             families: names(families),
             objective: try choice(objective, "objective", among: Recipe.objectives), precision: try choice(precision, "precision"), seed: seed)
         recipe.allocators = names(allocator)
+        recipe.recovery = try RecoveryStep.named(recovery)
         return recipe
     }
 

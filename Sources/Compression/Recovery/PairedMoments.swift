@@ -1,0 +1,143 @@
+import Fitting
+import LinearAlgebra
+import Tensors
+
+/// Second moments of one input of linear layers in two models on the same tokens: x in the dense model, x^ in the compressed
+/// one.
+package struct PairedMoments: Sendable {
+    /// E[x^ x^^T], features x features.
+    package var own: DoubleMatrix
+    /// E[x x^^T], features x features.
+    package var cross: DoubleMatrix
+    package var ownMean: [Double]
+    package var denseMean: [Double]
+    /// E[r x^^T], outputs x features, where r is what the sum that the outputs are added to lacks: the dense model's minus
+    /// the compressed one's. Nil where outputs are not added to a sum that is shown.
+    package var lack: DoubleMatrix?
+    package var lackMean: [Double] = []
+    package private(set) var tokens = 0
+
+    /// - Parameter outputs: numbers of the sum; nil for none.
+    package init(features: Int, outputs: Int? = nil) {
+        own = DoubleMatrix(rows: features, columns: features)
+        cross = own
+        ownMean = [Double](repeating: 0, count: features)
+        denseMean = ownMean
+        lack = outputs.map { DoubleMatrix(rows: $0, columns: features) }
+        lackMean = [Double](repeating: 0, count: outputs ?? 0)
+    }
+
+    /// Adds tokens: products of up to a few thousand of them in `Float`, their sums in `Double`.
+    /// - Parameters:
+    ///   - dense: x, tokens x features.
+    ///   - compressed: x^, of the same tokens.
+    ///   - missing: r, tokens x outputs.
+    ///   - meansOnly: leaves second moments out.
+    package mutating func add(dense: Matrix, compressed: Matrix, missing: Matrix? = nil, meansOnly: Bool, context: ExecutionContext) {
+        tokens += compressed.rows
+        compressed.withView { compressed in
+            dense.withView { dense in
+                Self.addSums(of: dense, to: &denseMean)
+                Self.addSums(of: compressed, to: &ownMean)
+                missing?.withView { Self.addSums(of: $0, to: &lackMean) }
+                guard !meansOnly else { return }
+                Self.addProduct(compressed, compressed, to: &own, context)
+                Self.addProduct(dense, compressed, to: &cross, context)
+                if var sum = lack {
+                    lack = nil
+                    missing?.withView { Self.addProduct($0, compressed, to: &sum, context) }
+                    lack = sum
+                }
+            }
+        }
+    }
+
+    private static func addSums(of view: MatrixView, to sums: inout [Double]) {
+        sums.withUnsafeMutableBufferPointer { sums in
+            for row in 0..<view.rows {
+                let values = view.row(row)
+                for column in sums.indices { sums[column] += Double(values[column]) }
+            }
+        }
+    }
+
+    /// sum += left^T right, cut into panels by shape alone.
+    private static func addProduct(
+        _ left: MatrixView, _ right: MatrixView, to sum: inout DoubleMatrix, _ context: ExecutionContext
+    ) {
+        let panel = 128
+        sum.withMutableView { sum in
+            context.parallelFor((left.columns + panel - 1) / panel) { index in
+                let rows = index * panel..<min(left.columns, (index + 1) * panel)
+                var product = Matrix(rows: rows.count, columns: right.columns)
+                product.withMutableView { multiply(left.columns(rows), transposeA: true, right, into: $0) }
+                product.withView { product in
+                    for row in rows {
+                        let (source, target) = (product.row(row - rows.lowerBound), sum.row(row))
+                        for column in 0..<right.columns { target[column] += Double(source[column]) }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Turns sums into means. With `isCentred`, second moments become those about the means, for layers whose bias takes
+    /// the means up.
+    package mutating func finish(centred isCentred: Bool) {
+        let scale = 1 / Double(max(1, tokens))
+        for index in ownMean.indices { ownMean[index] *= scale }
+        for index in denseMean.indices { denseMean[index] *= scale }
+        for index in lackMean.indices { lackMean[index] *= scale }
+        Self.finish(&own, scale, isCentred ? ownMean : nil, ownMean)
+        Self.finish(&cross, scale, isCentred ? denseMean : nil, ownMean)
+        if var sum = lack {
+            lack = nil
+            Self.finish(&sum, scale, isCentred ? lackMean : nil, ownMean)
+            lack = sum
+        }
+    }
+
+    private static func finish(_ sum: inout DoubleMatrix, _ scale: Double, _ left: [Double]?, _ right: [Double]) {
+        sum.withMutableView { sum in
+            for row in 0..<sum.rows {
+                let (values, mean) = (sum.row(row), left?[row] ?? 0)
+                for column in 0..<sum.columns { values[column] = values[column] * scale - mean * right[column] }
+            }
+        }
+    }
+
+    var isFinite: Bool { own.isFinite && cross.isFinite && (lack?.isFinite ?? true) && ownMean.allSatisfy(\.isFinite) }
+}
+
+/// What the matrices of one input should compute: least squares against the dense model's outputs.
+///
+/// The V that makes E|V x^ - W x - r|^2 + ridge |V - W|^2 small is W + (W (E[x x^^T] - E[x^ x^^T]) + E[r x^^T]) G^-1 with
+/// G = E[x^ x^^T] + ridge, and the excess of any other V is its distance from that one under G. The ridge is the Gram
+/// matrix's own damping: what calibration text says little of stays as it was.
+package struct OutputTarget: Sendable {
+    /// G.
+    package let gram: Gram
+    /// (E[x x^^T] - E[x^ x^^T]) G^-1, features x features.
+    private let turn: DoubleMatrix
+    /// E[r x^^T] G^-1, outputs x features.
+    private let lack: DoubleMatrix?
+
+    /// - Throws: `FittingError`, `LinearAlgebraError`.
+    package init(_ moments: PairedMoments) throws {
+        gram = try Gram(moments.own)
+        let root = try gram.root()
+        turn = root.solve((moments.cross - moments.own).transposed()).transposed()
+        lack = moments.lack.map { root.solve($0.transposed()).transposed() }
+    }
+
+    /// A share of the way from W to the target: 0 asks for W's own outputs of the changed inputs.
+    package func weight(_ weight: Matrix, share: Double) -> Matrix {
+        guard share > 0 else { return weight }
+        let wide = weight.converted(to: Double.self)
+        var change = wide.multiplied(by: turn)
+        if let lack { change = change + lack }
+        return Matrix(
+            rows: weight.rows, columns: weight.columns,
+            elements: zip(wide.elements, change.elements).map { Float($0 + share * $1) })
+    }
+}
