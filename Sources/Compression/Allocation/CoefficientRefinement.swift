@@ -5,9 +5,9 @@ struct CoefficientRefinement: AllocationRefinement {
     let source = "SPDY, arXiv 2201.13096, and ZipLM, arXiv 2302.04089"
     let isDefault = true
 
-    /// Measurements for each matrix, and at most: on MiniLM gains beyond are small.
-    static let evaluationsPerMatrix = 4
-    static let mostEvaluations = 96
+    /// Measurements for each matrix, and at most: what is gained beyond on a sample is not found again on other text.
+    static let evaluationsPerMatrix = 2
+    static let mostEvaluations = 64
 
     func improve(
         _ start: AllocationAnswer, _ problem: AllocationProblem, progress: (_ done: Int, _ total: Int) -> Void
