@@ -121,8 +121,12 @@ public struct SweepResults: Sendable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// "0.912 ± 0.003".
+    /// "0.912 ± 0.003", "2.69e-6 ± 1.0e-7".
     static func text(_ figure: QualityFigure) -> String {
+        if figure.value != 0, figure.value.magnitude < 1e-4 {
+            return FigureText.scientific(figure.value)
+                + (figure.standardError.map { " ± \(FigureText.scientific($0, decimals: 1))" } ?? "")
+        }
         let error = figure.standardError.flatMap { $0.isFinite && $0 >= 5e-7 ? $0 : nil }
         let decimals = FigureText.measuredDecimals(figure.value, standardError: error)
         return FigureText.fixed(figure.value, decimals: decimals)
