@@ -1,22 +1,42 @@
 // Grids of diagonal blocks: sums of products of elements.
 
 enum {
-    GRID_SPAN = 128,            // columns whose part of s stays in the second-level cache for all rows of z
+    GRID_SPAN = 16,             // columns whose part of s stays in the first-level cache for all rows of z
+    GRID_AHEAD_BYTES = 4096,    // between numbers of s that are read once and those brought nearer from memory
     GRID_SUMS = GRID_OUTPUTS * GRID_BATCH,
 };
+
+INLINE const char *grid_at(const int format, const char *s, intptr_t index) { return s + index * panel_bytes(format); }
+
+/// Numbers of s, in its format.
+INLINE V grid_scales(const int format, const char *s) {
+    switch (format) {
+    case TESSERA_PANEL_F16: return v_from_half((const uint16_t *)(const void *)s);
+    case TESSERA_PANEL_BF16: return v_from_bfloat((const uint16_t *)(const void *)s);
+    default: return v_load((const float *)(const void *)s);
+    }
+}
+
+/// The first `count` of them, below LANES.
+INLINE V grid_scales_part(const int format, const char *s, intptr_t count) {
+    if (format == TESSERA_PANEL_F32) return v_load_part((const float *)(const void *)s, count);
+    uint16_t numbers[LANES] = {0};
+    memcpy(numbers, s, (size_t)count * sizeof(uint16_t));
+    return grid_scales(format, (const char *)numbers);
+}
 
 /// `outputs` by `batch` rows of one vector of `last` lanes, one accumulator each, adding the inputs in order.
 /// Prefetches the same columns of the `batch` rows of z and w that follow.
 INLINE void grid_tile(
-    const int outputs, const int batch, const bool whole, const bool prefetch, const float *z, intptr_t zStride,
-    const float *s, float *w, intptr_t wStride, intptr_t inputs, intptr_t width, intptr_t last) {
+    const int format, const int outputs, const int batch, const bool whole, const bool prefetch, const float *z,
+    intptr_t zStride, const char *s, float *w, intptr_t wStride, intptr_t inputs, intptr_t width, intptr_t last) {
     V sums[GRID_SUMS], scales[GRID_OUTPUTS];
     UNROLL for (int i = 0; i < outputs * batch; i++) sums[i] = v_zero();
     const float *rows = z;
-    for (intptr_t j = 0; j < inputs; j++, s += width, rows += width) {
+    for (intptr_t j = 0; j < inputs; j++, s = grid_at(format, s, width), rows += width) {
         UNROLL for (int i = 0; i < outputs; i++) {
-            const float *source = s + i * inputs * width;
-            scales[i] = whole ? v_load(source) : v_load_part(source, last);
+            const char *source = grid_at(format, s, i * inputs * width);
+            scales[i] = whole ? grid_scales(format, source) : grid_scales_part(format, source, last);
         }
         if (prefetch)
             UNROLL for (int b = 0; b < batch; b++) __builtin_prefetch(rows + (batch + b) * zStride);
@@ -37,15 +57,15 @@ INLINE void grid_tile(
 
 /// All outputs of `batch` rows, in a span of columns.
 INLINE void grid_rows(
-    const int batch, const float *z, intptr_t zStride, const float *s, float *w, intptr_t wStride, intptr_t outputs,
-    intptr_t inputs, intptr_t width, intptr_t span) {
+    const int format, const int batch, const float *z, intptr_t zStride, const char *s, float *w, intptr_t wStride,
+    intptr_t outputs, intptr_t inputs, intptr_t width, intptr_t span) {
     for (intptr_t c = 0; c < span; c += LANES) {
         const intptr_t last = span - c;
         intptr_t i = 0;
 #define TILE(OUTPUTS, WHOLE, PREFETCH) \
     grid_tile( \
-        OUTPUTS, batch, WHOLE, PREFETCH, z + c, zStride, s + i * inputs * width + c, w + i * width + c, wStride, \
-        inputs, width, last)
+        format, OUTPUTS, batch, WHOLE, PREFETCH, z + c, zStride, grid_at(format, s, i * inputs * width + c), \
+        w + i * width + c, wStride, inputs, width, last)
         if (last < LANES) {
             for (; i + GRID_OUTPUTS <= outputs; i += GRID_OUTPUTS) TILE(GRID_OUTPUTS, false, false);
             for (; i < outputs; i++) TILE(1, false, false);
@@ -63,45 +83,58 @@ INLINE void grid_rows(
 
 /// One row of z: several vectors of one output side by side, so that s is read in the order it lies.
 INLINE void grid_stream(
-    const int vectors, const float *z, const float *s, float *w, intptr_t inputs, intptr_t width) {
-    V sums[8];
+    const int format, const int vectors, const float *z, const char *s, float *w, intptr_t inputs, intptr_t width) {
+    V sums[GRID_STREAM];
     UNROLL for (int v = 0; v < vectors; v++) sums[v] = v_zero();
-    for (intptr_t j = 0; j < inputs; j++, s += width, z += width)
+    for (intptr_t j = 0; j < inputs; j++, s = grid_at(format, s, width), z += width)
         UNROLL for (int v = 0; v < vectors; v++) {
-            __builtin_prefetch(s + v * LANES + 4 * width);
-            sums[v] = v_fma(v_load(s + v * LANES), v_load(z + v * LANES), sums[v]);
+            const char *source = grid_at(format, s, v * LANES);
+            __builtin_prefetch(source + GRID_AHEAD_BYTES);
+            sums[v] = v_fma(grid_scales(format, source), v_load(z + v * LANES), sums[v]);
         }
     UNROLL for (int v = 0; v < vectors; v++) v_store(w + v * LANES, sums[v]);
 }
 
 INLINE void grid_single(
-    const float *z, const float *s, float *w, intptr_t outputs, intptr_t inputs, intptr_t width) {
-    for (intptr_t i = 0; i < outputs; i++, s += inputs * width, w += width) {
+    const int format, const float *z, const char *s, float *w, intptr_t outputs, intptr_t inputs, intptr_t width) {
+    for (intptr_t i = 0; i < outputs; i++, s = grid_at(format, s, inputs * width), w += width) {
         intptr_t c = 0;
-        for (; c + 8 * LANES <= width; c += 8 * LANES) grid_stream(8, z + c, s + c, w + c, inputs, width);
-        if (c + 4 * LANES <= width) {
-            grid_stream(4, z + c, s + c, w + c, inputs, width);
-            c += 4 * LANES;
+        while (width - c >= LANES) {
+            const intptr_t vectors = (width - c) / LANES;
+            switch (vectors < GRID_STREAM ? vectors : GRID_STREAM) {
+#define STREAM(V) \
+    case V: \
+        if (V <= GRID_STREAM) \
+            grid_stream(format, V <= GRID_STREAM ? V : 1, z + c, grid_at(format, s, c), w + c, inputs, width); \
+        c += V * LANES; \
+        break;
+                STREAM(1)
+                STREAM(2)
+                STREAM(3)
+                STREAM(4)
+                STREAM(5)
+                STREAM(6)
+                STREAM(7)
+                STREAM(8)
+                STREAM(9)
+                STREAM(10)
+                STREAM(11)
+                STREAM(12)
+                STREAM(13)
+                STREAM(14)
+                STREAM(15)
+                STREAM(16)
+#undef STREAM
+            }
         }
-        if (c + 2 * LANES <= width) {
-            grid_stream(2, z + c, s + c, w + c, inputs, width);
-            c += 2 * LANES;
-        }
-        if (c + LANES <= width) {
-            grid_stream(1, z + c, s + c, w + c, inputs, width);
-            c += LANES;
-        }
-        if (c < width) grid_tile(1, 1, false, false, z + c, 0, s + c, w + c, 0, inputs, width, width - c);
+        if (c < width)
+            grid_tile(format, 1, 1, false, false, z + c, 0, grid_at(format, s, c), w + c, 0, inputs, width, width - c);
     }
 }
 
-TARGET static void diagonalGrid(
-    const float *z, intptr_t zStride, const float *s, float *w, intptr_t wStride, intptr_t batch, intptr_t outputs,
-    intptr_t inputs, intptr_t width) {
-    if (batch == 1) {
-        grid_single(z, s, w, outputs, inputs, width);
-        return;
-    }
+INLINE void grid_many(
+    const int format, const float *z, intptr_t zStride, const char *s, float *w, intptr_t wStride, intptr_t batch,
+    intptr_t outputs, intptr_t inputs, intptr_t width) {
     for (intptr_t c = 0; c < width; c += GRID_SPAN) {
         const intptr_t span = width - c < GRID_SPAN ? width - c : GRID_SPAN;
         // Tiles as even as their number allows.
@@ -113,7 +146,8 @@ TARGET static void diagonalGrid(
     case BATCH: \
         if (BATCH <= GRID_BATCH) \
             grid_rows( \
-                BATCH, z + b * zStride + c, zStride, s + c, w + b * wStride + c, wStride, outputs, inputs, width, span); \
+                format, BATCH, z + b * zStride + c, zStride, grid_at(format, s, c), w + b * wStride + c, wStride, \
+                outputs, inputs, width, span); \
         break;
                 ROWS(1)
                 ROWS(2)
@@ -126,4 +160,20 @@ TARGET static void diagonalGrid(
             b += take;
         }
     }
+}
+
+TARGET static void diagonalGrid(
+    tessera_panel_format format, const float *z, intptr_t zStride, const void *s, float *w, intptr_t wStride,
+    intptr_t batch, intptr_t outputs, intptr_t inputs, intptr_t width) {
+#define FORMAT(NUMBERS) \
+    case NUMBERS: \
+        if (batch == 1) grid_single(NUMBERS, z, s, w, outputs, inputs, width); \
+        else grid_many(NUMBERS, z, zStride, s, w, wStride, batch, outputs, inputs, width); \
+        break;
+    switch (format) {
+        FORMAT(TESSERA_PANEL_F32)
+        FORMAT(TESSERA_PANEL_F16)
+        FORMAT(TESSERA_PANEL_BF16)
+    }
+#undef FORMAT
 }

@@ -50,11 +50,11 @@ TARGET static void bfloatProduct(
             round_pairs(x + from * xStride + 2 * k, xStride, count, valid, rounded, length);
             for (intptr_t top = 0; top < rows; top += TESSERA_PANEL_ROWS) {
                 const intptr_t height = tessera_panel_height(rows - top), below = top + TESSERA_PANEL_ROWS;
-                const float *next = below < rows
-                    ? weights + below * pairs + k * tessera_panel_height(rows - below)
-                    : weights + (k + length) * tessera_panel_height(rows);
+                const char *next = below < rows
+                    ? (const char *)(weights + below * pairs + k * tessera_panel_height(rows - below))
+                    : panel_after(packed, rows, pairs, k + length, pairs, from + pass < batch, 4);
                 pairs_block(
-                    rounded, length, weights + top * pairs + k * height, height, (const char *)next,
+                    rounded, length, weights + top * pairs + k * height, height, next,
                     height * length * 4, y + from * yStride + top, yStride, count, rows - top, length,
                     accumulate || k > 0);
             }

@@ -65,14 +65,14 @@ static void bfloatProduct(
 }
 
 static void diagonalGrid(
-    const float *z, intptr_t zStride, const float *s, float *w, intptr_t wStride, intptr_t batch, intptr_t outputs,
-    intptr_t inputs, intptr_t width) {
+    tessera_panel_format format, const float *z, intptr_t zStride, const void *s, float *w, intptr_t wStride,
+    intptr_t batch, intptr_t outputs, intptr_t inputs, intptr_t width) {
     for (intptr_t b = 0; b < batch; b++)
         for (intptr_t i = 0; i < outputs; i++)
             for (intptr_t c = 0; c < width; c++) {
                 float sum = 0;
                 for (intptr_t j = 0; j < inputs; j++)
-                    sum = fmaf(s[(i * inputs + j) * width + c], z[b * zStride + j * width + c], sum);
+                    sum = fmaf(element(format, s, (i * inputs + j) * width + c), z[b * zStride + j * width + c], sum);
                 w[b * wStride + i * width + c] = sum;
             }
 }

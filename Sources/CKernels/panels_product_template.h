@@ -132,6 +132,15 @@ INLINE void panel_single(
     }
 }
 
+/// What is read after the last panel's block: the first panel's next block; after the last block everything again, or what
+/// lies behind the matrix, where the next one of many begins.
+INLINE const char *panel_after(
+    const void *packed, intptr_t rows, intptr_t columns, intptr_t k, intptr_t laidOut, bool again, intptr_t bytes) {
+    if (k < columns) return (const char *)packed + k * tessera_panel_height(rows) * bytes;
+    const intptr_t whole = (rows + TESSERA_PANEL_VECTOR - 1) / TESSERA_PANEL_VECTOR * TESSERA_PANEL_VECTOR;
+    return (const char *)packed + (again ? 0 : whole * laidOut * bytes);
+}
+
 /// Many rows of x: blocks of columns, whose sums begin at y, so that blocking leaves every chain as it is.
 TARGET static void panel_many(
     const tessera_panel_format format, const float *x, intptr_t xStride, const void *packed, float *y,
@@ -154,10 +163,9 @@ TARGET static void panel_many(
             for (intptr_t top = 0; top < rows; top += TESSERA_PANEL_ROWS) {
                 const intptr_t height = tessera_panel_height(rows - top), below = top + TESSERA_PANEL_ROWS;
                 const char *block = weights + (top * laidOut + k * height) * bytes;
-                // After the last panel comes the first one's next block.
                 const char *next = below < rows
                     ? weights + (below * laidOut + k * tessera_panel_height(rows - below)) * bytes
-                    : weights + (k + length) * tessera_panel_height(rows) * bytes;
+                    : panel_after(packed, rows, columns, k + length, laidOut, from + pass < batch, bytes);
                 const float *values = (const float *)block;
                 if (format != TESSERA_PANEL_F32) {
                     panel_decode(format, block, decoded, height, stored);

@@ -9,11 +9,12 @@ typedef struct Window {
 } Window;
 
 enum {
-    NM_VECTORS = 4, NM_BATCH = 1,              // 4 sums, 4 words of places, a window of x, and what is passing
+    NM_VECTORS = 4,                            // 4 sums, 4 words of places, a window of x, and what is passing
+    FEW_VECTORS = 2, FEW_BATCH = 4,            // 8 sums, 2 words of places, 2 weights, a window of x
     NM_TILE_SUMS = 16, NM_BLOCK_CHUNKS = 8, NM_STEP_FLOATS = 2048, SLICE_COLUMNS = 64,
 };
-#define NM_BATCH_OF_TWO 0
 #define GROUP_SLICES 4
+#define GROUP_BATCH 1
 #define GROUP_VECTORS 2
 #define NM_TILE_CASES VECTORS(2, 4) VECTORS(4, 2) VECTORS(6, 1) VECTORS(8, 1)
 

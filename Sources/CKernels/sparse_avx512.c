@@ -7,11 +7,12 @@ typedef __m512i I;
 typedef __m512 Window;
 
 enum {
-    NM_VECTORS = 4, NM_BATCH = 4,              // 16 sums, 4 words of places, 4 windows of x
+    NM_VECTORS = 4,                            // 4 sums, 4 words of places, a window of x
+    FEW_VECTORS = 2, FEW_BATCH = 10,           // 20 sums, 2 words of places, 2 weights, a window of x
     NM_TILE_SUMS = 16, NM_BLOCK_CHUNKS = 8, NM_STEP_FLOATS = 4096, SLICE_COLUMNS = 64,
 };
-#define NM_BATCH_OF_TWO 1
 #define GROUP_SLICES 4
+#define GROUP_BATCH 4
 #define GROUP_VECTORS 4
 // Rows side by side, whose chains hide the latency of a multiply-add.
 #define NM_TILE_CASES VECTORS(1, 8) VECTORS(2, 8) VECTORS(3, 4) VECTORS(4, 4)

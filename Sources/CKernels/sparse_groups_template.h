@@ -19,7 +19,7 @@ INLINE void group_rows(
     const tessera_panel_format format, const bool wide, const int group, const int slices, const int batch,
     const tessera_row_groups *w, const float *x, intptr_t xStride, float *y, intptr_t yStride, intptr_t slice) {
     enum { vectors = 16 / LANES };
-    V sums[GROUP_SLICES * vectors * NM_BATCH];
+    V sums[GROUP_SLICES * vectors * GROUP_BATCH];
     UNROLL for (int i = 0; i < slices * vectors * batch; i++) sums[i] = v_zero();
     for (intptr_t step = 0; step < w->steps; step++)
         UNROLL for (int s = 0; s < slices; s++) {
@@ -53,7 +53,7 @@ INLINE void group_slices(
 #define ROWS(SLICES, BATCH) \
     for (; b + BATCH <= batch; b += BATCH) \
         group_rows(format, wide, group, SLICES, BATCH, w, x + b * xStride, xStride, y + b * yStride, yStride, first);
-        if (several) { ROWS(GROUP_SLICES, NM_BATCH) ROWS(GROUP_SLICES, 1) } else { ROWS(1, NM_BATCH) ROWS(1, 1) }
+        if (several) { ROWS(GROUP_SLICES, GROUP_BATCH) ROWS(GROUP_SLICES, 1) } else { ROWS(1, GROUP_BATCH) ROWS(1, 1) }
 #undef ROWS
         first += several ? GROUP_SLICES : 1;
     }

@@ -9,11 +9,12 @@ typedef struct Window {
 } Window;
 
 enum {
-    NM_VECTORS = 4, NM_BATCH = 2,              // 8 sums, 4 words of places, 2 windows of up to 4 registers
+    NM_VECTORS = 4,                            // 4 sums, 4 words of places, a window of up to 4 registers
+    FEW_VECTORS = 2, FEW_BATCH = 8,            // 16 sums, 2 words of places, 2 weights, a window of up to 4 registers
     NM_TILE_SUMS = 16, NM_BLOCK_CHUNKS = 8, NM_STEP_FLOATS = 2048, SLICE_COLUMNS = 64,
 };
-#define NM_BATCH_OF_TWO 0
 #define GROUP_SLICES 2
+#define GROUP_BATCH 2
 #define GROUP_VECTORS 4
 #define NM_TILE_CASES VECTORS(4, 2) VECTORS(8, 1) VECTORS(12, 1) VECTORS(16, 1)
 

@@ -1,4 +1,8 @@
-// N:M products at small batches: rows of W in lanes, the columns of a window of x chosen lane by lane.
+// N:M products: rows of W in lanes, the columns of a window of x chosen lane by lane.
+
+enum {
+    NM_AHEAD_BYTES = 4096,     // between the weights of one row of x and those brought nearer from memory
+};
 
 /// The columns of x that the places of a window count in: `bits` is 2 for a window of 4, 4 for one of 16.
 INLINE Window window_load(const int bits, const float *x, intptr_t left) {
@@ -23,33 +27,54 @@ INLINE V nm_values(
     }
 }
 
-/// Sums of `vectors` vectors of rows of one panel for `batch` rows of x. `kept` entries a window; 0 takes the layout's.
+/// Values of a chunk as f32 in the order [entry][row], with room for an even number of entries.
+INLINE void nm_decode(tessera_panel_format format, const uint8_t *values, intptr_t count, intptr_t height, float *decoded) {
+    if (format == TESSERA_PANEL_F16) {
+        const uint16_t *halves = (const uint16_t *)(const void *)values;
+        for (intptr_t i = 0; i < count * height; i += LANES) v_store(decoded + i, v_from_half(halves + i));
+        return;
+    }
+    const uint32_t *pairs = (const uint32_t *)(const void *)values;
+    for (intptr_t entry = 0; entry < count; entry += 2, pairs += height, decoded += 2 * height)
+        for (intptr_t row = 0; row < height; row += LANES) {
+            const I pair = i_load(pairs + row);
+            v_store(decoded + row, v_from_low(pair));
+            v_store(decoded + height + row, v_from_high(pair));
+        }
+}
+
+/// Brings nearer what lies beyond a row of `height` numbers of 32 bits, for `vectors` vectors from p.
+INLINE void nm_fetch(const int vectors, const uint8_t *p) {
+    UNROLL for (int line = 0; line < vectors * LANES; line += 16) __builtin_prefetch(p + NM_AHEAD_BYTES + 4 * line);
+}
+
+/// Sums of one row of x for `vectors` vectors of rows of a panel. `kept` entries a window; 0 takes the layout's.
 INLINE void nm_lanes(
-    const tessera_panel_format format, const int bits, const int kept, const int vectors, const int batch,
-    const nm_layout layout, const float *x, intptr_t xStride, intptr_t columns, const uint8_t *chunk, intptr_t height,
-    intptr_t lane, V *sums) {
+    const tessera_panel_format format, const int bits, const int kept, const int vectors, const nm_layout layout,
+    const float *x, intptr_t columns, const uint8_t *chunk, intptr_t height, intptr_t lane, V *sums) {
     const int window = bits == 2 ? 4 : 16, most = bits == 2 ? 16 : 8;
-    Window values[NM_BATCH];
     I places[NM_VECTORS];
     intptr_t column = 0, first = 0;
-    UNROLL for (int i = 0; i < vectors * batch; i++) sums[i] = v_zero();
+    UNROLL for (int v = 0; v < vectors; v++) sums[v] = v_zero();
     if (kept > 0) {
         // Whole chunks of whole windows.
         const intptr_t step = nm_chunk_bytes(layout, format, most, height);
         const int span = most / (kept > 0 ? kept : 1) * window;
+        Window values = window_load(bits, x, columns);
         for (; first + most <= layout.entries && column + span <= columns;
              first += most, column += span, chunk += step) {
+            const uint8_t *numbers = chunk + 4 * height;
+            nm_fetch(vectors, chunk + 4 * lane);
             UNROLL for (int v = 0; v < vectors; v++)
                 places[v] = i_load((const uint32_t *)(const void *)chunk + lane + v * LANES);
             UNROLL for (int entry = 0; entry < most; entry++) {
-                if (entry % kept == 0)
-                    UNROLL for (int b = 0; b < batch; b++)
-                        values[b] = window_load(bits, x + b * xStride + column + entry / kept * window, 16);
+                if (entry % kept == 0) values = window_load(bits, x + column + entry / kept * window, 16);
+                // Two entries of 16 bits are as long as one of 32.
+                if (format == TESSERA_PANEL_F32) nm_fetch(vectors, numbers + 4 * (entry * height + lane));
+                else if (entry % 2 == 0) nm_fetch(vectors, numbers + 4 * (entry / 2 * height + lane));
                 UNROLL for (int v = 0; v < vectors; v++) {
-                    V weight = nm_values(format, entry, chunk + 4 * height, height, lane + v * LANES);
-                    UNROLL for (int b = 0; b < batch; b++)
-                        sums[v * batch + b] =
-                            v_fma(weight, window_pick(bits, values[b], places[v]), sums[v * batch + b]);
+                    V weight = nm_values(format, entry, numbers, height, lane + v * LANES);
+                    sums[v] = v_fma(weight, window_pick(bits, values, places[v]), sums[v]);
                     places[v] = i_shift(places[v], bits);
                 }
             }
@@ -61,13 +86,10 @@ INLINE void nm_lanes(
         UNROLL for (int v = 0; v < vectors; v++)
             places[v] = i_load((const uint32_t *)(const void *)chunk + lane + v * LANES);
         for (int entry = 0; entry < count; entry++) {
-            UNROLL for (int b = 0; b < batch; b++)
-                values[b] = window_load(bits, x + b * xStride + column, columns - column);
+            const Window values = window_load(bits, x + column, columns - column);
             UNROLL for (int v = 0; v < vectors; v++) {
                 V weight = nm_values(format, entry, chunk + 4 * height, height, lane + v * LANES);
-                UNROLL for (int b = 0; b < batch; b++)
-                    sums[v * batch + b] =
-                        v_fma(weight, window_pick(bits, values[b], places[v]), sums[v * batch + b]);
+                sums[v] = v_fma(weight, window_pick(bits, values, places[v]), sums[v]);
                 places[v] = i_shift(places[v], bits);
             }
             if (++used == layout.kept) {
@@ -79,70 +101,25 @@ INLINE void nm_lanes(
     }
 }
 
-/// `vectors` vectors of rows from `lane` of a panel, `batch` rows of x; `valid` rows of the panel are written.
-INLINE void nm_lanes_store(
-    const tessera_panel_format format, const int bits, const int kept, const int vectors, const int batch,
-    const nm_layout layout, const float *x, intptr_t xStride, intptr_t columns, const uint8_t *panel, intptr_t height,
-    intptr_t lane, float *y, intptr_t yStride, intptr_t valid) {
-    V sums[NM_VECTORS * NM_BATCH];
-    nm_lanes(format, bits, kept, vectors, batch, layout, x, xStride, columns, panel, height, lane, sums);
-    UNROLL for (int v = 0; v < vectors; v++)
-        UNROLL for (int b = 0; b < batch; b++) {
-            const intptr_t row = lane + v * LANES;
-            float *target = y + b * yStride + row;
-            if (row + LANES <= valid) v_store(target, sums[v * batch + b]);
-            else if (row < valid) v_store_part(target, sums[v * batch + b], valid - row);
-        }
-}
-
-/// All panels, each met by all rows of x while it is in the caches.
-INLINE void nm_panels(
+/// One row of x: every panel from its first chunk to its last, so that the weights are one stream.
+INLINE void nm_single(
     const tessera_panel_format format, const int bits, const int kept, tessera_nm_shape shape, const float *x,
-    intptr_t xStride, const uint8_t *panel, float *y, intptr_t yStride, intptr_t batch) {
+    const uint8_t *panel, float *y) {
     const nm_layout layout = nm_layout_of(shape);
-    const intptr_t columns = shape.columns;
-    for (intptr_t top = 0; top < shape.rows; top += TESSERA_PANEL_ROWS) {
+    V sums[NM_VECTORS];
+    for (intptr_t top = 0; top < shape.rows; top += TESSERA_PANEL_ROWS, y += TESSERA_PANEL_ROWS) {
         const intptr_t height = nm_panel_height(shape.rows, top);
         const intptr_t valid = nm_smaller(shape.rows - top, height);
-        for (intptr_t b = 0; b < batch;) {
-            const intptr_t left = batch - b, take = left >= NM_BATCH ? NM_BATCH : left >= 2 && NM_BATCH >= 2 ? 2 : 1;
-            const float *xs = x + b * xStride;
-            float *ys = y + b * yStride + top;
-            intptr_t lane = 0;
-#define LANES_OF(VECTORS, BATCH) \
-    nm_lanes_store( \
-        format, bits, kept, VECTORS, BATCH, layout, xs, xStride, columns, panel, height, lane, ys, yStride, valid)
-            for (; lane + NM_VECTORS * LANES <= height; lane += NM_VECTORS * LANES) {
-                if (take == NM_BATCH) LANES_OF(NM_VECTORS, NM_BATCH);
-#if NM_BATCH_OF_TWO
-                else if (take == 2) LANES_OF(NM_VECTORS, 2);
-#endif
-                else LANES_OF(NM_VECTORS, 1);
-            }
-            for (; lane < height; lane += LANES)
-                for (intptr_t one = 0; one < take; one++)
-                    nm_lanes_store(
-                        format, bits, 0, 1, 1, layout, xs + one * xStride, xStride, columns, panel, height, lane,
-                        ys + one * yStride, yStride, valid);
-#undef LANES_OF
-            b += take;
+        intptr_t lane = 0;
+        for (; lane + NM_VECTORS * LANES <= height; lane += NM_VECTORS * LANES) {
+            nm_lanes(format, bits, kept, NM_VECTORS, layout, x, shape.columns, panel, height, lane, sums);
+            UNROLL for (int v = 0; v < NM_VECTORS; v++)
+                v_store_some(y + lane + v * LANES, sums[v], valid - lane - v * LANES);
+        }
+        for (; lane < height; lane += LANES) {
+            nm_lanes(format, bits, 0, 1, layout, x, shape.columns, panel, height, lane, sums);
+            v_store_some(y + lane, sums[0], valid - lane);
         }
         panel += nm_panel_bytes(shape, height);
     }
-}
-
-TARGET static void nmProduct(
-    tessera_nm_shape shape, const float *x, intptr_t xStride, const void *packed, float *y, intptr_t yStride,
-    intptr_t batch) {
-#define KEPT(FORMAT) \
-    if (shape.group == 4 && shape.kept == 2) nm_panels(FORMAT, 2, 2, shape, x, xStride, packed, y, yStride, batch); \
-    else if (shape.group == 4) nm_panels(FORMAT, 2, 0, shape, x, xStride, packed, y, yStride, batch); \
-    else if (2 * shape.kept == shape.group) nm_panels(FORMAT, 4, 8, shape, x, xStride, packed, y, yStride, batch); \
-    else nm_panels(FORMAT, 4, 0, shape, x, xStride, packed, y, yStride, batch);
-    switch (shape.format) {
-    case TESSERA_PANEL_F32: KEPT(TESSERA_PANEL_F32) break;
-    case TESSERA_PANEL_F16: KEPT(TESSERA_PANEL_F16) break;
-    case TESSERA_PANEL_BF16: KEPT(TESSERA_PANEL_BF16) break;
-    }
-#undef KEPT
 }

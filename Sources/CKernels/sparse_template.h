@@ -8,6 +8,7 @@
 
 #include "sparse_transpose_template.h"
 #include "sparse_nm_template.h"
+#include "sparse_nm_few_template.h"
 #include "sparse_tile_template.h"
 #include "sparse_slices_template.h"
 #include "sparse_groups_template.h"

@@ -108,22 +108,6 @@ INLINE void nm_tile_width(
 #undef VECTORS
 }
 
-/// Values of a chunk as f32 in the order [entry][row], with room for an even number of entries.
-INLINE void nm_decode(tessera_panel_format format, const uint8_t *values, intptr_t count, intptr_t height, float *decoded) {
-    if (format == TESSERA_PANEL_F16) {
-        const uint16_t *halves = (const uint16_t *)(const void *)values;
-        for (intptr_t i = 0; i < count * height; i += LANES) v_store(decoded + i, v_from_half(halves + i));
-        return;
-    }
-    const uint32_t *pairs = (const uint32_t *)(const void *)values;
-    for (intptr_t entry = 0; entry < count; entry += 2, pairs += height, decoded += 2 * height)
-        for (intptr_t row = 0; row < height; row += LANES) {
-            const I pair = i_load(pairs + row);
-            v_store(decoded + row, v_from_low(pair));
-            v_store(decoded + height + row, v_from_high(pair));
-        }
-}
-
 /// Panel after panel; a few chunks of it at a time meet every part of the tile, so that weights are read once and the
 /// sums of a part stay in the first-level cache meanwhile.
 INLINE void nm_tile(
@@ -170,7 +154,7 @@ INLINE void nm_tile(
             float *sums = totals + part * TESSERA_PANEL_ROWS;
             if (layout.entries == 0)
                 for (intptr_t i = 0; i < valid * width; i++) sums[i] = 0;
-            transpose(
+            transpose_far(
                 sums, width, valid, nm_smaller(batch - part, TESSERA_TILE_PART), y + part * yStride + top, yStride);
         }
         panel += nm_panel_bytes(shape, height);

@@ -15,6 +15,24 @@ INLINE void transpose(
         for (intptr_t c = 0; c < columns; c++) target[c * targetStride + r] = source[r * sourceStride + c];
 }
 
+/// The same where the rows of `target` may be as far apart as a page, so that 16 of them compete for one place in the cache:
+/// 16 rows at a time in a buffer, then row after row.
+INLINE void transpose_far(
+    const float *source, intptr_t sourceStride, intptr_t rows, intptr_t columns, float *target, intptr_t targetStride) {
+    _Alignas(64) float near[16 * TESSERA_PANEL_ROWS];
+    if (rows != TESSERA_PANEL_ROWS) {
+        transpose(source, sourceStride, rows, columns, target, targetStride);
+        return;
+    }
+    for (intptr_t c = 0; c < columns; c += 16) {
+        const intptr_t count = nm_smaller(columns - c, 16);
+        transpose(source + c, sourceStride, rows, count, near, TESSERA_PANEL_ROWS);
+        for (intptr_t i = 0; i < count; i++)
+            for (intptr_t r = 0; r < TESSERA_PANEL_ROWS; r += LANES)
+                v_store(target + (c + i) * targetStride + r, v_load(near + i * TESSERA_PANEL_ROWS + r));
+    }
+}
+
 TARGET static void tileInput(
     const float *x, intptr_t xStride, intptr_t batch, intptr_t columns, intptr_t first, intptr_t last, float *xt) {
     for (intptr_t part = 0; part < batch; part += TESSERA_TILE_PART) {

@@ -13,7 +13,7 @@ enum {
     TALL_FROM = 1 << 30, WIDE_BATCH = 3,       // product tiles: 12 accumulators of 16 registers
     TRANSPOSED_VECTORS = 2, TRANSPOSED_BATCH = 6,
     PANEL_SLICES = 1,                         // vectors of 16 rows that one tile of a packed product covers
-    GRID_OUTPUTS = 2, GRID_BATCH = 4,
+    GRID_OUTPUTS = 2, GRID_BATCH = 4, GRID_STREAM = 8,
 };
 
 INLINE __m256i first_lanes(intptr_t n) {

@@ -13,7 +13,7 @@ enum {
     TALL_FROM = 24, WIDE_BATCH = 6,            // product tiles: 24 accumulators of 32 registers
     TRANSPOSED_VECTORS = 4, TRANSPOSED_BATCH = 6,
     PANEL_SLICES = 4,                         // vectors of 16 rows that one tile of a packed product covers
-    GRID_OUTPUTS = 4, GRID_BATCH = 6,
+    GRID_OUTPUTS = 4, GRID_BATCH = 6, GRID_STREAM = 16,
 };
 
 INLINE __mmask16 first_lanes(intptr_t n) { return (__mmask16)((1u << n) - 1u); }

@@ -14,7 +14,7 @@ enum {
     TALL_FROM = 24, WIDE_BATCH = 6,            // product tiles: 24 accumulators of 32 registers
     TRANSPOSED_VECTORS = 4, TRANSPOSED_BATCH = 6,
     PANEL_SLICES = 1,                         // vectors of 16 rows that one tile of a packed product covers
-    GRID_OUTPUTS = 4, GRID_BATCH = 4,
+    GRID_OUTPUTS = 4, GRID_BATCH = 4, GRID_STREAM = 16,
 };
 
 INLINE V v_zero(void) { return vdupq_n_f32(0); }

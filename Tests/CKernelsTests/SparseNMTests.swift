@@ -5,7 +5,7 @@ import Testing
 @Suite struct SparseNMTests {
     static let forms = [(1, 4), (2, 4), (3, 4), (4, 4), (4, 8), (3, 8), (8, 16), (5, 16)]
     static let sizes = [(1, 0), (1, 1), (16, 3), (33, 9), (64, 2), (70, 13), (130, 5), (65, 150)]
-    static let batches = [1, 2, 3, 5, 16, 17, 70, 260]
+    static let batches = [1, 2, 3, 5, 13, 16, 17, 70, 260]
 
     struct Packed {
         let shape: tessera_nm_shape

@@ -68,11 +68,11 @@ typedef struct tessera_panel_kernels {
         intptr_t columns, bool accumulate);
 
     /// The middle step of BLAST: w[i][c] = sum over j of s[i][j][c] * z[j][c] for i < outputs, j < inputs, c < width.
-    /// Rows of z [batch x inputs * width] and w [batch x outputs * width]; s [outputs x inputs x width] as it is stored.
-    /// Added in the order of j from 0, by fused multiply-adds.
+    /// Rows of z [batch x inputs * width] and w [batch x outputs * width]; s [outputs x inputs x width] as it is stored,
+    /// each number in `format`, none paired. Added in the order of j from 0, by fused multiply-adds.
     void (*diagonalGrid)(
-        const float *z, intptr_t zStride, const float *s, float *w, intptr_t wStride, intptr_t batch, intptr_t outputs,
-        intptr_t inputs, intptr_t width);
+        tessera_panel_format format, const float *z, intptr_t zStride, const void *s, float *w, intptr_t wStride,
+        intptr_t batch, intptr_t outputs, intptr_t inputs, intptr_t width);
 } tessera_panel_kernels;
 
 /// As `tessera_kernels_portable`, `_best` and `_named` of CKernels.h.

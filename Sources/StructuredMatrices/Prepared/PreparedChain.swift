@@ -3,8 +3,8 @@ import Tensors
 /// A sum of products in stages, each from the features of the one before to its own: every family whose factors are
 /// block products, diagonals and permutations between them.
 ///
-/// Small weights are kept in cache and the batch is shared among the team, each member running all stages on its own
-/// rows; large weights are shared among the team, with a barrier between stages.
+/// Of a large batch each member takes its own rows through all stages; a small one, and weights that the shared cache does
+/// not hold, are shared stage by stage, with a barrier between.
 struct PreparedChain: PreparedProduct {
     let shape: MatrixShape
     /// The terms of the sum, each a list of stages; the last stage of every term but the first adds to the output.
@@ -41,13 +41,13 @@ struct PreparedChain: PreparedProduct {
 
     func scratchFloats(batch: Int) -> Int { live * hidden * batch }
 
-    /// Weights that stay in a core's own cache while many rows pass by.
-    private static let cachedBytes = 1 << 20
+    /// Weights that members may read each for themselves, from the cache that they share.
+    private static let sharedBytes = 16 << 20
     /// Intermediate results that do.
     private static let cachedFloats = 3 << 16
     /// Rows that pay for reading the weights again, and for widening those of 16 bits: below, intermediate results are
     /// better left to the next cache.
-    private static let smallestTile = 96
+    private static let smallestTile = 48
     private static let largestTile = 240
     private static let tileStep = 24
 
@@ -57,7 +57,7 @@ struct PreparedChain: PreparedProduct {
         let batch = input.rows
         if terms.count == 1, terms[0].count == 1 {
             terms[0][0].apply(input, into: output, worker: worker)
-        } else if worker.count == 1 || (byteCount <= Self.cachedBytes && batch >= 16 * worker.count) {
+        } else if worker.count == 1 || (byteCount <= Self.sharedBytes && batch >= 16 * worker.count) {
             let share = worker.share(of: batch)
             run(share, input, output, scratch + scratchFloats(batch: share.lowerBound), .alone)
         } else {

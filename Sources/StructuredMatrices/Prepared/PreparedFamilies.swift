@@ -80,18 +80,29 @@ extension BLAST {
         let slice = rank <= Self.unsliced ? rank : Self.slice
         let terms = stride(from: 0, to: rank, by: slice).map { first -> [PreparedStage] in
             let width = min(slice, rank - first)
+            // Filled up with zeros to whole vectors, which a packed matrix multiplies in any case, so that the middle step
+            // meets no parts of them.
+            let laidOut = (width + 15) / 16 * 16
             let v = PackedMatrix(
-                count: blocks, rows: width, columns: blockColumns, precision: v.precision, options
+                count: blocks, rows: laidOut, columns: blockColumns, precision: v.precision, options
             ) { block, body in
-                Matrix(rows: width, columns: blockColumns) { right[block * blockColumns + $1, first + $0] }.withView(body)
+                Matrix(rows: laidOut, columns: blockColumns) { row, column in
+                    row < width ? right[block * blockColumns + column, first + row] : 0
+                }.withView(body)
             }
             let u = PackedMatrix(
                 count: blocks, rows: blockRows, columns: width, precision: u.precision, options
             ) { block, body in
                 Matrix(rows: blockRows, columns: width) { left[block * blockRows + $0, first + $1] }.withView(body)
             }
-            let s = Matrix(rows: blocks * blocks, columns: width) { middle[$0, first + $1] }
-            return [.blocks(v), .diagonals(Factor(s.elements, shape: [blocks, blocks, width])), .blocks(u)]
+            let grid = Matrix(rows: blocks * blocks, columns: laidOut) { $1 < width ? middle[$0, first + $1] : 0 }
+            let diagonals = PackedDiagonals(
+                grid.elements, outputs: blocks, inputs: blocks, width: laidOut, precision: s.precision)
+            return [
+                .blocks(v), .diagonals(diagonals),
+                .products(
+                    u, inputs: (0..<blocks).map { $0 * laidOut }, outputs: (0..<blocks).map { $0 * blockRows }),
+            ]
         }
         return PreparedChain(shape: shape, terms: terms)
     }

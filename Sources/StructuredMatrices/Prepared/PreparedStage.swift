@@ -6,9 +6,8 @@ enum PreparedStage: Sendable {
     case products(PackedMatrix, inputs: [Int], outputs: [Int])
     /// Features seen as rows x columns cells of `cell` numbers, transposed.
     case transposition(rows: Int, columns: Int, cell: Int)
-    /// The middle step of BLAST: output block i is the sum over j of s_ij times input block j, element by element.
-    /// s is [outputs, inputs, width].
-    case diagonals(Factor)
+    /// The middle step of BLAST.
+    case diagonals(PackedDiagonals)
     /// One small matrix with each of `copies` consecutive parts of the inputs.
     case repeated(PackedMatrix, copies: Int)
     /// The first inputs, as many as the matrix has rows, plus its product with the others.
@@ -35,7 +34,7 @@ enum PreparedStage: Sendable {
         switch self {
         case .products(let matrix, _, _): matrix.count * matrix.rows
         case .transposition(let rows, let columns, let cell): rows * columns * cell
-        case .diagonals(let s): s.shape[0] * s.shape[2]
+        case .diagonals(let s): s.outputs * s.width
         case .repeated(let matrix, let copies): copies * matrix.rows
         case .interpolation(let matrix): matrix.rows
         case .permutation(let order): order.count
@@ -46,7 +45,7 @@ enum PreparedStage: Sendable {
         switch self {
         case .products(let matrix, _, _): matrix.byteCount
         case .transposition: 0
-        case .diagonals(let s): 4 * s.count
+        case .diagonals(let s): s.byteCount
         case .repeated(let matrix, _), .interpolation(let matrix): matrix.byteCount
         case .permutation(let order): order.count * MemoryLayout<Int>.stride
         }
@@ -87,15 +86,7 @@ enum PreparedStage: Sendable {
                 accumulating: true)
         case .permutation(let order):
             for row in worker.share(of: x.rows) { order.gather(x.row(row), into: y.row(row)) }
-        case .diagonals(let s):
-            let (inputs, width) = (s.shape[1], s.shape[2])
-            let share = worker.share(of: s.shape[0])
-            guard !share.isEmpty else { return }
-            s.withView { s in
-                PackedMatrix.kernels.diagonalGrid(
-                    x.base, x.rowStride, s.base + share.lowerBound * inputs * width,
-                    y.base + share.lowerBound * width, y.rowStride, x.rows, share.count, inputs, width)
-            }
+        case .diagonals(let s): s.apply(x, into: y, blocks: worker.share(of: s.outputs))
         }
     }
 
