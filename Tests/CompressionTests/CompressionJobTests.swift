@@ -15,7 +15,8 @@ import Transformers
     static let prose = root.appending(path: "Examples/calibration-prose.txt").path
 
     static func job(
-        _ output: URL, budget: Budget = Budget(quantity: .bytes, fraction: 0.4), families: [String] = [],
+        _ output: URL, budget: Budget = Budget(quantity: .bytes, fraction: 0.4), recovery: [RecoveryStep] = [],
+        families: [String] = [],
         only: [String] = ["model.layers.0.self_attn.k_proj", "model.layers.5.self_attn.o_pr?j"],
         objective: Objective.Kind = .activations, seed: UInt64 = 3, threads: Int = 2, planFile: String? = nil
     ) -> CompressionJob {
@@ -25,6 +26,7 @@ import Transformers
                 budget: budget, selection: MatrixSelection(only: only), families: families,
                 objective: objective, seed: seed),
             calibration: .file(prose), planFile: planFile, context: ExecutionContext(threads: threads))
+        job.recipe.recovery = recovery
         job.keepsJournal = true
         return job
     }
@@ -50,19 +52,19 @@ import Transformers
         try Self.temporary { folder in
             let budget = Budget(quantity: .multiplyAdds, fraction: 0.5)
             let whole = folder.appending(path: "whole")
-            let report = try Self.job(whole, budget: budget).run()
+            let report = try Self.job(whole, budget: budget, recovery: [.sequential, .refit]).run()
             let expected = try Self.contents(whole)
             #expect(expected.keys.contains("model.safetensors") && expected.keys.contains("report.html"))
             #expect(report.fileBytesAfter == expected["model.safetensors"]?.count)
             #expect(!FileManager.default.fileExists(atPath: whole.path + ".journal"))
 
             let single = folder.appending(path: "single")
-            _ = try Self.job(single, budget: budget, threads: 1).run()
+            _ = try Self.job(single, budget: budget, recovery: [.sequential, .refit], threads: 1).run()
             #expect(try Self.contents(single) == expected)
 
             // A run that was killed leaves some of its records, the last perhaps cut, and some of its tensors.
             let resumed = folder.appending(path: "resumed")
-            _ = try Self.job(resumed, budget: budget).plan()
+            _ = try Self.job(resumed, budget: budget, recovery: [.sequential, .refit]).plan()
             let journal = URL(filePath: resumed.path + ".journal")
             let records = journal.appending(path: "records.jsonl")
             let complete = try Data(contentsOf: records)
@@ -73,9 +75,9 @@ import Transformers
                 for (position, name) in tensors.enumerated() where position % 3 == index {
                     try? FileManager.default.removeItem(at: journal.appending(path: "tensors/\(name)"))
                 }
-                if index < 2 { _ = try Self.job(resumed, budget: budget).plan() }
+                if index < 2 { _ = try Self.job(resumed, budget: budget, recovery: [.sequential, .refit]).plan() }
             }
-            _ = try Self.job(resumed, budget: budget).run()
+            _ = try Self.job(resumed, budget: budget, recovery: [.sequential, .refit]).run()
             #expect(try Self.contents(resumed) == expected)
         }
     }

@@ -177,7 +177,8 @@ import Transformers
         // Something near what it is.
         let noise = Self.random(32, 48, "noise")
         let base = start.dense()
-        let target = Matrix(rows: 32, columns: 48) { 1.3 * base[$0, $1] + 0.01 * noise[$0, $1] }
+        let scale = 0.05 * Float((base.squaredNorm / Double(base.count)).squareRoot())
+        let target = Matrix(rows: 32, columns: 48) { 1.3 * base[$0, $1] + scale * noise[$0, $1] }
         let found = try LeastSquaresRefit().refit(start, toward: target, gram: gram, name: "m")
         let objective = Objective.activations(gram)
         let before = try objective.error(of: base, for: target)

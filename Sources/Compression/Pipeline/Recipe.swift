@@ -21,7 +21,7 @@ public struct Recipe: Sendable, Equatable {
     public var precision: Precision
     public var seed: UInt64
     /// What wins quality back after the choice; every step is kept only where it does.
-    public var recovery: [RecoveryStep] = RecoveryStep.allCases
+    public var recovery: [RecoveryStep] = []
 
     /// - Precondition: one or two budgets, not of the same quantity.
     public init(

@@ -22,7 +22,7 @@ package struct ForwardWalk {
 
     /// Bytes that states may take; sequences beyond are left out.
     static let stateLimit = 512 << 20
-    static let mostTokens = 1 << 16
+    static let mostTokens = 1 << 14
     /// The most tokens whose products are summed in `Float`.
     static let tokensAtOnce = 2048
 

@@ -16,6 +16,8 @@ package struct PairedMoments: Sendable {
     package var lack: DoubleMatrix?
     package var lackMean: [Double] = []
     package private(set) var tokens = 0
+    /// Whether second moments were left out.
+    private var isOfMeansOnly = false
 
     /// - Parameter outputs: numbers of the sum; nil for none.
     package init(features: Int, outputs: Int? = nil) {
@@ -35,6 +37,7 @@ package struct PairedMoments: Sendable {
     ///   - meansOnly: leaves second moments out.
     package mutating func add(dense: Matrix, compressed: Matrix, missing: Matrix? = nil, meansOnly: Bool, context: ExecutionContext) {
         tokens += compressed.rows
+        isOfMeansOnly = meansOnly
         compressed.withView { compressed in
             dense.withView { dense in
                 Self.addSums(of: dense, to: &denseMean)
@@ -84,6 +87,7 @@ package struct PairedMoments: Sendable {
     /// Turns sums into means. With `isCentred`, second moments become those about the means, for layers whose bias takes
     /// the means up.
     package mutating func finish(centred isCentred: Bool) {
+        let isCentred = isCentred && !isOfMeansOnly
         let scale = 1 / Double(max(1, tokens))
         for index in ownMean.indices { ownMean[index] *= scale }
         for index in denseMean.indices { denseMean[index] *= scale }

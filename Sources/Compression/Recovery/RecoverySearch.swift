@@ -1,4 +1,3 @@
-import Foundation
 import Fitting
 import StructuredMatrices
 import Tensors
@@ -35,25 +34,6 @@ struct RecoverySearch {
     mutating func run(_ steps: [RecoveryStep], room: Int, sensitivities entries: [Plan.Entry]) throws {
         hasBiases = steps.contains(.bias)
         let biases = hasBiases
-        if let text = ProcessInfo.processInfo.environment["TESSERA_TRIALS"] {
-            var bests = try distance(state.model, context: walks.context)
-            print("start", bests)
-            for word in text.split(separator: " ") {
-                let share = Double(word.filter { $0.isNumber || $0 == "." }) ?? 1
-                var trial = RecoveryTrial(name: String(word), matrices: .kept)
-                if word.contains("s") { trial.matrices = .fitted(share: share) }
-                if word.contains("a") { trial.matrices = .adjusted(share: share) }
-                trial.biases = word.contains("b")
-                trial.norms = word.contains("n")
-                trial.mendsSums = word.contains("m")
-                let t = Date()
-                let next = try walks.run(trial, from: state, origin: key, progress: { _, _ in })
-                let d = try distance(next.model, context: walks.context)
-                print("trial", word, d, "seconds", Date().timeIntervalSince(t))
-                if word.contains("k"), d < bests { state = next; bests = d; key += "/\(word)" }
-            }
-            return
-        }
         for step in steps {
             switch step {
             case .sequential:

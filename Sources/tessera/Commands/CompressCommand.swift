@@ -91,7 +91,7 @@ struct CompressCommand: ParsableCommand {
         "What wins quality back after the choice, each kept only where it does: auto, none or some of "
             + "\(RecoveryStep.allCases.map(\.rawValue).joined(separator: ", ")).",
         valueName: "steps"))
-    var recovery: String = "auto"
+    var recovery: String = "none"
 
     @Flag(help: "Stop at the plan: print it (or write it to --output, a file) instead of compressing.")
     var planOnly = false
