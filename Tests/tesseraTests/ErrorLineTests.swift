@@ -34,7 +34,7 @@ struct ErrorLineTests {
         Mistake("sweep \(tiny) --calibration self -o /nowhere/out --sizes ,", 64, "error: --sizes: expected names separated by commas, got ','"),
         Mistake("sweep \(tiny) --calibration self -o /nowhere/out --fronts blast", 64, "error: family 'blast' is fitted near sizes that other families chose, so it has no front of its own"),
         Mistake("sweep \(tiny) --calibration self -o /nowhere/out --timed 0", 64, "error: --timed: expected numbers from 1 to 4096, separated by commas, got '0'"),
-        Mistake("sweep \(tiny) --calibration self -o Examples --timed none", 73, "error: \(CommandLineTool.packageRoot.path)/Examples: exists and is not empty (--force replaces it)"),
+        Mistake("sweep \(tiny) --calibration self -o Examples --timed none", 73, "error: \(CommandLineTool.packageRoot.path)/Examples: exists and is not empty"),
         Mistake("bench compression \(tiny) -o /nowhere/b", 64, "error: bench compression: expected --text FILE or --sts FILE"),
         Mistake("bench compression --markdown -o nowhere.json", 66, "error: nowhere.json: cannot be read: No such file or directory"),
         Mistake("eval \(tiny) --sts Examples/README.md", 64, "error: \(tiny): eval --sts needs an encoder, got a causal language model"),
