@@ -79,12 +79,18 @@ INLINE void few_tiles(
     for (intptr_t lane = 0; lane < block->height; lane += FEW_VECTORS * LANES)
         for (intptr_t tile = 0; tile < tiles; tile++) {
             const intptr_t first = few_first(batch, tiles, tile);
+            // Panels are as high as whole vectors of 16 rows: where not all fit, one does.
+            const bool whole = lane + FEW_VECTORS * LANES <= block->height;
             switch (few_first(batch, tiles, tile + 1) - first) {
 #define TILE(B) \
     case B: \
-        if (B <= FEW_BATCH) \
+        if (B <= FEW_BATCH && whole) \
             few_tile( \
                 bits, FEW_VECTORS, B <= FEW_BATCH ? B : 1, kept, block, x + first * windows * window, lane, \
+                y + first * yStride + lane, yStride, valid - lane, accumulate); \
+        else if (B <= FEW_BATCH) \
+            few_tile( \
+                bits, 1, B <= FEW_BATCH ? B : 1, kept, block, x + first * windows * window, lane, \
                 y + first * yStride + lane, yStride, valid - lane, accumulate); \
         break;
                 TILE(1)
