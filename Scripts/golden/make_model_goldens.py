@@ -118,7 +118,10 @@ def rounded(values):
 
 
 def causal(name, model, tokenizer, shard=None, dtype=torch.float32):
-    model = randomize(model, len(name)).to(dtype).float()
+    model = randomize(model, len(name))
+    for parameter in model.parameters():
+        # Not the model as a whole: its table of rotary frequencies must stay as it is.
+        parameter.data = parameter.data.to(dtype).float()
     vocabulary = model.config.vocab_size
     texts, sequences = ids_of(tokenizer, vocabulary)
     columns = list(range(0, vocabulary, vocabulary // 11))
