@@ -36,24 +36,25 @@ public struct RewrittenFolder {
     ///   - matrices: the replacements, by the weight's name without ".weight".
     ///   - vectors: biases and norms that change or come new, by name (`NetworkModel.vectorNames`), stored as those of the
     ///     source are, new ones in f32.
+    ///   - removed: matrices that the model no longer has, by the same names, and vectors.
     ///   - blocks: the sizes of all blocks where they change; nil to keep what the source says.
     ///   - dropsMeans: whether norms no longer subtract means (`NetworkModel.dropMeans`); their biases are left out then.
     /// - Throws: `ModelFileError` (destination exists, no space, unreadable source), `StructuredMatrixError`.
     public init(
         source: ModelFolder, original: LoadedModel, matrices: [(name: String, matrix: any StructuredMatrix)],
-        vectors: [(name: String, values: [Float])] = [], blocks: [BlockSizes]? = nil, dropsMeans: Bool = false,
-        destination: String, replacing: Bool
+        vectors: [(name: String, values: [Float])] = [], removed: [String] = [], removedVectors: Set<String> = [],
+        blocks: [BlockSizes]? = nil, dropsMeans: Bool = false, destination: String, replacing: Bool
     ) throws {
         self.source = source
         checkpoint = original.checkpoint
         self.blocks = blocks
         self.dropsMeans = dropsMeans
         let structured = Set(try source.configuration.structuredEntries()?.map(\.matrix) ?? [])
-        let replaced = Set(matrices.map(\.name))
+        let replaced = Set(matrices.map(\.name) + removed)
         let split = SplitTensors(original, structured: structured, touched: replaced, vectors: vectors)
         self.matrices = matrices + split.matrices
         self.vectors = vectors + split.vectors
-        var dropped = split.dropped.union(vectors.map(\.name))
+        var dropped = split.dropped.union(vectors.map(\.name)).union(removedVectors)
         if dropsMeans, let model = original.model as? any NetworkModel {
             dropped.formUnion(model.coupling.normBiases)
         }

@@ -5,8 +5,6 @@ import Tensors
 import Yams
 
 extension MethodRecipe {
-    /// Recipes are short; this also bounds how deep a hostile file can nest.
-    static let byteLimit = 4096
     private static let keys = [
         "recipe", "title", "source", "family", "options", "fitter", "size", "of", "bits", "objective", "precision", "only",
         "except", "notes",
@@ -15,14 +13,7 @@ extension MethodRecipe {
     /// Reads a recipe file.
     /// - Throws: `CompressionError.recipeUnreadable`, `TensorError.fileNotReadable`.
     public static func read(file: String) throws -> MethodRecipe {
-        let storage = try TensorStorage(mapping: file)
-        guard storage.byteCount <= byteLimit else {
-            throw CompressionError.recipeUnreadable(
-                file: file, reason: "\(storage.byteCount) bytes, at most \(byteLimit) are allowed")
-        }
-        guard let text = storage.withBytes({ String(validating: $0, as: UTF8.self) }) else {
-            throw CompressionError.recipeUnreadable(file: file, reason: "not UTF-8 text")
-        }
+        let text = try RecipeFields.text(file: file)
         return try MethodRecipe(yaml: text, file: file)
     }
 
@@ -78,6 +69,23 @@ extension MethodRecipe {
 
 /// The members of a recipe's mapping, read strictly: unknown keys and other kinds of values are refused.
 struct RecipeFields {
+    /// Recipes are short; this also bounds how deep a hostile file can nest.
+    static let byteLimit = 4096
+
+    /// The text of a recipe file.
+    /// - Throws: `CompressionError.recipeUnreadable`, `TensorError.fileNotReadable`.
+    static func text(file: String) throws -> String {
+        let storage = try TensorStorage(mapping: file)
+        guard storage.byteCount <= byteLimit else {
+            throw CompressionError.recipeUnreadable(
+                file: file, reason: "\(storage.byteCount) bytes, at most \(byteLimit) are allowed")
+        }
+        guard let text = storage.withBytes({ String(validating: $0, as: UTF8.self) }) else {
+            throw CompressionError.recipeUnreadable(file: file, reason: "not UTF-8 text")
+        }
+        return text
+    }
+
     private let file: String
     private let members: [String: Node]
 

@@ -91,6 +91,12 @@ public struct RewriteRecipe: Sendable, Equatable {
         }
     }
 
+    /// "narrows units, 70 % of what it touches".
+    public var methodText: String {
+        let what = method.dropsBlocks ? "drops blocks" : method.narrowsValues ? "narrows widths" : "narrows units"
+        return "\(what), \(FigureText.percent(share)) of what it touches"
+    }
+
     /// The same method at another share.
     public func sized(_ share: Double) -> RewriteRecipe {
         var recipe = self

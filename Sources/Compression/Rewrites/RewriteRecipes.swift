@@ -23,6 +23,15 @@ public enum RewriteRecipes {
         try files.map { try RewriteRecipe(yaml: String(decoding: $0.bytes, as: UTF8.self), file: $0.name) }
     }
 
+    /// The shipped recipe of a name, or the recipe in a YAML file; nil for what is of the other kind, or unknown.
+    /// - Throws: `CompressionError.recipeUnreadable`, `TensorError.fileNotReadable`.
+    public static func recipe(_ name: String) throws -> RewriteRecipe? {
+        if names.contains(name) { return try named([name]).first }
+        guard name.hasSuffix(".yaml") || name.hasSuffix(".yml") else { return nil }
+        let text = try RecipeFields.text(file: name)
+        return RewriteRecipe.describes(text) ? try RewriteRecipe(yaml: text, file: name) : nil
+    }
+
     /// Some of them by name.
     /// - Throws: `CompressionError.unknownRecipe`, `.recipeUnreadable`.
     public static func named(_ names: [String]) throws -> [RewriteRecipe] {

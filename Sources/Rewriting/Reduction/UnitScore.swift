@@ -14,7 +14,8 @@ public enum UnitScore: String, Sendable, CaseIterable {
     case relativeActivation = "relative-activation"
     /// FLAP (arXiv 2312.11983), its WIFV: variance of the input times the column's squared norm.
     case fluctuation
-    /// MoDeGPT (arXiv 2408.09632), type I: ridge leverage [C (C + lambda I)^-1]_ii.
+    /// MoDeGPT (arXiv 2408.09632), type I: ridge leverage [C (C + lambda I)^-1]_ii, lambda the mean of C's diagonal: with a
+    /// small one every unit that no other can stand for counts alike, however little it says.
     case leverage
     /// ZipLM (arXiv 2302.04089): the order of one-at-a-time removals with exact updates; the score is the place in that order.
     case secondOrder = "second-order"
@@ -39,7 +40,7 @@ public enum UnitScore: String, Sendable, CaseIterable {
             let (variances, read) = (part.moments.variances, part.weight.columnSquares)
             return part.summed(inputs.map { variances[$0] * read[$0] })
         case .leverage:
-            return part.summed(try leverages(part.moments.second, relativeRidge))
+            return part.summed(try leverages(part.moments.second, 1))
         case .secondOrder:
             return try StructuredRemoval(part, relativeRidge: relativeRidge).scores()
         }

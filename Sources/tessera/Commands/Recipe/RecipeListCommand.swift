@@ -15,6 +15,7 @@ struct RecipeListCommand: ParsableCommand {
 
     func run() throws {
         let recipes = try MethodRecipes.all()
+        let narrowing = try RewriteRecipes.all()
         if json {
             return try StandardOutput.write(
                 .array(
@@ -23,11 +24,21 @@ struct RecipeListCommand: ParsableCommand {
                             "name": .string(recipe.name), "title": .string(recipe.title), "source": .string(recipe.source),
                             "method": .string(recipe.methodText), "objective": .string(recipe.objective.rawValue),
                         ]
-                    }))
+                    }
+                        + narrowing.map { recipe in
+                            [
+                                "name": .string(recipe.name), "title": .string(recipe.title),
+                                "source": .string(recipe.source), "method": .string(recipe.methodText),
+                                "objective": .string("outputs"),
+                            ]
+                        }))
         }
         var table = TextTable([.left, .left, .left, .left])
         for recipe in recipes {
             table.append([recipe.name, recipe.methodText, recipe.objective.rawValue, "\(recipe.title) (\(recipe.source))"])
+        }
+        for recipe in narrowing {
+            table.append([recipe.name, recipe.methodText, "outputs", "\(recipe.title) (\(recipe.source))"])
         }
         try StandardOutput.write(table.text)
     }

@@ -6,7 +6,8 @@ struct RecipeRunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Fits a model's linear matrices by a recipe and writes the folder.",
         discussion: """
-            Embedding tables stay as they are. The folder appears only when it is complete; beside the weights it holds \
+            Embedding tables stay as they are. Recipes that narrow coupled matrices ('tessera recipe list') take --size as a \
+            share of the parameters that they touch. The folder appears only when it is complete; beside the weights it holds \
             the recipe and the error of every matrix (recipe.yaml, report.json).
 
             Example:
@@ -44,6 +45,7 @@ struct RecipeRunCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() throws {
+        if let narrowing = try RewriteRecipes.recipe(recipe) { return try narrow(narrowing) }
         var chosen = try MethodRecipes.named(recipe)
         if let size { chosen = try chosen.sized(try SizeShare(size, of: by)) }
         let display = ProgressDisplay(quiet: common.quiet)
@@ -56,6 +58,21 @@ struct RecipeRunCommand: ParsableCommand {
         if !common.quiet {
             standardError("fitted in \(FigureText.fixed(outcome.fits.seconds, decimals: 1)) s\n")
         }
+        if common.json { try StandardOutput.write(outcome.json) } else { try StandardOutput.write(outcome.text) }
+    }
+
+    private func narrow(_ recipe: RewriteRecipe) throws {
+        guard fisher == nil else {
+            throw CommandError.conflictingOptions("--fisher: \(recipe.name) has no use for Fisher weights")
+        }
+        let chosen = try size.map { recipe.sized(try Budget($0, quantity: .bytes).fraction) } ?? recipe
+        let display = ProgressDisplay(quiet: common.quiet)
+        var job = RewriteJob(
+            model: model, output: output, recipe: chosen, calibration: calibration.map { $0 == "self" ? .own : .file($0) },
+            seed: seed, context: common.context, progress: { display($0) })
+        job.replacesOutput = force
+        let outcome = try job.run()
+        _ = display.finish()
         if common.json { try StandardOutput.write(outcome.json) } else { try StandardOutput.write(outcome.text) }
     }
 }
