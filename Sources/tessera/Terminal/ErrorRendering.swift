@@ -84,5 +84,6 @@ enum ErrorRendering {
 }
 
 func standardError(_ text: String) {
-    FileHandle.standardError.write(Data(text.utf8))
+    // Where it cannot be written there is no one to tell.
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
 }
