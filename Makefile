@@ -6,7 +6,7 @@ MINILM := .demo/minilm
 RESULTS := Results/families-minilm.json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sanitize bench performance families results results-compression format clean
+.PHONY: help demo test sanitize bench performance families results results-rewrites results-compression format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,11 @@ results-compression: ## Compress two models to several sizes by every method and
 	$(SWIFT) build -c release --product tessera
 	@Scripts/fetch-minilm $(MINILM) || { status=$$?; [ $$status -eq 69 ] || exit $$status; }
 	@Scripts/results-compression $(MINILM) Results/compression.json
+
+results-rewrites: ## Narrow two models by every recipe that changes several matrices at once; write Results/rewrites.json
+	$(SWIFT) build -c release --product tessera
+	@Scripts/fetch-minilm $(MINILM) || true
+	@Scripts/results-rewrites $(MINILM) Results/rewrites.json
 
 format: ## Format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests

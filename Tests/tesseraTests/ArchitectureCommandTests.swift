@@ -13,7 +13,7 @@ struct ArchitectureCommandTests {
         let model = Self.models + name
         let (small, dense) = (folder.appendingPathComponent("small").path, folder.appendingPathComponent("dense").path)
         let made = try CommandLineTool.run(
-            "compress", model, "--size", "60%", "--families", "low-rank,quantized", "--calibration", calibration, "-o",
+            "compress", model, "--size", "60%", "--scope", "linear", "--families", "low-rank,quantized", "--calibration", calibration, "-o",
             small, "--quiet")
         try #require(made.status == 0, "\(made.errors)")
         let inspected = try CommandLineTool.run("inspect", small, "--json", "--quiet")
@@ -124,7 +124,7 @@ struct ArchitectureCommandTests {
         let none = try CommandLineTool.run("embed", Self.models + "vit", input: "a text\n")
         #expect(none.errors == "error: --input: a model of images needs a .npy file\n")
         let own = try CommandLineTool.run(
-            "compress", Self.models + "vit", "--size", "50%", "--calibration", "self", "-o", "/tmp/none-\(UUID().uuidString)",
+            "compress", Self.models + "vit", "--size", "50%", "--scope", "linear", "--calibration", "self", "-o", "/tmp/none-\(UUID().uuidString)",
             "--quiet")
         #expect(
             own.errors.hasSuffix(

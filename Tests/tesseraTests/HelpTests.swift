@@ -7,7 +7,7 @@ import Testing
 struct HelpTests {
     static let commands = ["", "inspect", "compress", "sweep", "eval", "run", "embed", "export", "compare", "recipe", "families", "bench"]
     /// Of commands that have some.
-    static let subcommands = ["bench models", "bench kernels", "bench make-model", "bench calibrate", "bench families", "bench compression", "recipe list", "recipe show", "recipe run"]
+    static let subcommands = ["bench models", "bench kernels", "bench make-model", "bench calibrate", "bench families", "bench compression", "bench rewrites", "recipe list", "recipe show", "recipe run"]
     static let all = commands + subcommands
 
     private static func help(_ command: String) throws -> CommandLineTool.Result {

@@ -7,8 +7,8 @@ struct RecipeCommandTests {
     @Test func shippedRecipesAreListedAndShown() throws {
         let list = try CommandLineTool.run("recipe", "list")
         let document = try #require(try CommandLineTool.run("recipe", "list", "--json").json as? [[String: Any]])
-        #expect(document.compactMap { $0["name"] as? String } == MethodRecipes.names)
-        for name in MethodRecipes.names {
+        #expect(document.compactMap { $0["name"] as? String } == MethodRecipes.names + RewriteRecipes.names)
+        for name in MethodRecipes.names + RewriteRecipes.names {
             #expect(list.output.contains(name + " "))
             let shown = try CommandLineTool.run("recipe", "show", name)
             #expect(shown.status == 0 && shown.output.hasPrefix("recipe: \(name)\n"))

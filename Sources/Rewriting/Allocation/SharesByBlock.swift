@@ -69,6 +69,6 @@ public struct BlockwiseAllocation: UnitAllocation {
     public func kept(_ share: Double, of groups: [UnitGroup]) throws -> [[Int]] {
         try check(share, groups)
         let shares = rule.shares(keeping: share, importance: importance)
-        return groups.map { $0.best($0.rounded(shares[$0.block] * Double($0.units))) }
+        return within(share, of: groups, counts: groups.map { $0.rounded(shares[$0.block] * Double($0.units)) })
     }
 }

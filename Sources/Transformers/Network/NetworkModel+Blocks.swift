@@ -36,6 +36,11 @@ extension NetworkModel {
                 isOutput
                 ? Linear(weight: Dense(Factor([], shape: [network.width, 0])), bias: block[matrix].bias) : .none
         }
+        if network.normalizesFirst {
+            // Nothing reads what a norm before a part that is gone would give.
+            if sizes.heads == 0 { block.attentionNorm = .none }
+            if sizes.feedForwardWidth == 0 { block.feedForwardNorm = .none }
+        }
         for matrix in block.matrices {
             precondition(block[matrix].weight.shape == matrix.shape(sizes, width: network.width))
         }

@@ -12,5 +12,7 @@ struct RecipeShowCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("A recipe that ships, or a YAML file.", valueName: "recipe"))
     var recipe: String
 
-    func run() throws { try StandardOutput.write(try MethodRecipes.named(recipe).text) }
+    func run() throws {
+        try StandardOutput.write(try RewriteRecipes.recipe(recipe)?.text ?? MethodRecipes.named(recipe).text)
+    }
 }
