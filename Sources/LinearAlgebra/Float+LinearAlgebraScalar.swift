@@ -63,12 +63,14 @@ extension Float: LinearAlgebraScalar {
         let small = min(m, n)
         let workCount = 4 * small * small + 8 * small + max(max(m, n), 4 * small * small + 4 * small) + 64 * (m + n)
         guard BLASInt(exactly: workCount) != nil else { return lapackWorkspaceTooLarge }
-        var work = [Float](repeating: 0, count: workCount)
+        // Not filled: LAPACK uses half of it or less, and memory that is not touched is not taken.
+        let work = UnsafeMutablePointer<Float>.allocate(capacity: workCount)
+        defer { work.deallocate() }
         var integers = [BLASInt](repeating: 0, count: 8 * small)
         return Int(
             tessera_sgesdd(
                 lapackThin, BLASInt(m), BLASInt(n), a, BLASInt(max(1, m)), s, u, BLASInt(max(1, m)), vt,
-                BLASInt(max(1, small)), &work, BLASInt(workCount), &integers))
+                BLASInt(max(1, small)), work, BLASInt(workCount), &integers))
     }
 
     public static func qr(_ m: Int, _ n: Int, _ a: UnsafeMutablePointer<Float>, _ r: UnsafeMutablePointer<Float>) -> Int {

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// Bytes that one or more tensors share: memory owned here, or a file mapped read-only.
 ///
@@ -8,6 +9,7 @@ public final class TensorStorage: @unchecked Sendable {
     /// what the process may hold.
     public let isStreamed: Bool
     private let bytes: UnsafeRawBufferPointer
+    private let givenBack = Atomic<Int>(0)
     private let release: @Sendable () -> Void
 
     /// Owned memory of `byteCount` bytes, 64-byte aligned, filled by `body`.
@@ -71,9 +73,15 @@ public final class TensorStorage: @unchecked Sendable {
         guard let address = UnsafeMutableRawPointer(bitPattern: start) else { return }
         // Only a hint: a system that does not follow it keeps the pages, and nothing else changes.
         _ = madvise(address, end - start, MADV_DONTNEED)
+        // Some stay all the same; now and then all are given back, and readers under way fetch theirs again.
+        let before = givenBack.wrappingAdd(range.count, ordering: .relaxed).oldValue
+        if (before + range.count) / Self.bytesBetweenSweeps > before / Self.bytesBetweenSweeps {
+            _ = madvise(UnsafeMutableRawPointer(mutating: base), byteCount, MADV_DONTNEED)
+        }
     }
 
     private static let mappedAround = 64 << 10
+    private static let bytesBetweenSweeps = 256 << 20
 
     /// Bytes that a streamed storage is read at a time.
     static let pieceByteCount = 8 << 20

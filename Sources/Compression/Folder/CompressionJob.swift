@@ -130,6 +130,10 @@ public struct CompressionJob: Sendable {
         let samples = calibration == .own && model is any CausalModel
         let most = withoutCalibration ? 0 : min(samples ? 256 : 2048, model.maximumTokens)
         func longest(_ sequences: [[Int]]?) -> Int { sequences.map { $0.map(\.count).max() ?? 0 } ?? most }
+        var recipe = recipe
+        if let plan = planFile.flatMap({ try? Plan(file: URL(fileURLWithPath: $0)) }) {
+            recipe.families = Set(plan.entries.map(\.choice.candidate.family)).sorted()
+        }
         let needs = try MemoryNeeds(
             model, selected: selected, recipe: recipe, tokens: longest(text.map { $0.calibration + $0.heldOut }),
             measured: longest(text?.heldOut), samples: samples)

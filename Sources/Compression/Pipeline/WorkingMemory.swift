@@ -23,7 +23,7 @@ public struct WorkingMemory: Sendable {
     let gate: MemoryGate
 
     /// The program itself, its tokenizer, and what its libraries and threads keep.
-    static let program = 64 << 20
+    static let program = 128 << 20
     static let perThread = 32 << 20
     /// Fits kept in memory where it is scarce.
     static let keptFits = 32 << 20
