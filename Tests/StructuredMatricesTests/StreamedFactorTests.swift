@@ -27,7 +27,8 @@ import Testing
     private func product(_ matrix: Dense, _ x: Matrix, threads: Int, prepared: Bool) -> Matrix {
         var result = Matrix(rows: x.rows, columns: matrix.shape.rows) { _, _ in .nan }
         let context = ExecutionContext(threads: threads)
-        nonisolated(unsafe) let scratch = UnsafeMutablePointer<Float>.allocate(capacity: 1)
+        nonisolated(unsafe) let scratch = UnsafeMutablePointer<Float>.allocate(
+            capacity: max(1, UnpackedProduct(matrix).scratchFloats(batch: x.rows)))
         defer { scratch.deallocate() }
         x.withView { x in
             result.withMutableView { y in

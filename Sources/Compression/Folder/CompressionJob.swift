@@ -132,7 +132,8 @@ public struct CompressionJob: Sendable {
         func longest(_ sequences: [[Int]]?) -> Int { sequences.map { $0.map(\.count).max() ?? 0 } ?? most }
         var recipe = recipe
         if let plan = planFile.flatMap({ try? Plan(file: URL(fileURLWithPath: $0)) }) {
-            recipe.families = Set(plan.entries.map(\.choice.candidate.family)).sorted()
+            // What is unknown is told with the plan's name, when that is checked.
+            recipe.families = Set(plan.entries.map(\.choice.candidate.family)).filter(CandidateSources.names.contains).sorted()
         }
         let needs = try MemoryNeeds(
             model, selected: selected, recipe: recipe, tokens: longest(text.map { $0.calibration + $0.heldOut }),
