@@ -20,7 +20,8 @@ import Transformers
         return job
     }
 
-    @Test func littleMemoryGivesTheSameBytes() throws {
+    @Test(.enabled(if: ProcessInfo.processInfo.environment["TESSERA_SLOW"] == "1", "slow: set TESSERA_SLOW=1"))
+    func littleMemoryGivesTheSameBytes() throws {
         try CompressionJobTests.temporary { folder in
             let ample = Self.job(folder.appending(path: "ample"), memory: nil)
             let scarce = Self.job(folder.appending(path: "scarce"), memory: 1)
