@@ -20,6 +20,15 @@ import Testing
             seconds: seconds, commit: "abc", seed: seed, output: output, context: ExecutionContext(threads: 2))
     }
 
+    /// The results that ship are read, and written as they are.
+    @Test func committedResultsComeBack() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let file = root.appending(path: "Results/compression.json").path
+        let results = try CompressionResults.all(file)
+        #expect(!results.isEmpty && results.allSatisfy { !$0.rows.isEmpty })
+        #expect(.array(results.map(\.json)) == (try JSONValue.read(file: file))["models"])
+    }
+
     @Test func rowsComeInOrderAndKeepWithinTheirSize() throws {
         try SmallEncoder.with { folder, model, pairs in
             let output = folder.appending(path: "deep/compression.json").path

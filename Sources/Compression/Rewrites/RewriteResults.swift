@@ -1,93 +1,52 @@
-import Foundation
 import ModelFiles
 
-/// The rows of one model in a file that holds several.
-public struct RewriteResults: Sendable {
-    public let model: String
-    public let calibration: String
-    public let evaluation: String
-    public let seed: UInt64
-    /// Of the dense model.
-    public let parameters: Int
-    public let blockParameters: Int
-    public let multiplyAdds: Int
-    public let figures: [QualityFigure]
-    public internal(set) var rows: [RewriteRow] = []
-    /// The other models of the file, as they were.
-    private var others: [JSONValue] = []
-    private static let version = 1
+/// A model narrowed by recipes, in a file that holds several models.
+public typealias RewriteResults = ModelResults<RewriteFormat>
 
-    init(
-        model: String, calibration: String, evaluation: String, seed: UInt64, parameters: Int, blockParameters: Int,
-        multiplyAdds: Int, figures: [QualityFigure]
-    ) {
-        self.model = model
-        self.calibration = calibration
-        self.evaluation = evaluation
-        self.seed = seed
-        self.parameters = parameters
-        self.blockParameters = blockParameters
-        self.multiplyAdds = multiplyAdds
-        self.figures = figures
-    }
+/// `Results/rewrites.json`.
+public enum RewriteFormat: ResultsFormat {
+    public typealias Key = RecipeAtShare
+    public typealias Measured = RewriteMeasurement
+    public static var name: String { "tessera_rewrites" }
+    public static var version: Int { 1 }
 
-    func row(_ recipe: String, _ share: Double) -> RewriteRow? {
-        rows.first { $0.recipe == recipe && abs($0.share - share) < 1e-9 }
-    }
+    public struct Dense: ResultMeasurement {
+        public let parameters: Int
+        public let blockParameters: Int
+        public let multiplyAdds: Int
+        public let figures: [QualityFigure]
 
-    private var identity: [(name: String, value: String)] {
-        [("calibration", calibration), ("evaluation", evaluation), ("seed", String(seed))]
-    }
-
-    /// Takes over what a file has, where it is there.
-    /// - Throws: `ModelFileError`; `CompressionError.studyUnreadable`, `.studyMismatch`.
-    mutating func read(_ file: String) throws {
-        guard FileManager.default.fileExists(atPath: file) else { return }
-        let document = try JSONValue.read(file: file)
-        guard document["tessera_rewrites"]?.intValue == Self.version, let sections = document["models"]?.arrayValue else {
-            throw CompressionError.studyUnreadable(
-                file: file, reason: "expected \"tessera_rewrites\": \(Self.version) and \"models\"")
+        init(parameters: Int, blockParameters: Int, multiplyAdds: Int, figures: [QualityFigure]) {
+            self.parameters = parameters
+            self.blockParameters = blockParameters
+            self.multiplyAdds = multiplyAdds
+            self.figures = figures
         }
-        for section in sections {
-            guard section["model"]?.stringValue == model else {
-                others.append(section)
-                continue
-            }
-            let differs = identity.filter { section[$0.name]?.stringValue != $0.value }.map(\.name)
-            guard differs.isEmpty else { throw CompressionError.studyMismatch(file: file, differs: differs) }
-            rows = try (section["rows"]?.arrayValue ?? []).enumerated().map { index, entry in
-                guard let row = RewriteRow(json: entry) else {
-                    throw CompressionError.studyUnreadable(file: file, reason: "row \(index) is incomplete")
-                }
-                return row
-            }
+
+        public init?(json: JSONValue) {
+            guard let figures = QualityFigure.read(json["figures"]), let parameters = json["parameters"]?.intValue,
+                let blockParameters = json["block_parameters"]?.intValue,
+                let multiplyAdds = json["multiply_adds"]?.intValue
+            else { return nil }
+            self.init(
+                parameters: parameters, blockParameters: blockParameters, multiplyAdds: multiplyAdds, figures: figures)
+        }
+
+        public var members: JSONObject {
+            var object = JSONObject()
+            object["parameters"] = JSONValue(integer: parameters)
+            object["block_parameters"] = JSONValue(integer: blockParameters)
+            object["multiply_adds"] = JSONValue(integer: multiplyAdds)
+            object["figures"] = QualityFigure.document(figures)
+            return object
         }
     }
 
-    /// Writes the file with this model among the others, by their names.
-    /// - Throws: `ModelFileError.notWritable`.
-    func write(_ file: String) throws {
-        let folder = URL(fileURLWithPath: file).deletingLastPathComponent()
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let sections = (others + [json]).sorted { ($0["model"]?.stringValue ?? "") < ($1["model"]?.stringValue ?? "") }
-        let document: JSONValue = ["tessera_rewrites": JSONValue(integer: Self.version), "models": .array(sections)]
-        try AtomicFile.write(try document.serialized(pretty: true) + [UInt8(ascii: "\n")], to: file)
-    }
+    public static func summary(_ results: RewriteResults) -> JSONObject { JSONObject() }
+}
 
-    /// This model's part of the document.
-    package var json: JSONValue {
-        var object = JSONObject()
-        object["model"] = .string(model)
-        for (name, value) in identity { object[name] = .string(value) }
-        object["dense"] = [
-            "parameters": JSONValue(integer: parameters), "block_parameters": JSONValue(integer: blockParameters),
-            "multiply_adds": JSONValue(integer: multiplyAdds), "figures": QualityFigure.document(figures),
-        ]
-        object["rows"] = .array(rows.map(\.json))
-        return .object(object)
-    }
-
-    private static let shown = ["sts_spearman_100", "overlap", "mean_cosine", "perplexity", "kl_mean"]
+extension ModelResults where Format == RewriteFormat {
+    private static var shown: [String] { ["sts_spearman_100", "overlap", "mean_cosine", "perplexity", "kl_mean"] }
 
     /// One line for each row; ends with a newline.
     package var text: String {
@@ -106,7 +65,7 @@ public struct RewriteResults: Sendable {
                     [
                         row.recipe, FigureText.percent(row.share),
                         FigureText.share(measured.touchedAfter, of: measured.touchedBefore),
-                        FigureText.share(measured.parameters, of: parameters),
+                        FigureText.share(measured.parameters, of: dense.parameters),
                     ] + keys.map { measured.figure($0).map { "\($0.value.rounded(digits: 4))" } ?? "" }
                         + measured.times.map { FigureText.percent($0.ratio) }))
         }

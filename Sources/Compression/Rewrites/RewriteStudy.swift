@@ -8,7 +8,7 @@ import Transformers
 /// A model narrowed by every recipe at several shares: the rows of `Results/rewrites.json`.
 ///
 /// Each row is written when it is done; a study that is started again measures what the file lacks.
-public struct RewriteStudy: Sendable {
+public struct RewriteStudy: ModelStudy, Sendable {
     public var model: String
     public var calibration: CalibrationSource
     public var evaluation: EvaluationText
@@ -16,6 +16,8 @@ public struct RewriteStudy: Sendable {
     public var shares: [Double]
     /// Texts or sentences at once that times are measured for.
     public var batches: [Int]
+    /// Measure on a text though the calibration has parts of it.
+    public var allowsOverlap = false
     public var commit: String
     public var seed: UInt64
     /// The file of results; several models may share one.
@@ -42,8 +44,8 @@ public struct RewriteStudy: Sendable {
     }
 
     /// Measures what the file lacks.
-    /// - Throws: `CompressionError.studyUnreadable`, `.notNarrowable`, `.textsOverlap`; what loading and judging throw. What a
-    ///   recipe refuses is a row with its error.
+    /// - Throws: `CompressionError.studyUnreadable`, `.studyMismatch`, `.notNarrowable`, `.textsOverlap`; what loading and
+    ///   judging throw. What a recipe refuses is a row with its error.
     public func run() throws -> RewriteResults {
         let loaded = try LoadedModel.load(model)
         guard let network = loaded.model as? any NetworkModel else { throw CompressionError.notNarrowable(model: model) }
@@ -51,55 +53,53 @@ public struct RewriteStudy: Sendable {
         let judge = try QualityJudge(loaded, evaluation, context: context)
         let text = try CalibrationText.read(calibration, for: loaded, seed: seed, context: context, progress: progress)
         let overlap = text.fingerprints(for: loaded.model).overlap(with: evaluation.tokens(of: loaded))
-        guard !overlap.isTooLarge else { throw CompressionError.textsOverlap(file: evaluation.name, overlap: overlap.text) }
-        var results = RewriteResults(
-            model: URL(fileURLWithPath: model).lastPathComponent, calibration: text.origin, evaluation: evaluation.name,
-            seed: seed, parameters: network.allParameters, blockParameters: network.blockParameters,
-            multiplyAdds: network.multiplyAdds, figures: judge.original)
-        try results.read(output)
-        try results.write(output)
-        let tasks = shares.flatMap { share in recipes.map { ($0, share) } }
-        for (index, (recipe, share)) in tasks.enumerated() where results.row(recipe.name, share) == nil {
-            let stage = "\(index + 1) of \(tasks.count): \(recipe.name), \(FigureText.percent(share))"
-            results.rows.append(row(recipe, share, network, judge, text.calibration, stage))
-            try results.write(output)
+        guard !overlap.isTooLarge || allowsOverlap else {
+            throw CompressionError.textsOverlap(file: evaluation.name, overlap: overlap.text)
         }
-        return results
+        return try run(
+            shares.flatMap { share in recipes.map { Task(recipe: $0, share: share) } },
+            into: RewriteResults(
+                model: modelName,
+                identity: [("calibration", text.origin), ("evaluation", evaluation.name), ("seed", String(seed))],
+                dense: RewriteFormat.Dense(
+                    parameters: network.allParameters, blockParameters: network.blockParameters,
+                    multiplyAdds: network.multiplyAdds, figures: judge.original))
+        ) { task, progress in
+            try measured(task, network, judge, text.calibration, progress)
+        }
     }
 
-    private func row(
-        _ recipe: RewriteRecipe, _ share: Double, _ network: any NetworkModel, _ judge: QualityJudge,
-        _ sequences: [[Int]], _ stage: String
-    ) -> RewriteRow {
-        var row = RewriteRow(
-            recipe: recipe.name, share: share, date: Date().formatted(.iso8601), processor: ProcessorName.current,
-            threads: context.threads, commit: commit)
-        let progress = progress
-        let inner: @Sendable (CompressionProgress) -> Void = {
-            progress(CompressionProgress(stage: "\(stage): \($0.stage)", done: $0.done, total: $0.total))
+    typealias Format = RewriteFormat
+
+    struct Task {
+        let recipe: RewriteRecipe
+        let share: Double
+    }
+
+    func key(of task: Task) -> RecipeAtShare { RecipeAtShare(recipe: task.recipe.name, share: task.share) }
+    func title(of task: Task) -> String { "\(task.recipe.name), \(FigureText.percent(task.share))" }
+
+    private func measured(
+        _ task: Task, _ network: any NetworkModel, _ judge: QualityJudge, _ sequences: [[Int]],
+        _ progress: @escaping @Sendable (CompressionProgress) -> Void
+    ) throws -> RewriteMeasurement {
+        let start = ContinuousClock.now
+        let made = try ModelRewriter(
+            method: task.recipe.method, share: task.share, calibration: sequences, seed: seed, context: context,
+            progress: progress
+        ).run(network)
+        let seconds = start.duration(to: .now).inSeconds
+        let figures = try judge.figures(of: made.model, context: context)
+        let times = try batches.map { batch in
+            let measured = try LatencyMeasurement.measure(
+                made.model, against: network, LatencyWorkload(model: network, batch: batch), context: context
+            ) { progress(CompressionProgress(stage: "timing", done: $0, total: $1)) }
+            return RewriteMeasurement.Time(
+                batch: batch, ratio: measured.ratio, lower: measured.ratioLower, upper: measured.ratioUpper)
         }
-        do {
-            let start = ContinuousClock.now
-            let made = try ModelRewriter(
-                method: recipe.method, share: share, calibration: sequences, seed: seed, context: context, progress: inner
-            ).run(network)
-            let seconds = start.duration(to: .now).inSeconds
-            let figures = try judge.figures(of: made.model, context: context)
-            let times = try batches.map { batch in
-                let measured = try LatencyMeasurement.measure(
-                    made.model, against: network, LatencyWorkload(model: network, batch: batch), context: context
-                ) { inner(CompressionProgress(stage: "timing", done: $0, total: $1)) }
-                return RewriteRow.Time(
-                    batch: batch, ratio: measured.ratio, lower: measured.ratioLower, upper: measured.ratioUpper)
-            }
-            row.measured = RewriteRow.Measured(
-                touchedBefore: made.touched.before, touchedAfter: made.touched.after, parameters: made.model.allParameters,
-                bytesInF16: 2 * made.model.allParameters, multiplyAdds: made.model.multiplyAdds, figures: figures,
-                times: times, seconds: seconds)
-        } catch {
-            row.error = "\(error)"
-        }
-        return row
+        return RewriteMeasurement(
+            touchedBefore: made.touched.before, touchedAfter: made.touched.after, parameters: made.model.allParameters,
+            multiplyAdds: made.model.multiplyAdds, figures: figures, times: times, seconds: seconds)
     }
 }
 

@@ -1,4 +1,4 @@
-extension CompressionResults {
+extension ModelResults where Format == CompressionFormat {
     /// The sizes that there are rows of, by quantity and then the largest first.
     private func budgets(_ isWanted: (Budget) -> Bool = { _ in true }) -> [Budget] {
         var found: [Budget] = []
@@ -32,15 +32,15 @@ extension CompressionResults {
                 + shown.map { .init($0.name, .right) } + [.init("seconds", .right)], width: 200)
         table.rows.append(
             .cells(
-                ["dense", "", FigureText.grouped(bytes), FigureText.share(bytes, of: bytesInF16)]
-                    + shown.map { figure in figures.first { $0.key == figure.key }.map(SweepResults.text) ?? "" }))
+                ["dense", "", FigureText.grouped(dense.bytes), FigureText.share(dense.bytes, of: dense.bytesInF16)]
+                    + shown.map { figure in dense.figures.first { $0.key == figure.key }.map(SweepResults.text) ?? "" }))
         for row in rows {
             guard let measured = row.measured else { continue }
             table.rows.append(
                 .cells(
                     [
                         row.method, row.budget.text, FigureText.grouped(measured.bytes),
-                        FigureText.share(measured.bytes, of: bytesInF16),
+                        FigureText.share(measured.bytes, of: dense.bytesInF16),
                     ] + shown.map { measured.figure($0.key).map(SweepResults.text) ?? FigureText.absent }
                         + [FigureText.fixed(measured.seconds, decimals: 1)]))
         }
@@ -63,12 +63,12 @@ extension CompressionResults {
         let on = rows.first { $0.measured != nil }?.measured?.figures.first?.measuredOn ?? FigureText.absent
         let commits = Set(rows.map(\.commit)).filter { !$0.isEmpty }.sorted().joined(separator: ", ")
         let machines = Set(rows.map { "\($0.processor), \($0.threads) threads" }).sorted().joined(separator: "; ")
-        let dense = figures.map { "\($0.name) \(SweepResults.text($0))" }.joined(separator: ", ")
+        let original = dense.figures.map { "\($0.name) \(SweepResults.text($0))" }.joined(separator: ", ")
         var lines = [
             "### \(model)", "",
             "Calibrated on \(fact("calibration")), measured on \(fact("evaluation")) (\(on)); seed \(fact("seed")); \(machines); "
-                + "\(dates); commit \(commits.isEmpty ? FigureText.absent : commits). Dense: \(dense.isEmpty ? "the measure" : dense). Sizes are "
-                + "shares of \(FigureText.grouped(bytesInF16)) bytes, all the model's numbers in f16.", "",
+                + "\(dates); commit \(commits.isEmpty ? FigureText.absent : commits). Dense: \(original.isEmpty ? "the measure" : original). Sizes are "
+                + "shares of \(FigureText.grouped(dense.bytesInF16)) bytes, all the model's numbers in f16.", "",
         ]
         lines += autoTable
         lines += singleTable
@@ -97,7 +97,7 @@ extension CompressionResults {
             }
             let cells = names.map { key, _ in measured.figure(key).map(SweepResults.text) ?? FigureText.absent }
             lines.append(
-                "| \(budget.text) | \(FigureText.share(measured.bytes, of: bytesInF16)) | "
+                "| \(budget.text) | \(FigureText.share(measured.bytes, of: dense.bytesInF16)) | "
                     + cells.map { "\($0) | " }.joined() + "\(measured.form) |")
         }
         return lines + [""]
@@ -116,7 +116,7 @@ extension CompressionResults {
         ]
         for method in methods {
             let cells = sizes.map { budget -> String in
-                guard let measured = row(method, budget)?.measured else { return FigureText.absent }
+                guard let measured = row(MethodAtBudget(method: method, family: nil, budget: budget))?.measured else { return FigureText.absent }
                 return keys.compactMap { key in
                     measured.figure(key).map { FigureText.fixed($0.value, decimals: key == "overlap" ? 3 : 2) }
                 }.joined(separator: " / ")

@@ -1,118 +1,51 @@
-import Foundation
 import ModelFiles
-import Tensors
 
-/// The rows of one model in a file that holds several.
-public struct CompressionResults: Sendable {
-    public let model: String
-    /// What rows must agree in to stand together.
-    public let identity: [(name: String, value: String)]
-    /// Of the dense model by itself.
-    public let figures: [QualityFigure]
-    public let bytesInF16: Int
-    public let bytes: Int
-    public let multiplyAdds: Int
-    public internal(set) var rows: [CompressionRow] = []
-    /// The other models of the file, as they were.
-    private var others: [JSONValue] = []
-    static let version = 1
+/// A model compressed to several sizes, in a file that holds several models.
+public typealias CompressionResults = ModelResults<CompressionFormat>
 
-    init(
-        model: String, identity: [(name: String, value: String)], figures: [QualityFigure], bytesInF16: Int, bytes: Int,
-        multiplyAdds: Int
-    ) {
-        self.model = model
-        self.identity = identity
-        self.figures = figures
-        self.bytesInF16 = bytesInF16
-        self.bytes = bytes
-        self.multiplyAdds = multiplyAdds
-    }
+/// `Results/compression.json`.
+public enum CompressionFormat: ResultsFormat {
+    public typealias Key = MethodAtBudget
+    public typealias Measured = CompressionMeasurement
+    public static var name: String { "tessera_compression" }
+    public static var version: Int { 1 }
 
-    func row(_ method: String, _ budget: Budget) -> CompressionRow? {
-        rows.first { $0.method == method && $0.budget == budget }
-    }
+    /// Of the model's numbers as they came.
+    public struct Dense: ResultMeasurement {
+        public let bytesInF16: Int
+        public let bytes: Int
+        public let multiplyAdds: Int
+        public let figures: [QualityFigure]
 
-    // MARK: - The file
+        init(bytesInF16: Int, bytes: Int, multiplyAdds: Int, figures: [QualityFigure]) {
+            self.bytesInF16 = bytesInF16
+            self.bytes = bytes
+            self.multiplyAdds = multiplyAdds
+            self.figures = figures
+        }
 
-    /// Takes over what a file has, where it is there.
-    /// - Throws: `ModelFileError`; `CompressionError.studyUnreadable`, `.studyMismatch`.
-    mutating func read(_ file: String) throws {
-        guard FileManager.default.fileExists(atPath: file) else { return }
-        for section in try Self.sections(file) {
-            guard section["model"]?.stringValue == model else {
-                others.append(section)
-                continue
-            }
-            let differs = identity.filter { section[$0.name]?.stringValue != $0.value }.map(\.name)
-            guard differs.isEmpty else { throw CompressionError.studyMismatch(file: file, differs: differs) }
-            rows = try Self.rows(section, file)
+        public init?(json: JSONValue) {
+            guard let figures = QualityFigure.read(json["figures"]), let inF16 = json["bytes_f16"]?.intValue,
+                let bytes = json["bytes"]?.intValue, let multiplyAdds = json["multiply_adds"]?.intValue
+            else { return nil }
+            self.init(bytesInF16: inF16, bytes: bytes, multiplyAdds: multiplyAdds, figures: figures)
+        }
+
+        public var members: JSONObject {
+            var object = JSONObject()
+            object["bytes_f16"] = JSONValue(integer: bytesInF16)
+            object["bytes"] = JSONValue(integer: bytes)
+            object["multiply_adds"] = JSONValue(integer: multiplyAdds)
+            object["figures"] = QualityFigure.document(figures)
+            return object
         }
     }
 
-    private static func sections(_ file: String) throws -> [JSONValue] {
-        let document = try JSONValue.read(file: file)
-        guard document["tessera_compression"]?.intValue == version, let sections = document["models"]?.arrayValue else {
-            throw CompressionError.studyUnreadable(
-                file: file, reason: "expected \"tessera_compression\": \(version) and \"models\"")
-        }
-        return sections
-    }
-
-    private static func rows(_ section: JSONValue, _ file: String) throws -> [CompressionRow] {
-        try (section["rows"]?.arrayValue ?? []).enumerated().map { index, entry in
-            guard let row = CompressionRow(json: entry) else {
-                throw CompressionError.studyUnreadable(file: file, reason: "row \(index) is incomplete")
-            }
-            return row
-        }
-    }
-
-    /// All the models of a file.
-    /// - Throws: as `read`.
-    package static func all(_ file: String) throws -> [CompressionResults] {
-        try sections(file).map { section in
-            guard let model = section["model"]?.stringValue, let dense = section["dense"],
-                let figures = QualityFigure.read(dense["figures"]), let inF16 = dense["bytes_f16"]?.intValue,
-                let bytes = dense["bytes"]?.intValue, let multiplyAdds = dense["multiply_adds"]?.intValue
-            else { throw CompressionError.studyUnreadable(file: file, reason: "a model is incomplete") }
-            var results = CompressionResults(
-                model: model,
-                identity: section.objectValue?.compactMap { member in member.value.stringValue.map { (member.key, $0) } }
-                    .filter { $0.0 != "model" } ?? [],
-                figures: figures, bytesInF16: inF16, bytes: bytes, multiplyAdds: multiplyAdds)
-            results.rows = try rows(section, file)
-            return results
-        }
-    }
-
-    /// Writes the file with this model in its place among the others, by their names.
-    /// - Throws: `ModelFileError.notWritable`.
-    func write(_ file: String) throws {
-        let folder = URL(fileURLWithPath: file).deletingLastPathComponent()
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let sections = (others + [json]).sorted { ($0["model"]?.stringValue ?? "") < ($1["model"]?.stringValue ?? "") }
-        let document: JSONValue = [
-            "tessera_compression": JSONValue(integer: Self.version), "models": .array(sections),
-        ]
-        try AtomicFile.write(try document.serialized(pretty: true) + [UInt8(ascii: "\n")], to: file)
-    }
-
-    /// This model's part of the document.
-    package var json: JSONValue {
+    public static func summary(_ results: CompressionResults) -> JSONObject {
         var object = JSONObject()
-        object["model"] = .string(model)
-        for (name, value) in identity { object[name] = .string(value) }
-        object["dense"] = [
-            "bytes_f16": JSONValue(integer: bytesInF16), "bytes": JSONValue(integer: bytes),
-            "multiply_adds": JSONValue(integer: multiplyAdds), "figures": QualityFigure.document(figures),
-        ]
-        object["rows"] = .array(rows.map(\.json))
-        object["auto_against_the_best_single"] = .array(comparisons.map(\.json))
-        return .object(object)
+        object["auto_against_the_best_single"] = .array(results.comparisons.map(\.json))
+        return object
     }
-
-    // MARK: - Comparison
 
     /// "auto" beside the best of the single methods at the same size, by one figure.
     public struct Comparison: Sendable, Equatable {
@@ -137,9 +70,13 @@ public struct CompressionResults: Sendable {
             ]
         }
     }
+}
+
+extension ModelResults where Format == CompressionFormat {
+    public typealias Comparison = CompressionFormat.Comparison
 
     /// What is compared: what people scored, neighbours, perplexity.
-    static let compared = ["sts_spearman_100", "overlap", "perplexity"]
+    static var compared: [String] { ["sts_spearman_100", "overlap", "perplexity"] }
 
     public var comparisons: [Comparison] {
         rows.filter { $0.method == CompressionStudy.auto }.flatMap { row in

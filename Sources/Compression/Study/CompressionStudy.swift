@@ -12,7 +12,7 @@ import Transformers
 /// A single method fits every linear layer to the same share of its bytes; tables, which few methods can serve, are rounded
 /// to nearest at the matching bits. Rows come in the order of their weight, each is written when it is done, and a study
 /// that is started again measures what the file lacks. What the choices of "auto" share is kept in a journal beside it.
-public struct CompressionStudy: Sendable {
+public struct CompressionStudy: ModelStudy, Sendable {
     public var model: String
     public var calibration: CalibrationSource
     public var evaluation: EvaluationText
@@ -56,8 +56,8 @@ public struct CompressionStudy: Sendable {
         self.progress = progress
     }
 
+    typealias Format = CompressionFormat
     static let auto = SweepJob.auto
-    private var modelName: String { URL(fileURLWithPath: model).lastPathComponent }
 
     /// Methods that are quick or that others are measured by come first, whatever the registry's order.
     static let firstMethods = [
@@ -66,12 +66,10 @@ public struct CompressionStudy: Sendable {
     ]
 
     /// One row that the file may lack.
-    private struct Task {
+    struct Task {
         /// Nil is "auto".
         let method: SizedMethod?
         let budget: Budget
-
-        var name: String { method?.name ?? CompressionStudy.auto }
     }
 
     private var tasks: [Task] {
@@ -95,59 +93,47 @@ public struct CompressionStudy: Sendable {
     public func run() throws -> CompressionResults {
         let start = ContinuousClock.now
         let bench = try CompressionBench(self)
-        var results = CompressionResults(
-            model: modelName, identity: try bench.identity(), figures: bench.judge.original, bytesInF16: bench.bytesInF16,
-            bytes: bench.bytes, multiplyAdds: bench.multiplyAdds)
-        try results.read(output)
-        // Before hours of work, not after.
-        try results.write(output)
-        let tasks = tasks
-        for (index, task) in tasks.enumerated() where results.row(task.name, task.budget) == nil {
-            guard start.duration(to: .now).inSeconds < seconds else { break }
-            let stage = "\(index + 1) of \(tasks.count): \(task.name), \(task.budget.text)"
-            let row: CompressionRow
-            if let slow = results.rows.first(where: { $0.method == task.name && $0.isTooSlow }) {
-                row = emptyRow(task, error: "not tried: at \(slow.budget.text) \(slow.error ?? "")")
-            } else {
-                row = measured(task, bench, stage)
+        return try run(
+            tasks,
+            into: CompressionResults(
+                model: modelName, identity: try bench.identity(),
+                dense: CompressionFormat.Dense(
+                    bytesInF16: bench.bytesInF16, bytes: bench.bytes, multiplyAdds: bench.multiplyAdds,
+                    figures: bench.judge.original)),
+            mayBegin: { start.duration(to: .now).inSeconds < seconds }
+        ) { task, rows in
+            rows.first { $0.method == key(of: task).method && $0.isTooSlow }.map {
+                "not tried: at \($0.budget.text) \($0.error ?? "")"
             }
-            results.rows.append(row)
-            try results.write(output)
+        } measure: { task, progress in
+            try measured(task, bench, progress)
         }
-        return results
     }
 
-    private func emptyRow(_ task: Task, error: String? = nil) -> CompressionRow {
-        CompressionRow(
-            method: task.name, family: task.method?.method.family.name, budget: task.budget,
-            date: Date().formatted(.iso8601), processor: ProcessorName.current, threads: context.threads, commit: commit,
-            error: error)
+    func key(of task: Task) -> MethodAtBudget {
+        MethodAtBudget(
+            method: task.method?.name ?? Self.auto, family: task.method?.method.family.name, budget: task.budget)
     }
 
-    private func measured(_ task: Task, _ bench: CompressionBench, _ stage: String) -> CompressionRow {
-        var row = emptyRow(task)
+    func title(of task: Task) -> String { "\(key(of: task).method), \(task.budget.text)" }
+
+    private func measured(
+        _ task: Task, _ bench: CompressionBench, _ progress: @escaping @Sendable (CompressionProgress) -> Void
+    ) throws -> CompressionMeasurement {
+        let start = ContinuousClock.now
+        let made: CompressionBench.Made
         do {
-            let progress = progress
-            let inner: @Sendable (CompressionProgress) -> Void = {
-                progress(CompressionProgress(stage: "\(stage): \($0.stage)", done: $0.done, total: $0.total))
-            }
-            let clock = ContinuousClock()
-            let start = clock.now
-            let made = try task.method.map { try bench.single($0, task.budget, seconds: secondsPerRow, progress: inner) }
-                ?? bench.auto(task.budget, progress: inner)
-            let seconds = start.duration(to: clock.now).inSeconds
-            inner(CompressionProgress(stage: "judging", done: 0, total: 1))
-            let figures = try bench.judge.figures(of: made.model, context: context)
-            inner(CompressionProgress(stage: "judging", done: 1, total: 1))
-            row.measured = CompressionRow.Measured(
-                bytes: made.bytes, multiplyAdds: bench.multiplyAdds(made.model), figures: figures, form: made.form,
-                seconds: seconds)
+            made = try task.method.map { try bench.single($0, task.budget, seconds: secondsPerRow, progress: progress) }
+                ?? bench.auto(task.budget, progress: progress)
         } catch FittingError.cancelled {
-            row.error = "\(CompressionError.tookTooLong(seconds: secondsPerRow))"
-            row.isTooSlow = true
-        } catch {
-            row.error = "\(error)"
+            throw CompressionError.tookTooLong(seconds: secondsPerRow)
         }
-        return row
+        let seconds = start.duration(to: .now).inSeconds
+        progress(CompressionProgress(stage: "judging", done: 0, total: 1))
+        let figures = try bench.judge.figures(of: made.model, context: context)
+        progress(CompressionProgress(stage: "judging", done: 1, total: 1))
+        return CompressionMeasurement(
+            bytes: made.bytes, multiplyAdds: bench.multiplyAdds(made.model), figures: figures, form: made.form,
+            seconds: seconds)
     }
 }

@@ -30,13 +30,7 @@ struct BenchCompressionCommand: ParsableCommand {
     @Argument(help: "The model folder.")
     var model: String?
 
-    @Option(name: [.short, .long], help: ArgumentHelp("The file of results, read first where it is there.", valueName: "file"))
-    var output: String
-
-    @OptionGroup var evaluation: EvaluationOptions
-
-    @Option(help: ArgumentHelp("Calibration text: a file (encoders: one sentence a line), or 'self'.", valueName: "file|self"))
-    var calibration: String = "self"
+    @OptionGroup var study: StudyOptions
 
     @Option(help: ArgumentHelp("Sizes for every method and for auto, shares of f16 separated by commas.", valueName: "shares"))
     var size: String = "75%,50%,35%,25%,18%,12%"
@@ -59,14 +53,8 @@ struct BenchCompressionCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Begin no row after so many minutes.", valueName: "n"))
     var minutes: Double?
 
-    @Option(help: ArgumentHelp("What the program was built from, for the rows.", valueName: "text"))
-    var commit = ""
-
     @Option(help: ArgumentHelp("How factors are stored: f16, bf16 or f32.", valueName: "precision"))
     var precision: Precision = .f16
-
-    @Option(help: "Seed of every random choice.")
-    var seed: UInt64 = 0
 
     @Flag(help: "Print the tables of the file as Markdown.")
     var markdown = false
@@ -79,9 +67,7 @@ struct BenchCompressionCommand: ParsableCommand {
             return
         }
         guard model != nil else { throw ValidationError("Missing expected argument '<model>'") }
-        guard evaluation.text != nil || evaluation.sts != nil else {
-            throw ValidationError("bench compression: expected --text FILE or --sts FILE")
-        }
+        try study.checkEvaluation("bench compression")
         for (text, option) in [
             (size, "--size"), (autoSize, "--auto-size"), (macs, "--macs"), (macsFitters, "--macs-fitters"),
             (fitters, "--fitters"),
@@ -93,11 +79,11 @@ struct BenchCompressionCommand: ParsableCommand {
 
     func run() throws {
         guard let model else {
-            for results in try CompressionResults.all(output) { try StandardOutput.write(results.markdown + "\n") }
+            for results in try CompressionResults.all(study.output) { try StandardOutput.write(results.markdown + "\n") }
             return
         }
         let loaded = try LoadedModel.open(model)
-        guard let text = try evaluation.read(for: loaded, command: "bench compression") else { return }
+        guard let text = try study.evaluation.read(for: loaded, command: "bench compression") else { return }
         let display = ProgressDisplay(quiet: common.quiet)
         func budgets(_ text: String?, _ option: String, _ quantity: Budget.Quantity) throws -> [Budget] {
             try CommaSeparated.names(text, option: option).map { try Budget($0, quantity: quantity) }
@@ -113,13 +99,13 @@ struct BenchCompressionCommand: ParsableCommand {
             let names = try CommaSeparated.names(fitters, option: "--fitters")
             singles.append((methods: try SizedMethod.named(fitters: names), budgets: sizes))
         }
-        var study = CompressionStudy(
-            model: model, calibration: CalibrationSource(calibration), evaluation: text,
+        var job = CompressionStudy(
+            model: model, calibration: study.source, evaluation: text,
             budgets: more + macs + sizes.filter { !more.contains($0) }, singles: singles, secondsPerRow: rowSeconds,
-            seconds: minutes.map { 60 * $0 } ?? .infinity, commit: commit, precision: precision, seed: seed, output: output,
-            context: common.context, progress: { display($0) })
-        study.allowsOverlap = evaluation.allowOverlap
-        let results = try study.run()
+            seconds: minutes.map { 60 * $0 } ?? .infinity, commit: study.commit, precision: precision, seed: study.seed,
+            output: study.output, context: common.context, progress: { display($0) })
+        job.allowsOverlap = study.evaluation.allowOverlap
+        let results = try job.run()
         _ = display.finish()
         if common.json { try StandardOutput.write(results.json) } else { try StandardOutput.write(results.text) }
     }
