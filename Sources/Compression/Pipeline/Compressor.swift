@@ -62,6 +62,9 @@ public struct Compressor: Sendable {
         public internal(set) var fits: [AnyFit]
         public internal(set) var notes: [String]
         let sites: [MatrixSite]
+        /// What was chosen from, and what the model's outputs were measured by; nil where a plan was followed.
+        let table: CandidateTable
+        var outputs: OutputDistance?
         /// All assessed candidates of each selected matrix.
         public let candidates: [[AssessedCandidate]]
         /// Singular values of each selected matrix under its objective, relative to the largest.
@@ -128,7 +131,9 @@ public struct Compressor: Sendable {
             // What an earlier attempt added must not show in this one.
             table.remove(families: slow.map(\.name))
             try addSlow(slow, prepared.grid, to: table, sensitivities, prices)
-            return try choose(table, sensitivities, prepared.distance, prices)
+            var result = try choose(table, sensitivities, prepared.distance, prices)
+            result.outputs = prepared.distance
+            return result
         }
         guard let latency else { return try attempt(prices) }
         return try latency.settle(&prices, journal: journal, progress: report("timing the compressed model")) {
@@ -187,7 +192,7 @@ public struct Compressor: Sendable {
         return { progress(CompressionProgress(stage: stage, done: $0, total: $1)) }
     }
 
-    func makeTable(_ journal: Journal) throws -> CandidateTable {
+    private func makeTable(_ journal: Journal) throws -> CandidateTable {
         CandidateTable(
             sites: selected, recipe: recipe, prices: prices, model: model,
             grams: try grams(calibration, "calibrating", journal),
@@ -260,7 +265,7 @@ public struct Compressor: Sendable {
                     sensitivity: sensitivities[index]))
         }
         return Result(
-            entries: entries, fits: fits, notes: notes, sites: selected,
+            entries: entries, fits: fits, notes: notes, sites: selected, table: table,
             candidates: selected.map { table.candidates(of: $0) },
             spectra: try table.spectra(progress: report("spectra")), model: replaced(fits))
     }
