@@ -89,13 +89,7 @@ private struct StreamTurn {
 
     mutating func add(_ before: Matrix, _ after: Matrix) {
         for row in 0..<before.rows {
-            var (product, first, second) = (0.0, 0.0, 0.0)
-            for (a, b) in zip(before.row(row), after.row(row)) {
-                product += Double(a) * Double(b)
-                first += Double(a) * Double(a)
-                second += Double(b) * Double(b)
-            }
-            let cosine = first > 0 && second > 0 ? min(1, max(-1, product / (first * second).squareRoot())) : 0
+            let cosine = OutputDistance.cosine(before.row(row), after.row(row)).map { min(1, max(-1, $0)) } ?? 0
             cosines += cosine
             angles += acos(cosine) / .pi
         }
