@@ -4,18 +4,6 @@ import Testing
 
 /// What compositions are, beyond the laws of every family.
 @Suite struct CompositionTests {
-    private func random(_ rows: Int, _ columns: Int, seed: UInt64 = 1) -> Matrix {
-        var generator = SeededGenerator(seed: seed)
-        return .random(rows: rows, columns: columns, using: &generator)
-    }
-
-    private func message(_ body: () throws -> some Any) -> String {
-        do {
-            _ = try body()
-            return "no error"
-        } catch { return "\(error)" }
-    }
-
     @Test func denseFormsAreTheDefinitions() throws {
         let (a, b, c) = (random(6, 4), random(6, 4, seed: 2), random(4, 5, seed: 3))
         #expect(try MatrixSum([Dense(a), Dense(b)]).dense() == a + b)

@@ -4,13 +4,6 @@ import Testing
 
 /// What the sparse families refuse, in memory and in files.
 @Suite struct SparseFamilyTests {
-    private func message(_ body: () throws -> Void) -> String {
-        do {
-            try body()
-            return "no error"
-        } catch { return "\(error)" }
-    }
-
     private func read(
         _ family: any StructuredMatrix.Type, _ shape: MatrixShape, _ attributes: [String: Int],
         _ tensors: [String: Tensor]

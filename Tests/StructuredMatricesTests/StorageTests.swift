@@ -120,12 +120,6 @@ import Testing
     }
 
     @Test func messagesNameFileTensorAndWhatWasExpected() throws {
-        func message(_ body: () throws -> Void) -> String {
-            do {
-                try body()
-                return "no error"
-            } catch { return "\(error)" }
-        }
         func read(
             _ family: String, _ attributes: [String: Int], rows: Int = 6, columns: Int = 10,
             find: @escaping @Sendable (String) throws -> Tensor? = { _ in nil }

@@ -4,18 +4,6 @@ import Testing
 
 /// The families made for embedding tables, beyond the laws of every family.
 @Suite struct TableFamilyTests {
-    private func random(_ rows: Int, _ columns: Int, seed: UInt64 = 1) -> Matrix {
-        var generator = SeededGenerator(seed: seed)
-        return .random(rows: rows, columns: columns, using: &generator)
-    }
-
-    private func message(_ body: () throws -> some Any) -> String {
-        do {
-            _ = try body()
-            return "no error"
-        } catch { return "\(error)" }
-    }
-
     private func productQuantized(_ rows: Int, starts: [Int], columns: Int, centroids: Int) throws -> ProductQuantized {
         var generator = SeededGenerator(seed: 5)
         return try ProductQuantized(
