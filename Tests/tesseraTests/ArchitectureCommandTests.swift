@@ -113,10 +113,34 @@ struct ArchitectureCommandTests {
             let compressed = try embed(small)
             expectNear(compressed, try embed(dense), 1e-4)
             #expect(compressed.count == 24)
+            // Where weights are read from files, images are there too.
+            let scarce = folder.appendingPathComponent("scarce").path
+            let made = try CommandLineTool.run(
+                "compress", Self.models + "vit", "--size", "60%", "--scope", "linear", "--families", "low-rank,quantized",
+                "--calibration", images, "-o", scarce, "--memory", "100M", "--quiet")
+            try #require(made.status == 0, "\(made.errors)")
+            #expect(
+                try Data(contentsOf: URL(fileURLWithPath: scarce + "/model.safetensors"))
+                    == Data(contentsOf: URL(fileURLWithPath: small + "/model.safetensors")))
             let fidelity = try CommandLineTool.run(
                 "eval", small, "--against", Self.models + "vit", "--text", images, "--json", "--quiet")
             let cosine = try #require(try fidelity.number("figures", "mean_cosine", "value"), "\(fidelity.errors)")
             #expect(cosine > 0.5 && cosine < 0.999999)
+        }
+    }
+
+    /// Recovery walks through the blocks of any architecture.
+    @Test(arguments: ["vit", "opt-projected"]) func recoveryWalksThroughBlocks(name: String) throws {
+        try CommandLineTool.withTemporaryFolder { folder in
+            let output = folder.appendingPathComponent("small").path
+            let made = try CommandLineTool.run(
+                "compress", Self.models + name, "--size", "60%", "--scope", "linear", "--families", "quantized",
+                "--recovery", "sequential,norms", "--calibration",
+                name == "vit" ? Self.models + "vit/images.npy" : "Examples/calibration-prose.txt", "-o", output, "--quiet")
+            try #require(made.status == 0, "\(made.errors)")
+            for step in ["sequential fitting", "norm tuning"] {
+                #expect(made.output.contains("recovery by \(step): output distance "))
+            }
         }
     }
 

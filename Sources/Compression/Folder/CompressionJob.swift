@@ -88,7 +88,6 @@ public struct CompressionJob: Sendable {
         let folder = try ModelFolder(path: model)
         guard !folder.configuration.isCompressed else { throw CompressionError.alreadyCompressed(folder: model) }
         var loaded = try load()
-        if loaded.model is any ImageModel, case .file(let images)? = calibration { try loaded.take(images: images) }
         let checkpoint = loaded.checkpoint
         var (selected, left) = try recipe.selection.split(loaded.model.sites)
         if !recipe.countsBytes {
@@ -113,7 +112,14 @@ public struct CompressionJob: Sendable {
             memory: memory)
     }
 
+    /// The model, with its images where it is one of images.
     private func load(isStreamed: Bool = false) throws -> LoadedModel {
+        var loaded = try loadModel(isStreamed)
+        if loaded.model is any ImageModel, case .file(let images)? = calibration { try loaded.take(images: images) }
+        return loaded
+    }
+
+    private func loadModel(_ isStreamed: Bool) throws -> LoadedModel {
         if withoutCalibration { return try .loadMatrices(model, isStreamed: isStreamed) }
         do { return try .load(model, isStreamed: isStreamed) } catch TransformersError.unknownArchitecture(
             let file, let got, let known)
