@@ -4,8 +4,8 @@ import Tensors
 /// Two-core block tensor-train: a Monarch matrix of consecutive rows, d_in = k i and d_out = j l, fitted by Monarch's sweeps.
 ///
 /// The cut that is as even as the sides' divisors allow (k, i and j, l near the square roots) is the paper's; coarser ones
-/// down to one block, which is low-rank, are tried too, and the best two after a few sweeps are fitted to the end: even cuts
-/// pay under training, coarse ones for trained weights.
+/// down to one block, which is low-rank, are tried too, and the best after a few sweeps is taken: even cuts pay under
+/// training, coarse ones for trained weights.
 public struct BTTFitter: Fitter {
     public static let method = FittingMethod(
         name: "btt-sweeps", family: Monarch.family, objectives: Objective.Kind.allCases,

@@ -23,7 +23,7 @@ public struct MonarchFitter: Fitter {
         case better
     }
 
-    /// k; nil tries several counts (see `Monarch.counts`) for a few sweeps and goes on with the best two.
+    /// k; nil tries several counts (see `Monarch.counts`) for a few sweeps and goes on with the best.
     public var inputBlocks: Int?
     /// j; nil likewise.
     public var outputGroups: Int?
@@ -83,29 +83,17 @@ public struct MonarchFitter: Fitter {
                 trace: trace.isEmpty ? nil : trace)
         }
 
-        func fit(_ layout: MonarchLayout, sweeps: Int) throws -> Fit<Monarch> {
-            switch grouping {
-            case .strided: return try fit(layout, strided: true, sweeps: sweeps)
-            case .contiguous: return try fit(layout, strided: false, sweeps: sweeps)
-            case .better:
-                let contiguous = try fit(layout, strided: false, sweeps: sweeps)
-                let strided = try fit(layout, strided: true, sweeps: sweeps)
-                return strided.relativeError < contiguous.relativeError ? strided : contiguous
-            }
-        }
-        guard layouts.count > 1 else { return try fit(layouts[0], sweeps: sweeps) }
-        let trials = try trials(of: layouts) {
+        let layout = try best(of: layouts) {
             try fit($0, strided: grouping == .strided, sweeps: min(sweeps, Self.trialSweeps)).relativeError
         }
-        // Errors fall at different rates: those that came near the best are fitted to the end.
-        let isFinal = objective.gram == nil || sweeps <= Self.trialSweeps
-        let nearest = trials.sorted { $0.error < $1.error }.prefix(isFinal ? 1 : Self.finalists)
-        var best = try fit(nearest[0].layout, sweeps: sweeps)
-        for trial in nearest.dropFirst() where trial.error <= nearest[0].error * (1 + Self.margin) {
-            let fit = try fit(trial.layout, sweeps: sweeps)
-            if fit.relativeError < best.relativeError { best = fit }
+        func fit(strided: Bool) throws -> Fit<Monarch> { try fit(layout, strided: strided, sweeps: sweeps) }
+        switch grouping {
+        case .strided: return try fit(strided: true)
+        case .contiguous: return try fit(strided: false)
+        case .better:
+            let (contiguous, strided) = (try fit(strided: false), try fit(strided: true))
+            return strided.relativeError < contiguous.relativeError ? strided : contiguous
         }
-        return best
     }
 
     /// Sweeps after which block counts are compared.
@@ -115,25 +103,22 @@ public struct MonarchFitter: Fitter {
     private static let patience = 2
     /// Nothing is tried any more once a layout is exact.
     private static let exact = 1e-12
-    /// So many layouts at most are fitted to the end: those whose errors after the trial are near the least.
-    private static let finalists = 2
-    private static let margin = 0.05
 
-    /// The layouts that were tried, with their errors, in order.
-    private func trials(
-        of layouts: [MonarchLayout], error: (MonarchLayout) throws -> Double
-    ) rethrows -> [(layout: MonarchLayout, error: Double)] {
-        var trials: [(layout: MonarchLayout, error: Double)] = []
-        var least = Double.infinity
+    private func best(of layouts: [MonarchLayout], error: (MonarchLayout) throws -> Double) throws -> MonarchLayout {
+        guard layouts.count > 1 else { return layouts[0] }
+        var best: (layout: MonarchLayout, error: Double)?
         var worse: [Bool: Int] = [:]
         for layout in layouts where worse[layout.outputGroups > 1, default: 0] < Self.patience {
             let error = try error(layout)
-            trials.append((layout, error))
-            worse[layout.outputGroups > 1] = error < least ? 0 : worse[layout.outputGroups > 1, default: 0] + 1
-            least = min(least, error)
+            if let best, error >= best.error {
+                worse[layout.outputGroups > 1, default: 0] += 1
+            } else {
+                best = (layout, error)
+                worse[layout.outputGroups > 1] = 0
+            }
             if error < Self.exact { break }
         }
-        return trials
+        return best?.layout ?? layouts[0]
     }
 
     private struct Problem {
