@@ -33,11 +33,10 @@ import Transformers
             model: model(name), output: output.path, recipe: try RewriteRecipes.named([recipe])[0].sized(share),
             calibration: try calibration(name, in: output.deletingLastPathComponent()), context: ExecutionContext(threads: 2)
         ).run()
-        let loaded = try LoadedModel.load(output.path)
-        #expect(loaded.unusedTensors.isEmpty)
+        let (before, after) = (try LoadedModel.load(model(name)), try LoadedModel.load(output.path))
+        #expect(after.unusedTensors == before.unusedTensors)
         return (
-            try #require(try LoadedModel.load(model(name)).model as? any NetworkModel),
-            try #require(loaded.model as? any NetworkModel)
+            try #require(before.model as? any NetworkModel), try #require(after.model as? any NetworkModel)
         )
     }
 
