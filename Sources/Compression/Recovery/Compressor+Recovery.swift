@@ -41,7 +41,7 @@ extension Compressor {
                 table: table, dense: dense, candidates: candidates, sequences: calibration, journal: journal,
                 key: "recovery/\(digest.text)", context: context, rounding: rounding,
                 inputs: try ForwardWalk.inputs(of: dense, sequence: shortest)),
-            distance: try result.outputs ?? OutputDistance(original: model, sequences: heldOut, context: context),
+            distance: try result.outputs ?? OutputDistance(original: original, sequences: heldOut, context: context),
             state: RecoveredModel(model: compressed, matrices: fits.mapValues(\.matrix)), report: report)
         try search.run(recipe.recovery, room: room(plan, result), sensitivities: result.entries)
         return try self.result(result, search, table)

@@ -106,7 +106,8 @@ struct RecoveryWalks {
             for (name, values) in vectors { state.set(name, to: values) }
             return
         }
-        let sum = trial.mendsSums && sites.count == 1 ? dense.residual(of: sites[0].name) : nil
+        // Outputs mended by themselves add to what the sum lacks already: in encoders biases alone then do harm.
+        let sum = sites.count == 1 ? dense.residual(of: sites[0].name) : nil
         let moments = try walk.moments(of: input, block: block, sum: sum, centred: isCentred, meansOnly: meansOnly)
         let target = meansOnly ? nil : try OutputTarget(moments)
         let old = sites.map { state.matrices[$0.name] }
