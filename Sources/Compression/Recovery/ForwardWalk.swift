@@ -86,7 +86,7 @@ package struct ForwardWalk {
                     there.inputs[name].flatMap { left in here.inputs[name].map { left - $0 } }
                 }
             }
-            var sums = moments ?? PairedMoments(features: x.columns, outputs: missing?.columns)
+            var sums = moments ?? PairedMoments(features: compressed.columns, dense: x.columns, outputs: missing?.columns)
             moments = nil
             sums.add(dense: x, compressed: compressed, missing: missing, meansOnly: meansOnly, context: context)
             moments = sums
