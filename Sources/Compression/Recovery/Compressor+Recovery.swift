@@ -24,7 +24,9 @@ extension Compressor {
             result.notes.append("recovery: not within a limit of memory")
             return result
         }
-        guard let dense = model as? any NetworkModel, let compressed = result.model as? any NetworkModel else {
+        guard let dense = original as? any NetworkModel, let whole = model as? any NetworkModel,
+            let compressed = result.model as? any NetworkModel
+        else {
             var result = result
             result.notes.append("recovery: not for this architecture, whose layers cannot be run one at a time")
             return result
@@ -38,7 +40,7 @@ extension Compressor {
         for entry in result.entries { digest.add("\(entry.name) \(entry.choice.candidate.label)") }
         var search = RecoverySearch(
             walks: RecoveryWalks(
-                table: table, dense: dense, candidates: candidates, sequences: calibration, journal: journal,
+                table: table, dense: dense, whole: whole, candidates: candidates, sequences: calibration, journal: journal,
                 key: "recovery/\(digest.text)", context: context, rounding: rounding,
                 inputs: try ForwardWalk.inputs(of: dense, sequence: shortest)),
             distance: try result.outputs ?? OutputDistance(original: original, sequences: heldOut, context: context),

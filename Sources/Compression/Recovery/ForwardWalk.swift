@@ -64,7 +64,7 @@ struct ForwardWalk {
                     there.inputs[name].flatMap { left in here.inputs[name].map { left - $0 } }
                 }
             }
-            var sums = moments ?? PairedMoments(features: x.columns, outputs: missing?.columns)
+            var sums = moments ?? PairedMoments(features: compressed.columns, dense: x.columns, outputs: missing?.columns)
             moments = nil
             sums.add(
                 dense: x, compressed: compressed, missing: missing, meansOnly: meansOnly, context: denseWalk.context)

@@ -57,12 +57,14 @@ extension RecoveryWalks {
             let precision = table.recipe.precision
             let open = sites.filter { Cost.lowRank(1, shape: $0.shape, precision: precision).storedBytes <= room }
             guard !open.isEmpty else { return }
-            let target = try OutputTarget(walk.moments(of: input, block: block, centred: open.allSatisfy(hasBias)))
+            let moments = try walk.moments(of: input, block: block, centred: open.allSatisfy(hasBias))
+            let target = try OutputTarget(moments)
             found += try context.parallelMap(open.count) { index in
                 let site = open[index]
                 let place = try table.candidateContext(site)
                 let bytes = Cost.lowRank(1, shape: site.shape, precision: precision).storedBytes
-                let wanted = target.weight(place.weight, share: 1)
+                let dense = self.wanted(site, inputs: moments.denseMean.count).weight
+                let wanted = target.weight(place.weight, of: dense, share: 1)
                 let objective = Objective.activations(target.gram)
                 let matrix = state.matrices[site.name]?.dense() ?? wanted
                 let values = try LowRankFactorisation(wanted - matrix, objective: objective, context: place.fit).singularValues

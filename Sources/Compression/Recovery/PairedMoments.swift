@@ -7,7 +7,7 @@ import Tensors
 package struct PairedMoments: Sendable {
     /// E[x^ x^^T], features x features.
     package var own: DoubleMatrix
-    /// E[x x^^T], features x features.
+    /// E[x x^^T], the dense model's features x features: those of a model that was narrowed may be fewer.
     package var cross: DoubleMatrix
     package var ownMean: [Double]
     package var denseMean: [Double]
@@ -19,12 +19,14 @@ package struct PairedMoments: Sendable {
     /// Whether second moments were left out.
     private var isOfMeansOnly = false
 
-    /// - Parameter outputs: numbers of the sum; nil for none.
-    package init(features: Int, outputs: Int? = nil) {
+    /// - Parameters:
+    ///   - dense: features of the dense model; nil for as many.
+    ///   - outputs: numbers of the sum; nil for none.
+    package init(features: Int, dense: Int? = nil, outputs: Int? = nil) {
         own = DoubleMatrix(rows: features, columns: features)
-        cross = own
+        cross = DoubleMatrix(rows: dense ?? features, columns: features)
         ownMean = [Double](repeating: 0, count: features)
-        denseMean = ownMean
+        denseMean = [Double](repeating: 0, count: dense ?? features)
         lack = outputs.map { DoubleMatrix(rows: $0, columns: features) }
         lackMean = [Double](repeating: 0, count: outputs ?? 0)
     }
@@ -115,14 +117,17 @@ package struct PairedMoments: Sendable {
 
 /// What the matrices of one input should compute: least squares against the dense model's outputs.
 ///
-/// The V that makes E|V x^ - W x - r|^2 + ridge |V - W|^2 small is W + (W (E[x x^^T] - E[x^ x^^T]) + E[r x^^T]) G^-1 with
-/// G = E[x^ x^^T] + ridge, and the excess of any other V is its distance from that one under G. The ridge is the Gram
-/// matrix's own damping: what calibration text says little of stays as it was.
+/// The V that makes E|V x^ - W x - r|^2 + ridge |V - U|^2 small is U + (W E[x x^^T] - U E[x^ x^^T] + E[r x^^T]) G^-1 with
+/// G = E[x^ x^^T] + ridge, and the excess of any other V is its distance from that one under G. U is the matrix before it was
+/// compressed: W, but for a model that was narrowed. The ridge is the Gram matrix's own damping: what calibration text says
+/// little of stays as it was.
 package struct OutputTarget: Sendable {
     /// G.
     package let gram: Gram
-    /// (E[x x^^T] - E[x^ x^^T]) G^-1, features x features.
-    private let turn: DoubleMatrix
+    private let root: SymmetricRoot
+    private let moments: PairedMoments
+    /// (E[x x^^T] - E[x^ x^^T]) G^-1, features x features; nil where the dense model has other features.
+    private let turn: DoubleMatrix?
     /// E[r x^^T] G^-1, outputs x features.
     private let lack: DoubleMatrix?
 
@@ -130,15 +135,27 @@ package struct OutputTarget: Sendable {
     package init(_ moments: PairedMoments) throws {
         gram = try Gram(moments.own)
         let root = try gram.root()
-        turn = root.solve((moments.cross - moments.own).transposed()).transposed()
+        let isSquare = moments.cross.rows == moments.own.rows
+        turn = isSquare ? root.solve((moments.cross - moments.own).transposed()).transposed() : nil
         lack = moments.lack.map { root.solve($0.transposed()).transposed() }
+        self.root = root
+        self.moments = moments
     }
 
-    /// A share of the way from W to the target: 0 asks for W's own outputs of the changed inputs.
-    package func weight(_ weight: Matrix, share: Double) -> Matrix {
+    /// A share of the way from U to the target: 0 asks for U's own outputs of the changed inputs.
+    /// - Parameters:
+    ///   - weight: U, outputs x features.
+    ///   - dense: W, outputs x the dense model's features; nil for U.
+    package func weight(_ weight: Matrix, of dense: Matrix? = nil, share: Double) -> Matrix {
         guard share > 0 else { return weight }
         let wide = weight.converted(to: Double.self)
-        var change = wide.multiplied(by: turn)
+        var change: DoubleMatrix
+        if let turn, dense == nil {
+            change = wide.multiplied(by: turn)
+        } else {
+            let wanted = (dense ?? weight).converted(to: Double.self).multiplied(by: moments.cross)
+            change = root.solve((wanted - wide.multiplied(by: moments.own)).transposed()).transposed()
+        }
         if let lack { change = change + lack }
         return Matrix(
             rows: weight.rows, columns: weight.columns,

@@ -8,6 +8,8 @@ import Transformers
 struct RecoveryWalks {
     let table: CandidateTable
     let dense: any NetworkModel
+    /// What was compressed: the dense model, or what that was narrowed to.
+    let whole: any NetworkModel
     /// What was chosen for every matrix that takes part.
     let candidates: [String: Candidate]
     let sequences: [[Int]]
@@ -24,7 +26,16 @@ struct RecoveryWalks {
         try ForwardWalk(dense: dense, own: own, sequences: sequences, context: context)
     }
 
-    func hasBias(_ site: MatrixSite) -> Bool { dense[bias: site.name] != nil }
+    func hasBias(_ site: MatrixSite) -> Bool { whole[bias: site.name] != nil }
+
+    /// The matrix and bias whose outputs of the dense model's inputs are wanted: where narrowing took inputs away, the dense
+    /// model's own; elsewhere what narrowing left, whose outputs may be others. The matrix is nil where it is what was
+    /// compressed.
+    func wanted(_ site: MatrixSite, inputs: Int) -> (weight: Matrix?, bias: [Float]?) {
+        guard inputs != site.shape.columns else { return (nil, whole[bias: site.name]) }
+        let bias = dense[bias: site.name] ?? whole[bias: site.name].map { $0.map { _ in 0 } }
+        return (dense[site: site.name].dense(), bias)
+    }
 
     /// Calls `body` with the matrices of every input that take part, in the order of the computation.
     func forEachInput(
@@ -114,10 +125,14 @@ struct RecoveryWalks {
         let found = try context.parallelMap(sites.count) { index in
             let site = sites[index]
             let place = try table.candidateContext(site)
-            let matrix = try target.flatMap { try self.matrix(place, $0, trial.matrices, old: old[index]) }
+            let wanted = wanted(site, inputs: moments.denseMean.count)
+            let matrix = try target.flatMap {
+                try self.matrix(place, $0, of: wanted.weight, trial.matrices, old: old[index])
+            }
             var bias: [Float]?
-            if isCentred, let before = dense[bias: site.name], let now = matrix ?? old[index] {
-                bias = BiasCorrection.bias(before, weight: place.weight, replacement: now.dense(), moments: moments)
+            if isCentred, let before = wanted.bias, let now = matrix ?? old[index] {
+                bias = BiasCorrection.bias(
+                    before, weight: wanted.weight ?? place.weight, replacement: now.dense(), moments: moments)
             }
             return (matrix: matrix, bias: bias)
         }
@@ -135,7 +150,7 @@ struct RecoveryWalks {
 
     /// Nil where a matrix stays as it is.
     private func matrix(
-        _ place: CandidateContext, _ target: OutputTarget, _ change: RecoveryTrial.Matrices,
+        _ place: CandidateContext, _ target: OutputTarget, of dense: Matrix?, _ change: RecoveryTrial.Matrices,
         old: (any StructuredMatrix)?
     ) throws -> (any StructuredMatrix)? {
         guard let candidate = candidates[place.site.name], let old else { return nil }
@@ -146,9 +161,9 @@ struct RecoveryWalks {
         }
         switch change {
         case .kept: return nil
-        case .adjusted(let share): return try refitted(toward: target.weight(place.weight, share: share))
+        case .adjusted(let share): return try refitted(toward: target.weight(place.weight, of: dense, share: share))
         case .fitted(let share):
-            let weight = target.weight(place.weight, share: share)
+            let weight = target.weight(place.weight, of: dense, share: share)
             guard let source = CandidateSources.all.first(where: { $0.name == candidate.family }) else { return nil }
             // What took long once takes as long again.
             guard !source.isSlow else { return try refitted(toward: weight) }
@@ -159,7 +174,7 @@ struct RecoveryWalks {
             guard let rank = ranks[place.site.name] else { return nil }
             let cost = Cost.lowRank(rank, shape: place.site.shape, precision: fit.precision)
             return try LowRankCompensation().compensate(
-                old, toward: target.weight(place.weight, share: 1), objective: .activations(target.gram),
+                old, toward: target.weight(place.weight, of: dense, share: 1), objective: .activations(target.gram),
                 size: .storedBytes(cost.storedBytes), context: fit
             ).matrix
         }
