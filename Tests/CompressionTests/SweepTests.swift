@@ -98,13 +98,16 @@ import Transformers
         }
     }
 
+    /// Nor does little memory, in which weights and fits stay in files.
     @Test func threadsChangeNothing() throws {
         try CompressionJobTests.temporary { folder in
-            let outputs = try [1, 3].map { threads in
+            let outputs = try [(threads: 1, memory: nil), (threads: 3, memory: 1)].map { threads, memory in
                 let output = folder.appending(path: "threads-\(threads)/sweep")
                 try FileManager.default.createDirectory(
                     at: output.deletingLastPathComponent(), withIntermediateDirectories: true)
-                _ = try Self.job(output, [Self.bytes(0.4), Self.bytes(0.2)], threads: threads).run()
+                var job = Self.job(output, [Self.bytes(0.4), Self.bytes(0.2)], threads: threads)
+                job.memoryLimit = memory
+                _ = try job.run()
                 return try CompressionJobTests.contents(output)
             }
             #expect(outputs[0] == outputs[1] && outputs[0].count == 4)

@@ -149,6 +149,11 @@ public struct CompressionJob: Sendable {
         return WorkingMemory(needs, limit: memoryLimit, threads: context.threads)
     }
 
+    /// The same once the text is known.
+    func memory(_ opened: Opened, _ selected: [MatrixSite], _ text: CalibrationText) throws -> WorkingMemory {
+        opened.memory.isScarce ? try workingMemory(opened.loaded.model, selected, text: text) : opened.memory
+    }
+
     /// Compresses and writes the folder; the journal is removed at the end.
     /// - Throws: as `plan`, and `ModelFileError` for the output.
     public func run() throws -> CompressionReport {
@@ -280,7 +285,7 @@ public struct CompressionJob: Sendable {
             narrowed = model
         }
         let identity = try identity(opened, text, latency, choices: recipe.properties)
-        let memory = opened.memory.isScarce ? try workingMemory(opened.loaded.model, selected, text: text) : opened.memory
+        let memory = try memory(opened, selected, text)
         return Start(
             plan: plan, narrowed: narrowed, levels: levels, selected: selected, latency: latency, text: text,
             identity: identity, memory: memory)

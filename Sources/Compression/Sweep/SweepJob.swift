@@ -30,6 +30,8 @@ public struct SweepJob: Sendable {
     /// Measure on a text though the calibration has parts of it.
     public var allowsOverlap = false
     public var latencyTable: String?
+    /// Bytes of memory that must not be passed where it can be helped; nil takes half of the machine's.
+    public var memoryLimit: Int?
     public var replacesOutput = false
     public var context: ExecutionContext
     public var progress: @Sendable (CompressionProgress) -> Void
@@ -105,6 +107,7 @@ public struct SweepJob: Sendable {
         var job = CompressionJob(
             model: model, output: output, recipe: recipe, calibration: calibration, context: context, progress: progress)
         job.latencyTable = latencyTable
+        job.memoryLimit = memoryLimit
         return job
     }
 

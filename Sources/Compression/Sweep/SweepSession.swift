@@ -10,6 +10,7 @@ final class SweepSession {
     let opened: CompressionJob.Opened
     let text: CalibrationText
     let journal: Journal
+    private let memory: WorkingMemory
     private let base: CompressionJob
     private let latency: CompressionJob.PreparedLatency?
     /// By the families that were chosen among.
@@ -23,6 +24,7 @@ final class SweepSession {
         base = job
         opened = try job.open()
         text = try job.calibrationText(opened.loaded)
+        memory = try job.memory(opened, opened.forecast.selected, text)
         latency = try job.prepareLatency(opened)
         // Neither sizes nor families change what is found of a candidate.
         let choices = job.recipe.properties.filter { !["budget", "families"].contains($0.name) }
@@ -54,10 +56,11 @@ final class SweepSession {
                 budgets: job.recipe.budgets, limits: [limit], selected: selected, latency: latency?.prediction))
         let run = CompressionJob.name(
             of: try job.identity(opened, text, latency, choices: job.recipe.properties))
-        let compressor = Compressor(
+        var compressor = Compressor(
             recipe: job.recipe, model: opened.loaded.model, calibration: text.calibration, heldOut: text.heldOut,
             limits: [limit], latency: latency.flatMap { job.goal($0, opened, run: run) }, selected: selected,
             context: job.context, progress: progress)
+        compressor.memory = memory
         let shared = try prepared[job.recipe.families] ?? compressor.prepare(journal: journal)
         prepared[job.recipe.families] = shared
         let own = journal(for: budget, job.recipe.families.joined(separator: " "))

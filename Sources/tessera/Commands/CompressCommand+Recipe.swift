@@ -10,11 +10,9 @@ extension CompressCommand {
     /// Refuses what a recipe fixes itself.
     func validateRecipe() throws {
         let fixed: [(String, Bool)] = [
-            ("--macs", macs != nil), ("--batch", batch != nil), ("--table", table != nil), ("--families", families != nil),
-            ("--allocator", allocator != nil), ("--objective", objective != Self.defaultObjective), ("--scope", scope != nil),
-            ("--only", !only.isEmpty), ("--except", !except.isEmpty), ("--precision", precision != Precision.f16.rawValue),
-            ("--recovery", recovery != "none"), ("--rewrites", rewrites != Self.defaultRewrites), ("--plan-only", planOnly),
-            ("--plan", plan != nil), ("--without-calibration", withoutCalibration), ("--memory", memory != nil),
+            ("--macs", macs != nil), ("--batch", batch != nil), ("--table", table != nil),
+            (choice.given ?? "", choice.given != nil), ("--rewrites", rewrites != Self.defaultRewrites),
+            ("--plan-only", planOnly), ("--plan", plan != nil), ("--without-calibration", withoutCalibration),
             ("--dry-run", dryRun),
         ]
         if let given = fixed.first(where: { $0.1 }) {
@@ -37,7 +35,7 @@ extension CompressCommand {
         }
         if let share = size ?? latency { chosen = try chosen.sized(share) }
         try RecipeRun(
-            recipe: chosen, model: model, output: outputPath, calibration: source, seed: seed, replacesOutput: force,
+            recipe: chosen, model: model, output: outputPath, calibration: source, seed: choice.seed, replacesOutput: force,
             common: common
         ).run()
     }

@@ -72,41 +72,7 @@ struct CompressCommand: ParsableCommand {
     @Option(name: [.short, .long], help: ArgumentHelp("The folder to write.", valueName: "folder"))
     var output: String?
 
-    @Option(help: ArgumentHelp(
-        "Families to choose among, separated by commas: \(CandidateSources.names.joined(separator: ", ")).",
-        valueName: "names"))
-    var families: String?
-
-    @Option(help: ArgumentHelp(
-        "Ways to share the budget out to try, separated by commas: \(Recipe.allocatorNames.joined(separator: ", ")).",
-        valueName: "names"))
-    var allocator: String?
-
-    @Option(help: ArgumentHelp("What counts as close: activations or frobenius.", valueName: "objective"))
-    var objective: String = Objective.Kind.activations.rawValue
-
-    @Option(help: ArgumentHelp(
-        "Which matrices: all (embedding tables too; default for --size) or linear (the layers; default otherwise).",
-        valueName: "scope"))
-    var scope: String?
-
-    @Option(help: ArgumentHelp("Only matrices whose name matches (* and ?); may be repeated.", valueName: "pattern"))
-    var only: [String] = []
-
-    @Option(help: ArgumentHelp("Not the matrices whose name matches; may be repeated.", valueName: "pattern"))
-    var except: [String] = []
-
-    @Option(help: ArgumentHelp("How factors are stored: f16, bf16 or f32.", valueName: "precision"))
-    var precision: String = Precision.f16.rawValue
-
-    @Option(help: "Seed of every random choice.")
-    var seed: UInt64 = 0
-
-    @Option(help: ArgumentHelp(
-        "What wins quality back after the choice, each kept only where it does: auto, none or some of "
-            + "\(RecoveryStep.allCases.map(\.rawValue).joined(separator: ", ")).",
-        valueName: "steps"))
-    var recovery: String = "none"
+    @OptionGroup var choice: RecipeOptions
 
     @Option(help: ArgumentHelp(
         "How far to narrow coupled matrices before: auto, none, or shares of the parameters in blocks to try, such as 90%,80%.",
@@ -123,9 +89,6 @@ struct CompressCommand: ParsableCommand {
         "Compress the plain weights without running the model: no text is needed, the architecture may be unknown."))
     var withoutCalibration = false
 
-    @Option(help: ArgumentHelp("Memory to keep within where possible: 800M, 12G (default: half of it).", valueName: "bytes"))
-    var memory: String?
-
     @Flag(help: "Check the model, coverage, memory and disk, and do nothing else.")
     var dryRun = false
 
@@ -137,12 +100,6 @@ struct CompressCommand: ParsableCommand {
     func validate() throws {
         guard output?.isEmpty != true else { throw ValidationError("--output: expected a path, got none") }
         if recipe != Self.automaticRecipe { return try validateRecipe() }
-        if let families, families.allSatisfy({ $0 == "," || $0 == " " }) {
-            throw ValidationError("--families: expected names separated by commas, got '\(families)'")
-        }
-        if let allocator, allocator.allSatisfy({ $0 == "," || $0 == " " }) {
-            throw ValidationError("--allocator: expected names separated by commas, got '\(allocator)'")
-        }
         let budgets = [("--size", size), ("--macs", macs), ("--latency", latency)].filter { $0.1 != nil }.map { $0.0 }
         if let first = budgets.first, plan != nil {
             throw ValidationError("--plan says what to keep: it excludes \(first)")
@@ -159,15 +116,11 @@ struct CompressCommand: ParsableCommand {
         }
         if output == nil, !planOnly, !dryRun { throw ValidationError("--output is needed") }
         if withoutCalibration {
-            let clash = [
-                ("--calibration", calibration != nil), ("--latency", latency != nil),
-                ("--objective activations", objective != "frobenius" && objective != Self.defaultObjective),
-            ].first { $0.1 }
+            let clash = [("--calibration", calibration != nil), ("--latency", latency != nil)].first { $0.1 }
             if let clash { throw ValidationError("\(clash.0) excludes --without-calibration") }
         }
     }
 
-    static let defaultObjective = Objective.Kind.activations.rawValue
     static let defaultRewrites = "auto"
 
     func run() throws {
@@ -188,7 +141,7 @@ struct CompressCommand: ParsableCommand {
         job.replacesOutput = force
         job.latencyTable = table
         job.withoutCalibration = withoutCalibration
-        job.memoryLimit = try memory.map(WorkingMemory.bytes)
+        job.memoryLimit = try choice.memoryLimit
         job.communicator = communicator
         let outcome = Mutex<LatencyOutcome?>(nil)
         job.latencyOutcome = { found in outcome.withLock { $0 = found } }
@@ -227,30 +180,10 @@ struct CompressCommand: ParsableCommand {
     }
 
     private func choices() throws -> Recipe {
-        func choice<Value: RawRepresentable & CaseIterable>(
-            _ text: String, _ option: String, among values: [Value] = Array(Value.allCases)
-        ) throws -> Value where Value.RawValue == String {
-            guard let value = values.first(where: { $0.rawValue == text }) else {
-                let known = values.map(\.rawValue).joined(separator: ", ")
-                throw CommandError.conflictingOptions("--\(option): expected one of \(known), got '\(text)'")
-            }
-            return value
-        }
         // The order in which ties between them are told: latency is what candidates are ordered by where it is asked for.
         let given: [(String?, Budget.Quantity)] = [(latency, .latency), (size, .bytes), (macs, .multiplyAdds)]
         let budgets = try given.compactMap { text, quantity in try text.map { try Budget($0, quantity: quantity) } }
-        func names(_ list: String?) -> [String] {
-            list.map { $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } } ?? []
-        }
-        var recipe = Recipe(
-            budgets: budgets.isEmpty ? [Budget(quantity: .bytes, fraction: 1)] : budgets, batch: batch ?? 1,
-            selection: MatrixSelection(
-                scope: try scope.map { try choice($0, "scope") } ?? .standard(for: budgets.map(\.quantity)), only: only,
-                except: except),
-            families: names(families),
-            objective: try choice(objective, "objective", among: Recipe.objectives), precision: try choice(precision, "precision"), seed: seed)
-        recipe.allocators = names(allocator)
-        recipe.recovery = try RecoveryStep.named(recovery)
+        var recipe = try choice.recipe(budgets, batch: batch)
         recipe.rewrites = try NarrowingLevels(rewrites)
         return recipe
     }

@@ -68,29 +68,7 @@ struct SweepCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Batches to time every point at, separated by commas, or 'none'.", valueName: "numbers"))
     var timed: String = "1,64"
 
-    @Option(help: ArgumentHelp(
-        "Families to choose among, separated by commas (see 'tessera families').", valueName: "names"))
-    var families: String?
-
-    @Option(help: ArgumentHelp("What counts as close: activations or frobenius.", valueName: "objective"))
-    var objective = Objective.Kind.activations
-
-    @Option(help: ArgumentHelp(
-        "Which matrices: all (embedding tables too; default for --sizes) or linear (the layers; default otherwise).",
-        valueName: "scope"))
-    var scope: MatrixSelection.Scope?
-
-    @Option(help: ArgumentHelp("Only matrices whose name matches (* and ?); may be repeated.", valueName: "pattern"))
-    var only: [String] = []
-
-    @Option(help: ArgumentHelp("Not the matrices whose name matches; may be repeated.", valueName: "pattern"))
-    var except: [String] = []
-
-    @Option(help: ArgumentHelp("How factors are stored: f16, bf16 or f32.", valueName: "precision"))
-    var precision: Precision = .f16
-
-    @Option(help: "Seed of every random choice.")
-    var seed: UInt64 = 0
+    @OptionGroup var choice: RecipeOptions
 
     @Flag(help: "Replace an output folder that exists.")
     var force = false
@@ -107,15 +85,11 @@ struct SweepCommand: ParsableCommand {
         if let batch, !(1...BatchSizes.largest).contains(batch) {
             throw ValidationError("--batch: expected 1 to \(BatchSizes.largest), got \(batch)")
         }
-        for (text, option) in [(sizes, "--sizes"), (macs, "--macs"), (latency, "--latency"), (families, "--families")] {
+        for (text, option) in [(sizes, "--sizes"), (macs, "--macs"), (latency, "--latency")] {
             _ = try CommaSeparated.names(text, option: option)
         }
         _ = try CommaSeparated.names(fronts, option: "--fronts")
         _ = try batches
-        guard Recipe.objectives.contains(objective) else {
-            let known = Recipe.objectives.map(\.rawValue).joined(separator: ", ")
-            throw ValidationError("--objective: expected one of \(known), got '\(objective.rawValue)'")
-        }
     }
 
     func run() throws {
@@ -124,14 +98,12 @@ struct SweepCommand: ParsableCommand {
         let budgets = try budgets
         var job = SweepJob(
             model: model, output: outputPath,
-            recipe: Recipe(
-                budget: budgets[0], batch: batch ?? 1, selection: MatrixSelection(only: only, except: except),
-                families: try CommaSeparated.names(families, option: "--families"), objective: objective,
-                precision: precision, seed: seed),
+            recipe: try choice.recipe([budgets[0]], batch: batch),
             budgets: budgets, calibration: CalibrationSource(calibration),
             evaluation: try evaluation.read(for: loaded, command: "sweep"), context: common.context,
             progress: { display($0) })
-        job.scope = scope
+        job.scope = choice.scope
+        job.memoryLimit = try choice.memoryLimit
         job.fronts = fronts == "none" ? [] : try CommaSeparated.names(fronts, option: "--fronts")
         job.controls = controls ? ControlMethod.allCases : []
         job.batches = try batches
@@ -178,5 +150,3 @@ struct SweepCommand: ParsableCommand {
         }
     }
 }
-
-extension MatrixSelection.Scope: ExpressibleByArgument {}
