@@ -30,8 +30,7 @@ public struct ButterflyFitter: Fitter {
         try context.check(weight, objective)
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         if let blocks, blocks < 4 || blocks & (blocks - 1) != 0 {
-            throw FittingError.invalidOption(
-                fitter: Self.method.name, option: "blocks", expected: "a power of two, 4 or more", got: blocks)
+            throw Self.invalid("blocks", "a power of two, 4 or more", blocks)
         }
         let counts = (blocks.map { [$0] } ?? [4, 8, 16, 32, 64]).filter { shape.rows % $0 == 0 && shape.columns % $0 == 0 }
         guard !counts.isEmpty else {
