@@ -25,7 +25,7 @@ test: ## Build and run the tests, optimised (TESSERA_SLOW=1 adds the slow ones)
 	$(SWIFT) build -c release --build-tests
 	$(SWIFT) test -c release --skip-build
 
-sanitize: ## Run the kernel and pool tests under the thread and address sanitizers
+sanitize: ## Run the kernel and pool tests under the thread, address and undefined behaviour sanitizers
 	@Scripts/bootstrap
 	@Scripts/sanitize
 
