@@ -56,13 +56,13 @@ extension CompressionJob {
         else {
             return try RewrittenFolder(
                 source: opened.folder, original: opened.loaded, matrices: matrices,
-                vectors: result.vectors.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, destination: output,
-                replacing: replacesOutput)
+                vectors: result.vectors.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, precision: recipe.precision,
+                destination: output, replacing: replacesOutput)
         }
         return try RewrittenFolder(
             source: opened.folder, original: opened.loaded,
-            changes: ModelChanges(from: before, to: after).replacing(matrices, vectors: result.vectors), destination: output,
-            replacing: replacesOutput)
+            changes: ModelChanges(from: before, to: after).replacing(matrices, vectors: result.vectors),
+            precision: recipe.precision, destination: output, replacing: replacesOutput)
     }
 
     /// Chooses, or fits what the plan says.

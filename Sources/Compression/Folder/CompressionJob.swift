@@ -76,6 +76,7 @@ public struct CompressionJob: Sendable {
     struct Opened {
         let loaded: LoadedModel
         let folder: ModelFolder
+        let unused: UnusedMatrices
         let forecast: Forecast
         let memory: WorkingMemory
     }
@@ -97,7 +98,8 @@ public struct CompressionJob: Sendable {
             }
             selected.removeAll { !$0.isMultiplied }
         }
-        let budgets = recipe.budgets.map { size(of: $0, selected, checkpoint) }
+        let unused = try UnusedMatrices(loaded, precision: recipe.precision)
+        let budgets = recipe.budgets.map { size(of: $0, selected, checkpoint, unused) }
         let dense = selected.reduce(0) { $0 + $1.shape.count }
         let memory = try workingMemory(loaded.model, selected, text: nil)
         if memory.isScarce {
@@ -106,7 +108,7 @@ public struct CompressionJob: Sendable {
         }
         let moments = recipe.objective == .activations ? Calibration.bytes(Calibration.features(of: selected)) : 0
         return Opened(
-            loaded: loaded, folder: folder,
+            loaded: loaded, folder: folder, unused: unused,
             forecast: Forecast(
                 selected: selected, left: left, budgets: budgets, memory: memory.peak,
                 disk: checkpoint.fileByteCount + 2 * moments + (memory.isScarce ? 8 : 4) * dense),
@@ -320,7 +322,7 @@ public struct CompressionJob: Sendable {
         if let planFile { try recipeText.add(fileAt: planFile) }
         let table = latency.map { [("latency table", $0.fingerprint)] } ?? []
         return [
-            ("format", "2"), ("model", weights.text), ("calibration text", sequences.text),
+            ("format", "3"), ("model", weights.text), ("calibration text", sequences.text),
             ("recipe or seed", recipeText.text),
             // Other kernels round otherwise: what they continued would not be what either of them makes.
             ("linear algebra library", LinearAlgebraLibrary.description), ("kernels", String(cString: tessera_kernels_best().pointee.name)),

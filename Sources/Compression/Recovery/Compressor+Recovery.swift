@@ -24,8 +24,8 @@ extension Compressor {
             result.notes.append("recovery: not within a limit of memory")
             return result
         }
-        guard let dense = original as? any LayeredModel, let whole = model as? any LayeredModel,
-            let compressed = result.model as? any LayeredModel
+        guard let dense = original as? any NetworkModel, let whole = model as? any NetworkModel,
+            let compressed = result.model as? any NetworkModel
         else {
             var result = result
             result.notes.append("recovery: not for this architecture, whose layers cannot be run one at a time")

@@ -1,5 +1,7 @@
 import ModelFiles
 import StructuredMatrices
+import Tensors
+import Tensors
 import Transformers
 
 /// What a rewrite changed in a model: what a folder of the new one must hold that the old one's does not, and must not hold.
@@ -45,10 +47,13 @@ struct ModelChanges: Sendable {
 extension RewrittenFolder {
     /// The folder of a model with its changes.
     /// - Throws: as the other initialiser.
-    init(source: ModelFolder, original: LoadedModel, changes: ModelChanges, destination: String, replacing: Bool) throws {
+    init(
+        source: ModelFolder, original: LoadedModel, changes: ModelChanges, precision: Precision? = nil,
+        destination: String, replacing: Bool
+    ) throws {
         try self.init(
             source: source, original: original, matrices: changes.matrices, vectors: changes.vectors,
             removed: changes.removed, removedVectors: changes.removedVectors, blocks: changes.blocks,
-            destination: destination, replacing: replacing)
+            precision: precision, destination: destination, replacing: replacing)
     }
 }
