@@ -160,7 +160,8 @@ extension ModelRewriter {
     ) throws -> any NetworkModel {
         let reduced = try context.parallelMap(ladders.count) { index in
             let units = ladders[index].removal.kept(kept[index])
-            return (units, try method.compensation.apply(to: ladders[index].part, keeping: units))
+            let part = ladders[index].part
+            return (units, try method.compensation.apply(to: part, keeping: units, relativeRidge: method.ridge))
         }
         var result = model
         for (ladder, (units, one)) in zip(ladders, reduced) where units.count < ladder.part.units {

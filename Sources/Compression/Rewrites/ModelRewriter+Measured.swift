@@ -159,7 +159,7 @@ extension ModelRewriter {
                 let part = try model.feedForwardPart(block, moments)
             else { return nil }
             let units = order.kept(width)
-            return (units, try method.compensation.apply(to: part, keeping: units))
+            return (units, try method.compensation.apply(to: part, keeping: units, relativeRidge: method.ridge))
         }
         var result = model
         for block in sizes.indices {

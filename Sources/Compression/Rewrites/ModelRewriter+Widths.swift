@@ -83,7 +83,8 @@ extension ModelRewriter {
             let part = try model.feedForwardPart(block, moments)
         else { return }
         let units = UnitGroup(block: block, scores: try score.scores(of: part), price: 1).best(width)
-        model.narrowFeedForward(block, keeping: units, try method.compensation.apply(to: part, keeping: units))
+        let reduced = try method.compensation.apply(to: part, keeping: units, relativeRidge: method.ridge)
+        model.narrowFeedForward(block, keeping: units, reduced)
     }
 
     /// Sizes of all blocks, of at most the share of their parameters: the nominal share that gives it is found by bisection,

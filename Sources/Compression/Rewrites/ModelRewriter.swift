@@ -140,7 +140,7 @@ struct ModelRewriter: Sendable {
                 let again = UnitGroup(block: place.block, scores: try score(place, part), price: 1)
                 units = again.best(units.count)
             }
-            let reduced = try method.compensation.apply(to: part, keeping: units)
+            let reduced = try method.compensation.apply(to: part, keeping: units, relativeRidge: method.ridge)
             result.narrow(place, keeping: units, reduced)
         }
         report(places.count, places.count)

@@ -30,6 +30,9 @@ public struct RewriteMethod: Sendable, Equatable {
     /// Whole key-value heads with their queries, nil where they stay.
     public var heads: Weighing?
     public var compensation: Compensation
+    /// Share of the inputs' mean square that is added to each before compensation: what keeps kept columns as they were where
+    /// the calibration text says little.
+    public var ridge = Compensation.defaultRidge
     /// Whether heads' values, and queries and keys, lose channels (MoDeGPT types III and II); the second goes at this share of
     /// the first's pace.
     public var narrowsValues = false

@@ -11,6 +11,7 @@ import Tensors
 ///     neurons: fluctuation       # how units are weighed; absent where they stay
 ///     heads: fluctuation
 ///     compensation: bias         # none, bias, least-squares, affine
+///     ridge: 0.01                # of compensation, a share of the inputs' mean square
 ///     division: standardised     # uniform, softmax, sigmoid, raw, mean, standardised, split, measured, latency
 ///     epsilon: 0.1               # of softmax; steepness of sigmoid; gamma of split
 ///     pace: 50%                  # of queries and keys, against the values'
@@ -29,7 +30,7 @@ public struct RewriteRecipe: Sendable, Equatable {
 
     private static let keys = [
         "recipe", "title", "source", "rewrite", "neurons", "heads", "compensation", "division", "epsilon", "steepness",
-        "gamma", "pace", "sequential", "size", "notes",
+        "gamma", "ridge", "pace", "sequential", "size", "notes",
     ]
 
     /// Whether a text is of this kind: it names what it rewrites.
@@ -55,6 +56,7 @@ public struct RewriteRecipe: Sendable, Equatable {
             neurons: try weighing("neurons", fields), heads: try weighing("heads", fields),
             compensation: try fields.choice("compensation") ?? .none, division: try division(fields),
             isSequential: try fields.truth("sequential") ?? false)
+        if let ridge = try fields.positive("ridge") { method.ridge = ridge }
         switch try fields.text("rewrite") {
         case "units":
             guard method.division != .measured else { throw fields.problem("division: measured is for widths") }
