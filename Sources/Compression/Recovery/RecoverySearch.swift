@@ -40,7 +40,7 @@ struct RecoverySearch {
                 try attempt(
                     step,
                     [1, 0.5, 0].map {
-                        RecoveryTrial(name: "fitted \($0)", matrices: .fitted(share: $0), biases: biases)
+                        RecoveryTrial(name: "\($0) of the way to the dense outputs", matrices: .fitted(share: $0), biases: biases)
                     })
             case .bias:
                 try attempt(step, [RecoveryTrial(name: "biases", matrices: .kept, biases: true)])
@@ -66,8 +66,8 @@ struct RecoverySearch {
         guard let best else { return }
         let helps = best.distance < before
         notes.append(
-            "recovery by \(step.title): output distance \(before.shortened) becomes \(best.distance.shortened) on held-out text, "
-                + (helps ? "kept" : "not kept"))
+            "recovery by \(step.title): output distance \(before.shortened) becomes \(best.distance.shortened)"
+                + (trials.count > 1 ? " (\(best.name))" : "") + " on held-out text, " + (helps ? "kept" : "not kept"))
         reached = helps ? best.distance : before
         guard helps else { return }
         state = best.state
