@@ -48,6 +48,10 @@ struct CompressRecipeTests {
                 "--recipe flap takes one size, got --size, --latency"
             ),
             (["--recipe", "flap", "--size", "70"], 64, "budget '70': expected more than 0% and at most 100%"),
+            (
+                ["--recipe", "flap", "--size", "0.1%", "--calibration", Self.sentences, "--quiet"], 64,
+                "0.1 % cannot be reached: the least that units leave is "
+            ),
             (["--macs", "50%", "--rewrites", "most"], 64, "rewrites 'most': expected auto, none, or shares such as 90%,80%"),
         ]
         for (arguments, status, line) in mistakes {
