@@ -51,7 +51,7 @@ let package = Package(
         .executableTarget(
             name: "tessera",
             dependencies: [
-                "Analysis", "Benchmarking", "Communication", "Compression", "Fitting", "ModelFiles", "StructuredMatrices", "Transformers",
+                "Analysis", "Benchmarking", "Communication", "Compression", "Fitting", "ModelFiles", "Rewriting", "StructuredMatrices", "Transformers",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),

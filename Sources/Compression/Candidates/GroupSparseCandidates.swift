@@ -13,6 +13,7 @@ public struct GroupSparseCandidates: CandidateSource {
 
     public var family: Family { GroupSparse.family }
     public var optionNames: Set<String> { ["tile", "kept"] }
+    public var followsLowRank: Bool { false }
     public var sizeOption: String? { "kept" }
     public var isDefault: Bool { false }
 

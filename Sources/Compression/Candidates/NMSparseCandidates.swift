@@ -17,6 +17,7 @@ public struct NMSparseCandidates: CandidateSource {
 
     public var family: Family { NMSparse.family }
     public var optionNames: Set<String> { ["kept", "group"] }
+    public var followsLowRank: Bool { false }
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }
     public func isDefault(for quantity: Budget.Quantity) -> Bool { quantity != .bytes }

@@ -10,6 +10,7 @@ public struct SparseRowsCandidates: CandidateSource {
 
     public var family: Family { CompressedSparseRows.family }
     public var optionNames: Set<String> { ["percent"] }
+    public var followsLowRank: Bool { false }
     public var isDefault: Bool { false }
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }

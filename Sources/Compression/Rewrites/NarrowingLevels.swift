@@ -2,7 +2,8 @@ import Foundation
 
 /// How far a model may be narrowed before its matrices are compressed one by one.
 public enum NarrowingLevels: Sendable, Equatable {
-    /// As far as was found to help, where it was: by multiply-adds.
+    /// As far as helps, where it was found to: by multiply-adds, among families that keep no single weights. Those are close to
+    /// the matrices as they are at half the multiply-adds, and what narrowing takes away is lost to them.
     case automatic
     /// Not at all.
     case none
@@ -47,7 +48,9 @@ extension Recipe {
         case .none: return []
         case .shares(let shares): return shares.filter { $0 < 1 }
         case .automatic:
-            guard selection.only.isEmpty, selection.except.isEmpty, budgets.map(\.quantity) == [.multiplyAdds] else { return [] }
+            guard selection.only.isEmpty, selection.except.isEmpty, budgets.map(\.quantity) == [.multiplyAdds],
+                let sources = try? sources(), sources.allSatisfy(\.followsLowRank)
+            else { return [] }
             return Self.usualLevels.filter { $0 > budget.fraction }
         }
     }

@@ -27,8 +27,9 @@ struct CompressCommand: ParsableCommand {
             matrices that the recipe touches (all linear ones, or those that it narrows), whatever that makes of the file: \
             the report tells its true bytes. Recipes that count time take --latency.
 
-            Under --macs a model is narrowed first (heads' widths and neurons that others can stand for go from all matrices \
-            they belong to) as far as that leaves outputs closer to the original's on held-out text; --rewrites says otherwise.
+            Before the choice a model may be narrowed: heads' widths and neurons that others can stand for go from all matrices \
+            they belong to, as far as that leaves outputs closer to the original's on held-out text. That is done under --macs \
+            where no family keeps single weights (low-rank, blast ...), and at other levels where --rewrites says so.
 
             Models larger than memory: where --memory is less than keeping everything takes, weights are read from the \
             files block by block. Several processes share the work under Open MPI's mpirun, and write the same bytes.

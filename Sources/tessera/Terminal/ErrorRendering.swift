@@ -6,6 +6,7 @@ import Fitting
 import Foundation
 import LinearAlgebra
 import ModelFiles
+import Rewriting
 import StructuredMatrices
 import Tensors
 import Transformers
@@ -53,7 +54,8 @@ enum ErrorRendering {
     private static func isOurs(_ error: any Error) -> Bool {
         switch error {
         case is CompressionError, is FittingError, is LinearAlgebraError, is ModelFileError, is StructuredMatrixError,
-            is TensorError, is TransformersError, is TokenizerError, is JSONError, is AnalysisError, is CommandError, is CommunicationError:
+            is TensorError, is TransformersError, is TokenizerError, is JSONError, is AnalysisError, is CommandError,
+            is CommunicationError, is RewritingError:
             true
         default:
             false
@@ -71,6 +73,7 @@ enum ErrorRendering {
         case CompressionError.journalInUse: EX_TEMPFAIL
         case CompressionError.journalNotWritable: EX_CANTCREAT
         case CompressionError.invalidMemory, CommunicationError.notTogether: EX_USAGE
+        case CompressionError.invalidLevels, CompressionError.notNarrowedHere, RewritingError.unreachable: EX_USAGE
         case CommunicationError.libraryMissing, CommunicationError.otherLibrary: EX_UNAVAILABLE
         case TensorError.fileNotReadable, AnalysisError.notReadable, TokenizerError.unreadable: EX_NOINPUT
         case ModelFileError.notReadable, ModelFileError.notAModelFolder, ModelFileError.notARegularFile: EX_NOINPUT
