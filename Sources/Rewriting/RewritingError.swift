@@ -7,6 +7,7 @@ public enum RewritingError: Error, Equatable, CustomStringConvertible {
     case shapeMismatch(part: String, what: String, expected: String, got: String)
     case unreachable(target: String, least: String)
     case invalidShare(String)
+    case notSliceable(part: String, reason: String)
 
     public var description: String {
         switch self {
@@ -24,6 +25,8 @@ public enum RewritingError: Error, Equatable, CustomStringConvertible {
             "\(target) cannot be reached: the least that units leave is \(least)"
         case .invalidShare(let text):
             "'\(text)': expected a share of more than 0 and at most 1"
+        case .notSliceable(let part, let reason):
+            "\(part): the residual stream cannot be cut: \(reason)"
         }
     }
 }

@@ -33,6 +33,7 @@ struct ModelRewriter: Sendable {
     /// - Throws: `RewritingError`, `TransformersError`, `CompressionError`, `LinearAlgebraError`.
     func run(_ model: any NetworkModel) throws -> Outcome {
         if method.dropsBlocks { return try dropBlocks(model) }
+        if let slicing = method.slicing { return try slice(model, slicing) }
         if method.narrowsValues { return try narrowWidths(model) }
         if method.division == .latency { return try narrowWithinTime(model, batch: batch) }
         let places = self.places(of: model)

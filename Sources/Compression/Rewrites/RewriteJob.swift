@@ -38,6 +38,8 @@ public struct RewriteJob: Sendable {
         public let touched: (before: Int, after: Int)
         public let parameters: (before: Int, after: Int)
         public let blocks: (before: [BlockSizes], after: [BlockSizes])
+        /// Features of the residual stream, and what is left of them at each of its places; empty where it is whole.
+        public let stream: (features: Int, widths: [Int])
     }
 
     /// - Throws: `CompressionError`, `RewritingError`, `ModelFileError`, `TransformersError`; nothing is written then.
@@ -60,8 +62,10 @@ public struct RewriteJob: Sendable {
         let outcome = Outcome(
             recipe: recipe, calibration: text.origin, seed: seed, touched: made.touched,
             parameters: (network.allParameters, made.model.allParameters),
-            blocks: (network.blockSizes, made.model.blockSizes))
-        let written = try writtenFolder(folder, loaded, network, made.model)
+            blocks: (network.blockSizes, made.model.blockSizes),
+            stream: (network.streamFeatures, made.model.isStreamCut ? made.model.streamWidths : []))
+        let written = try Self.folder(
+            of: made.model, from: folder, loaded, destination: output, replacing: replacesOutput)
         try written.write(extraFiles: [
             ("recipe.yaml", Array(recipe.text.utf8)),
             ("report.json", outcome.json.serialized(pretty: true) + [UInt8(ascii: "\n")]),
@@ -69,13 +73,19 @@ public struct RewriteJob: Sendable {
         return outcome
     }
 
-    private func writtenFolder(
-        _ folder: ModelFolder, _ loaded: LoadedModel, _ before: any NetworkModel, _ after: any NetworkModel
+    /// The folder of a model that was made of a folder's: what changed is written anew.
+    /// - Throws: `CompressionError.notNarrowable`; as `RewrittenFolder`.
+    package static func folder(
+        of after: any NetworkModel, from folder: ModelFolder, _ loaded: LoadedModel, destination: String, replacing: Bool
     ) throws -> RewrittenFolder {
+        guard let before = loaded.model as? any NetworkModel else {
+            throw CompressionError.notNarrowable(model: folder.path)
+        }
         var changed: Set<String> = []
         for (block, sizes) in after.blockSizes.enumerated() where sizes != before.blockSizes[block] {
             for matrix in BlockMatrix.allCases { changed.insert(after.siteName(block, matrix)) }
         }
+        if after.isStreamCut { changed.formUnion(changedSites(before, after)) }
         let left = Set(after.sites.map(\.name))
         let matrices = after.sites.filter { changed.contains($0.name) }.map { ($0.name, after[site: $0.name]) }
         let vectors = after.vectorNames.compactMap { name -> (name: String, values: [Float])? in
@@ -85,9 +95,23 @@ public struct RewriteJob: Sendable {
         return try RewrittenFolder(
             source: folder, original: loaded, matrices: matrices, vectors: vectors,
             removed: before.sites.map(\.name).filter { !left.contains($0) },
-            removedVectors: Set(before.vectorNames).subtracting(after.vectorNames), blocks: after.blockSizes,
-            destination: output, replacing: replacesOutput)
+            removedVectors: Set(before.vectorNames).subtracting(after.vectorNames),
+            blocks: after.blockSizes == before.blockSizes ? nil : after.blockSizes,
+            dropsMeans: hasLayerNorms(before) && !hasLayerNorms(after), stream: after.cutStream,
+            untiesHead: before.isHeadTied && !after.isHeadTied, destination: destination, replacing: replacing)
     }
+
+    /// Sites of a model whose stream was cut that are new or other than before.
+    private static func changedSites(_ before: any NetworkModel, _ after: any NetworkModel) -> [String] {
+        let known = Set(before.sites.map(\.name))
+        return after.sites.map(\.name).filter { name in
+            guard known.contains(name) else { return true }
+            let (old, new) = (before[site: name], after[site: name])
+            return old.shape != new.shape || old.dense() != new.dense()
+        }
+    }
+
+    private static func hasLayerNorms(_ model: any NetworkModel) -> Bool { !model.coupling.normBiases.isEmpty }
 }
 
 extension RewriteJob.Outcome {
@@ -100,6 +124,10 @@ extension RewriteJob.Outcome {
         object["touched_parameters"] = [JSONValue(integer: touched.before), JSONValue(integer: touched.after)]
         object["parameters"] = [JSONValue(integer: parameters.before), JSONValue(integer: parameters.after)]
         object["blocks"] = .array(blocks.after.map(\.json))
+        if !stream.widths.isEmpty {
+            object["stream_features"] = JSONValue(integer: stream.features)
+            object["stream_widths"] = .array(stream.widths.map { JSONValue(integer: $0) })
+        }
         return .object(object)
     }
 
@@ -109,18 +137,25 @@ extension RewriteJob.Outcome {
             columns: [
                 .init("block", .right), .init("heads", .right), .init("q-k width", .right), .init("value width", .right),
                 .init("feed-forward width", .right),
-            ])
+            ] + (stream.widths.isEmpty ? [] : [.init("stream", .right)]))
         func change(_ before: Int, _ after: Int) -> String { before == after ? "\(after)" : "\(before) -> \(after)" }
         for (index, (before, after)) in zip(blocks.before, blocks.after).enumerated() {
             table.rows.append(
                 .cells([
                     "\(index)", change(before.heads, after.heads), change(before.queryKeyWidth, after.queryKeyWidth),
                     change(before.valueWidth, after.valueWidth), change(before.feedForwardWidth, after.feedForwardWidth),
-                ]))
+                ] + (stream.widths.isEmpty ? [] : ["\(stream.widths[2 * index]), \(stream.widths[2 * index + 1])"])))
         }
         let sums =
             "\(recipe.name): \(recipe.title)\ntouched parameters: \(FigureText.share(touched.after, of: touched.before)); "
             + "of the whole model: \(FigureText.share(parameters.after, of: parameters.before))"
-        return ([sums, ""] + table.lines).joined(separator: "\n") + "\n"
+        let note =
+            stream.widths.isEmpty
+            ? []
+            : [
+                "", "The stream had \(stream.features) features and ends with \(stream.widths.last ?? 0). Skip matrices are counted. "
+                    + "The folder opens only in Tessera.",
+            ]
+        return ([sums, ""] + table.lines + note).joined(separator: "\n") + "\n"
     }
 }

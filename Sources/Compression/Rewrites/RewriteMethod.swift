@@ -34,6 +34,8 @@ public struct RewriteMethod: Sendable, Equatable {
     public var queryKeyPace = 0.0
     /// Whole blocks go.
     public var dropsBlocks = false
+    /// The residual stream is cut.
+    public var slicing: StreamSlicing?
     public var division: Division
     /// Whether blocks are narrowed front to back, each by what it sees behind those before it.
     public var isSequential: Bool
@@ -47,6 +49,34 @@ public struct RewriteMethod: Sendable, Equatable {
         self.compensation = compensation
         self.division = division
         self.isSequential = isSequential
+    }
+}
+
+/// How a residual stream is cut (SliceGPT, arXiv 2401.15024).
+public struct StreamSlicing: Sendable, Equatable {
+    /// How wide the stream is at each place.
+    public enum Widths: String, Sendable, CaseIterable {
+        case uniform
+        /// Where least of the stream's mean square is lost for what is saved.
+        case energies
+    }
+
+    /// What becomes of a table of words that is the output head too.
+    public enum Tied: String, Sendable, CaseIterable {
+        /// Both have a weight of their own, each cut.
+        case copied
+        /// It stays whole and one, between matrices that lead to the stream and from it.
+        case kept
+    }
+
+    public var basis = StreamBasis.Kind.principal
+    public var widths = Widths.uniform
+    public var tied = Tied.copied
+
+    public init(basis: StreamBasis.Kind = .principal, widths: Widths = .uniform, tied: Tied = .copied) {
+        self.basis = basis
+        self.widths = widths
+        self.tied = tied
     }
 }
 

@@ -7,7 +7,7 @@ import Tensors
 ///     recipe: flap               # its name
 ///     title: FLAP ...
 ///     source: arXiv 2312.11983
-///     rewrite: units             # heads and neurons; or widths (MoDeGPT); or blocks
+///     rewrite: units             # heads and neurons; or widths (MoDeGPT); or blocks; or stream (SliceGPT)
 ///     neurons: fluctuation       # how units are weighed; absent where they stay
 ///     heads: fluctuation
 ///     compensation: bias         # none, bias, least-squares, affine
@@ -15,6 +15,9 @@ import Tensors
 ///     epsilon: 0.1               # of softmax; steepness of sigmoid; gamma of split
 ///     pace: 50%                  # of queries and keys, against the values'
 ///     sequential: true           # front to back
+///     basis: principal           # of a stream: what is kept of it, principal or coordinates
+///     widths: uniform            # of a stream: uniform or energies
+///     tied: copied               # a table of words that is the head too: copied and cut twice, or kept
 ///     size: 80%                  # of the parameters that it touches
 public struct RewriteRecipe: Sendable, Equatable {
     public let name: String
@@ -29,7 +32,7 @@ public struct RewriteRecipe: Sendable, Equatable {
 
     private static let keys = [
         "recipe", "title", "source", "rewrite", "neurons", "heads", "compensation", "division", "epsilon", "steepness",
-        "gamma", "pace", "sequential", "size", "notes",
+        "gamma", "pace", "sequential", "basis", "widths", "tied", "size", "notes",
     ]
 
     /// Whether a text is of this kind: it names what it rewrites.
@@ -62,7 +65,11 @@ public struct RewriteRecipe: Sendable, Equatable {
             method.narrowsValues = true
             method.queryKeyPace = try fields.share("pace") ?? 0
         case "blocks": method.dropsBlocks = true
-        case let other: throw fields.problem("rewrite: expected one of units, widths, blocks, got '\(other)'")
+        case "stream":
+            method.slicing = StreamSlicing(
+                basis: try fields.choice("basis") ?? .principal, widths: try fields.choice("widths") ?? .uniform,
+                tied: try fields.choice("tied") ?? .copied)
+        case let other: throw fields.problem("rewrite: expected one of units, widths, blocks, stream, got '\(other)'")
         }
         return method
     }
@@ -93,7 +100,9 @@ public struct RewriteRecipe: Sendable, Equatable {
 
     /// "narrows units, 70 % of what it touches".
     public var methodText: String {
-        let what = method.dropsBlocks ? "drops blocks" : method.narrowsValues ? "narrows widths" : "narrows units"
+        let what =
+            method.slicing != nil ? "cuts the stream"
+            : method.dropsBlocks ? "drops blocks" : method.narrowsValues ? "narrows widths" : "narrows units"
         return "\(what), \(FigureText.percent(share)) of what it touches"
     }
 

@@ -59,7 +59,7 @@ extension Network {
             add(.feedForward(index), block.names.feedForwardNorm)
             // What a part that is gone adds to the stream stays.
             for matrix in BlockMatrix.allCases
-            where block.matrices.contains(matrix) || matrix == .attentionOutput || matrix == .down {
+            where !matrix.isSkip && (block.matrices.contains(matrix) || matrix == .attentionOutput || matrix == .down) {
                 addBias(.block(index, matrix), block.names.name(of: matrix))
             }
         }
@@ -108,7 +108,9 @@ extension Network {
 extension Network {
     fileprivate mutating func dropMeans() {
         func dropped(_ norm: Norm) -> Norm {
-            Norm(kind: .rootMeanSquare, weight: norm.weight, bias: [], epsilon: norm.epsilon)
+            Norm(
+                kind: .rootMeanSquare, weight: norm.weight, bias: [], epsilon: norm.epsilon,
+                features: norm.kind == .rootMeanSquare ? norm.features : nil)
         }
         input.norm = input.norm.map(dropped)
         output.norm = output.norm.map(dropped)

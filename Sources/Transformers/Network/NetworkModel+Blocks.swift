@@ -29,12 +29,13 @@ extension NetworkModel {
         var block = network.blocks[index]
         block.sizes = sizes
         for (matrix, (weight, bias)) in matrices { block[matrix] = Linear(weight: weight, bias: bias) }
-        for matrix in BlockMatrix.allCases where matrix.isAttention ? sizes.heads == 0 : sizes.feedForwardWidth == 0 {
+        for matrix in BlockMatrix.allCases
+        where !matrix.isSkip && (matrix.isAttention ? sizes.heads == 0 : sizes.feedForwardWidth == 0) {
             // The bias of a part's output outlives the part.
             let isOutput = matrix == .attentionOutput || matrix == .down
+            let rows = matrix.shape(sizes, block.stream).rows
             block[matrix] =
-                isOutput
-                ? Linear(weight: Dense(Factor([], shape: [network.width, 0])), bias: block[matrix].bias) : .none
+                isOutput ? Linear(weight: Dense(Factor([], shape: [rows, 0])), bias: block[matrix].bias) : .none
         }
         if network.normalizesFirst {
             // Nothing reads what a norm before a part that is gone would give.
@@ -42,7 +43,7 @@ extension NetworkModel {
             if sizes.feedForwardWidth == 0 { block.feedForwardNorm = .none }
         }
         for matrix in block.matrices {
-            precondition(block[matrix].weight.shape == matrix.shape(sizes, width: network.width))
+            precondition(block[matrix].weight.shape == matrix.shape(sizes, block.stream))
         }
         network.blocks[index] = block
     }

@@ -28,12 +28,12 @@ extension NetworkModel {
         _ layers: Range<Int>, on states: Matrix?, of sequences: [[Int]], context: ExecutionContext, isObserved: Bool,
         observer: ActivationObserver
     ) -> Matrix {
-        let width = network.width
+        let (before, behind) = (network.streamWidth(before: layers.lowerBound), width(behind: layers))
         var result: [Float] = []
         for run in SequenceBatch.runs(sequences, maximumTokens: Network.tokensPerBatch) {
             let batch = SequenceBatch(sequences[run])
-            let first = result.count / width
-            let own = states?.block(rows: first..<first + batch.tokens.count, columns: 0..<width)
+            let first = result.count / behind
+            let own = states?.block(rows: first..<first + batch.tokens.count, columns: 0..<before)
             let pass = NetworkPass(
                 network, batch, wanted: network.headPlace == nil ? [] : Array(batch.tokens.indices), blocks: layers,
                 entering: own, isObserved: isObserved, members: context.largestTeam)
@@ -43,6 +43,12 @@ extension NetworkModel {
             }
             result += UnsafeBufferPointer(start: pass.output.base, count: pass.output.rows * pass.output.columns)
         }
-        return Matrix(rows: result.count / width, columns: width, elements: result)
+        return Matrix(rows: result.count / behind, columns: behind, elements: result)
+    }
+
+    /// Features of what some blocks give.
+    private func width(behind layers: Range<Int>) -> Int {
+        let isEnd = layers.upperBound == network.blocks.count && network.headPlace == nil && network.output.projection != nil
+        return isEnd ? network[.outputProjection].weight.shape.rows : network.streamWidth(before: layers.upperBound)
     }
 }

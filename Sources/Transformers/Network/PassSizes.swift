@@ -10,12 +10,15 @@ struct PassSizes {
     var up = 0
     /// Features of the output projection's result.
     var projected = 0
-    /// Floats of scratch: what products between two barriers need, and what one member's attention does.
+    /// The stream as skip matrices leave it.
+    var skipped = 0
+    /// Floats of scratch: what products between two barriers need, skip matrices apart, and what one member's attention does.
     var products = 0
+    var skips = 0
     var attention = 0
 
     /// Floats for each token, beside what is as wide as the stream.
-    var perToken: Int { query + mixed + key + value + gate + up }
+    var perToken: Int { query + mixed + key + value + gate + up + skipped }
 
     init(_ network: Network, tokens: Int, wanted: Int) {
         for index in network.blocks.indices {
@@ -33,14 +36,15 @@ struct PassSizes {
             products = max(
                 products, scratch([.query, .key, .value]), scratch([.attentionOutput]), scratch([.gate, .up]),
                 scratch([.down]))
+            if block.hasAttentionSkip { skipped = max(skipped, block.stream.feedForward) }
+            if block.hasFeedForwardSkip { skipped = max(skipped, block.stream.output) }
+            skips = max(skips, scratch([.attentionSkip]), scratch([.feedForwardSkip]))
             if sizes.heads > 0 { attention = max(attention, network.attention(index).scratchFloats) }
         }
         products = max(products, network[.inputProjection].scratchFloats(batch: tokens))
-        if let head = network.headPlace {
-            products = max(
-                products, network[head].scratchFloats(batch: wanted),
-                network[.outputProjection].scratchFloats(batch: wanted))
-        }
+        let ending = network.headPlace == nil ? tokens : wanted
+        products = max(products, network[.outputProjection].scratchFloats(batch: ending))
+        if let head = network.headPlace { products = max(products, network[head].scratchFloats(batch: ending)) }
         if network.output.projection != nil { projected = network[.outputProjection].weight.shape.rows }
     }
 }
