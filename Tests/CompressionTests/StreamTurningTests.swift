@@ -39,7 +39,7 @@ import Transformers
         #expect(fused.isStreamCut == !model.coupling.residual.normalizesFirst)
     }
 
-    @Test(arguments: ["llama", "qwen2", "gpt2", "opt"]) func aTiedTableCanStayWhole(name: String) throws {
+    @Test(arguments: ["qwen2", "gpt2", "opt"]) func aTiedTableCanStayWhole(name: String) throws {
         var (model, sequences) = try SmallNetworks.load(name)
         let before = try SmallNetworks.outputs(model, sequences)
         let words = model.sites[0].name
@@ -110,6 +110,9 @@ import Transformers
             for writer in place.writers {
                 let weight: DoubleMatrix = model[site: writer.site].dense().converted()
                 model[site: writer.site] = Dense(projection.multiplied(by: weight).converted(to: Float.self))
+                guard let name = writer.bias, let bias = model[vector: name] else { continue }
+                let column = DoubleMatrix(rows: features, columns: 1, elements: bias.map(Double.init))
+                model[vector: name] = projection.multiplied(by: column).elements.map(Float.init)
             }
         }
         let before = try SmallNetworks.outputs(model, sequences)
