@@ -8,6 +8,8 @@ public enum RewritingError: Error, Equatable, CustomStringConvertible {
     case unreachable(target: String, least: String)
     case invalidShare(String)
     case notSliceable(part: String, reason: String)
+    case noCache(part: String)
+    case unequalHeads(part: String)
 
     public var description: String {
         switch self {
@@ -27,6 +29,10 @@ public enum RewritingError: Error, Equatable, CustomStringConvertible {
             "'\(text)': expected a share of more than 0 and at most 1"
         case .notSliceable(let part, let reason):
             "\(part): the residual stream cannot be cut: \(reason)"
+        case .noCache(let part):
+            "\(part): keys and values of a model that is not causal are not cached"
+        case .unequalHeads(let part):
+            "\(part): its heads keep keys and values in directions of their own already, which no other rewrite changes"
         }
     }
 }

@@ -81,6 +81,9 @@ extension LoadedModel {
     private func ordinarySizes(_ blocks: [BlockSizes]) throws -> [(key: String, number: Int)] {
         guard let network = (model as? any NetworkModel)?.network, let sizes = blocks.first else { return [] }
         let keys = network.sizeKeys
+        guard blocks.allSatisfy({ $0.keyRanks == nil && $0.valueWidths == nil }) else {
+            throw refuse("keys and values are kept in directions of each head's own, so it opens only in Tessera")
+        }
         if let index = blocks.firstIndex(where: { $0 != sizes }) {
             throw refuse("block \(index) has other sizes than block 0, and config.json says them once for all")
         }

@@ -139,23 +139,26 @@ extension RewriteJob.Outcome {
                 .init("feed-forward width", .right),
             ] + (stream.widths.isEmpty ? [] : [.init("stream", .right)]))
         func change(_ before: Int, _ after: Int) -> String { before == after ? "\(after)" : "\(before) -> \(after)" }
+        func kept(_ ranks: [Int]?) -> String { ranks.map { " (\($0.map(String.init).joined(separator: ", ")))" } ?? "" }
         for (index, (before, after)) in zip(blocks.before, blocks.after).enumerated() {
             table.rows.append(
                 .cells([
-                    "\(index)", change(before.heads, after.heads), change(before.queryKeyWidth, after.queryKeyWidth),
-                    change(before.valueWidth, after.valueWidth), change(before.feedForwardWidth, after.feedForwardWidth),
+                    "\(index)", change(before.heads, after.heads),
+                    change(before.queryKeyWidth, after.queryKeyWidth) + kept(after.keyRanks),
+                    change(before.valueWidth, after.valueWidth) + kept(after.valueWidths),
+                    change(before.feedForwardWidth, after.feedForwardWidth),
                 ] + (stream.widths.isEmpty ? [] : ["\(stream.widths[2 * index]), \(stream.widths[2 * index + 1])"])))
         }
+        let what = recipe.method.cacheRanks == nil ? "touched parameters" : "numbers of a token in the cache"
         let sums =
-            "\(recipe.name): \(recipe.title)\ntouched parameters: \(FigureText.share(touched.after, of: touched.before)); "
+            "\(recipe.name): \(recipe.title)\n\(what): \(FigureText.share(touched.after, of: touched.before)); "
             + "of the whole model: \(FigureText.share(parameters.after, of: parameters.before))"
-        let note =
-            stream.widths.isEmpty
-            ? []
-            : [
-                "", "The stream had \(stream.features) features and ends with \(stream.widths.last ?? 0). Skip matrices are counted. "
-                    + "The folder opens only in Tessera.",
-            ]
-        return ([sums, ""] + table.lines + note).joined(separator: "\n") + "\n"
+        var notes: [String] = []
+        if let last = stream.widths.last {
+            notes.append("The stream had \(stream.features) features and ends with \(last). Skip matrices are counted.")
+        }
+        if recipe.method.cacheRanks != nil { notes.append("In parentheses what each key-value head keeps.") }
+        if !notes.isEmpty { notes = ["", (notes + ["The folder opens only in Tessera."]).joined(separator: " ")] }
+        return ([sums, ""] + table.lines + notes).joined(separator: "\n") + "\n"
     }
 }

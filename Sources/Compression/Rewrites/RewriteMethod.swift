@@ -36,6 +36,8 @@ public struct RewriteMethod: Sendable, Equatable {
     public var dropsBlocks = false
     /// The residual stream is cut.
     public var slicing: StreamSlicing?
+    /// Keys and values are kept in fewer directions.
+    public var cacheRanks: CacheRanks?
     public var division: Division
     /// Whether blocks are narrowed front to back, each by what it sees behind those before it.
     public var isSequential: Bool
@@ -78,6 +80,13 @@ public struct StreamSlicing: Sendable, Equatable {
         self.widths = widths
         self.tied = tied
     }
+}
+
+/// How many directions each head keeps of its keys and values (MatryoshkaKV, arXiv 2410.14731).
+public enum CacheRanks: String, Sendable, CaseIterable {
+    case uniform
+    /// By what lowering each costs the output.
+    case greedy
 }
 
 /// Scores made of derivatives.

@@ -7,7 +7,8 @@ import Tensors
 ///     recipe: flap               # its name
 ///     title: FLAP ...
 ///     source: arXiv 2312.11983
-///     rewrite: units             # heads and neurons; or widths (MoDeGPT); or blocks; or stream (SliceGPT)
+///     rewrite: units             # heads and neurons; or widths (MoDeGPT); or blocks; or stream (SliceGPT);
+///                                # or cache (MatryoshkaKV)
 ///     neurons: fluctuation       # how units are weighed; absent where they stay
 ///     heads: fluctuation
 ///     compensation: bias         # none, bias, least-squares, affine
@@ -18,7 +19,8 @@ import Tensors
 ///     basis: principal           # of a stream: what is kept of it, principal or coordinates
 ///     widths: uniform            # of a stream: uniform or energies
 ///     tied: copied               # a table of words that is the head too: copied and cut twice, or kept
-///     size: 80%                  # of the parameters that it touches
+///     ranks: greedy              # of a cache's directions: greedy or uniform
+///     size: 80%                  # of the parameters that it touches; of a token's numbers in the cache
 public struct RewriteRecipe: Sendable, Equatable {
     public let name: String
     public let title: String
@@ -32,7 +34,7 @@ public struct RewriteRecipe: Sendable, Equatable {
 
     private static let keys = [
         "recipe", "title", "source", "rewrite", "neurons", "heads", "compensation", "division", "epsilon", "steepness",
-        "gamma", "pace", "sequential", "basis", "widths", "tied", "size", "notes",
+        "gamma", "pace", "sequential", "basis", "widths", "tied", "ranks", "size", "notes",
     ]
 
     /// Whether a text is of this kind: it names what it rewrites.
@@ -69,7 +71,8 @@ public struct RewriteRecipe: Sendable, Equatable {
             method.slicing = StreamSlicing(
                 basis: try fields.choice("basis") ?? .principal, widths: try fields.choice("widths") ?? .uniform,
                 tied: try fields.choice("tied") ?? .copied)
-        case let other: throw fields.problem("rewrite: expected one of units, widths, blocks, stream, got '\(other)'")
+        case "cache": method.cacheRanks = try fields.choice("ranks") ?? .greedy
+        case let other: throw fields.problem("rewrite: expected one of units, widths, blocks, stream, cache, got '\(other)'")
         }
         return method
     }
@@ -101,7 +104,7 @@ public struct RewriteRecipe: Sendable, Equatable {
     /// "narrows units, 70 % of what it touches".
     public var methodText: String {
         let what =
-            method.slicing != nil ? "cuts the stream"
+            method.slicing != nil ? "cuts the stream" : method.cacheRanks != nil ? "narrows the cache"
             : method.dropsBlocks ? "drops blocks" : method.narrowsValues ? "narrows widths" : "narrows units"
         return "\(what), \(FigureText.percent(share)) of what it touches"
     }

@@ -16,6 +16,8 @@ public enum RewriteRecipes {
         ("slicegpt", PackageResources.slicegpt_yaml),
         ("slicegpt-tied", PackageResources.slicegpt_tied_yaml),
         ("slice-coordinates", PackageResources.slice_coordinates_yaml),
+        ("matryoshka-kv", PackageResources.matryoshka_kv_yaml),
+        ("matryoshka-kv-uniform", PackageResources.matryoshka_kv_uniform_yaml),
     ]
 
     public static var names: [String] { files.map(\.name) }

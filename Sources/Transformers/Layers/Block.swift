@@ -30,7 +30,17 @@ struct Block: Sendable {
     /// What carries the stream past a part where the stream is cut; of no rows where it goes as it is.
     var attentionSkip = Linear.none
     var feedForwardSkip = Linear.none
+    /// Nil where keys are kept as they are.
+    var keyBasis: KeyBasis?
     let activation: Activation
+
+    /// What a cache keeps of keys, and the features of values.
+    var keyLayout: HeadLayout {
+        HeadLayout(heads: sizes.keyValueHeads, width: sizes.queryKeyWidth, widths: sizes.keyRanks)
+    }
+    var valueLayout: HeadLayout {
+        HeadLayout(heads: sizes.keyValueHeads, width: sizes.valueWidth, widths: sizes.valueWidths)
+    }
 
     var isGated: Bool { names.gate != nil }
     var hasAttentionSkip: Bool { attentionSkip.weight.shape.rows > 0 }
@@ -97,8 +107,8 @@ public enum BlockMatrix: String, Sendable, Hashable, CaseIterable {
         switch self {
         case .query: MatrixShape(rows: sizes.heads * sizes.queryKeyWidth, columns: stream.attention)
         case .key: MatrixShape(rows: sizes.keyValueHeads * sizes.queryKeyWidth, columns: stream.attention)
-        case .value: MatrixShape(rows: sizes.keyValueHeads * sizes.valueWidth, columns: stream.attention)
-        case .attentionOutput: MatrixShape(rows: stream.feedForward, columns: sizes.heads * sizes.valueWidth)
+        case .value: MatrixShape(rows: sizes.valueFeatures, columns: stream.attention)
+        case .attentionOutput: MatrixShape(rows: stream.feedForward, columns: sizes.mixedFeatures)
         case .gate, .up: MatrixShape(rows: sizes.feedForwardWidth, columns: stream.feedForward)
         case .down: MatrixShape(rows: stream.output, columns: sizes.feedForwardWidth)
         case .attentionSkip: MatrixShape(rows: stream.feedForward, columns: stream.attention)
@@ -117,6 +127,9 @@ struct BlockNames: Sendable, Hashable {
     let attentionNorm, feedForwardNorm: String
     let queryNorm, keyNorm: String?
     let attentionInput, attentionOutputInput, feedForwardInput, downInput: String
+    /// Of the directions in which keys are kept, and of what is added to their coordinates.
+    var keyDirections: String { "\(block).key_basis.weight" }
+    var keyOffset: String { "\(block).key_basis.offset" }
 
     /// - Parameters:
     ///   - attention: the four matrices and the norm, behind the block's name and a dot.

@@ -70,7 +70,17 @@ extension ModelTensors {
             feedForwardNorm: try norm(
                 names.feedForwardNorm, hasPart: sizes.feedForwardWidth > 0, stream.feedForward, stream.output),
             gate: try linear(.gate), up: try linear(.up), down: try linear(.down), attentionSkip: try skip(.attentionSkip),
-            feedForwardSkip: try skip(.feedForwardSkip), activation: style.activation)
+            feedForwardSkip: try skip(.feedForwardSkip), keyBasis: try keyBasis(names, sizes), activation: style.activation)
+    }
+}
+
+extension ModelTensors {
+    /// - Throws: `StructuredMatrixError`.
+    private func keyBasis(_ names: BlockNames, _ sizes: BlockSizes) throws -> KeyBasis? {
+        guard let ranks = sizes.keyRanks?.reduce(0, +) else { return nil }
+        return KeyBasis(
+            directions: try vector(names.keyDirections, count: ranks * sizes.queryKeyWidth),
+            offset: try vector(names.keyOffset, count: ranks))
     }
 }
 

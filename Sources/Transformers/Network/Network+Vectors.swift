@@ -12,6 +12,7 @@ extension Network {
         case bias(Place)
         case norm(NormPlace, isBias: Bool)
         case constant, first
+        case keyDirections(Int), keyOffset(Int)
     }
 
     private subscript(norm place: NormPlace) -> Norm? {
@@ -56,6 +57,10 @@ extension Network {
             add(.attention(index), block.names.attentionNorm)
             add(.query(index), block.names.queryNorm)
             add(.key(index), block.names.keyNorm)
+            if block.keyBasis != nil {
+                result.append((block.names.keyDirections, .keyDirections(index)))
+                result.append((block.names.keyOffset, .keyOffset(index)))
+            }
             add(.feedForward(index), block.names.feedForwardNorm)
             // What a part that is gone adds to the stream stays.
             for matrix in BlockMatrix.allCases
@@ -79,6 +84,8 @@ extension Network {
             case .norm(let norm, let isBias): self[norm: norm].map { isBias ? $0.bias : $0.weight }
             case .constant: input.constant
             case .first: input.first
+            case .keyDirections(let index): blocks[index].keyBasis?.directions
+            case .keyOffset(let index): blocks[index].keyBasis?.offset
             }
         }
         set {
@@ -90,6 +97,8 @@ extension Network {
                 self[norm: norm] = vectors
             case .constant: input.constant = newValue ?? []
             case .first: input.first = newValue ?? []
+            case .keyDirections(let index): blocks[index].keyBasis?.directions = newValue ?? []
+            case .keyOffset(let index): blocks[index].keyBasis?.offset = newValue ?? []
             }
         }
     }

@@ -37,6 +37,7 @@ extension NetworkModel {
             block[matrix] =
                 isOutput ? Linear(weight: Dense(Factor([], shape: [rows, 0])), bias: block[matrix].bias) : .none
         }
+        if sizes.keyRanks == nil { block.keyBasis = nil }
         if network.normalizesFirst {
             // Nothing reads what a norm before a part that is gone would give.
             if sizes.heads == 0 { block.attentionNorm = .none }
@@ -46,6 +47,22 @@ extension NetworkModel {
             precondition(block[matrix].weight.shape == matrix.shape(sizes, block.stream))
         }
         network.blocks[index] = block
+    }
+
+    /// Keeps the keys of a block's heads in some directions, and takes queries to the same.
+    /// - Parameters:
+    ///   - directions: of every key head, ranks x features, orthonormal rows.
+    ///   - means: of each head's keys, taken off.
+    /// - Precondition: one of either for each key-value head, as wide as its keys.
+    public mutating func setKeyBasis(_ index: Int, directions: [Matrix], means: [[Float]]) {
+        let sizes = network.blocks[index].sizes
+        precondition(directions.count == sizes.keyValueHeads && means.count == sizes.keyValueHeads)
+        network.blocks[index].sizes.keyRanks = directions.map(\.rows)
+        network.blocks[index].keyBasis = KeyBasis(
+            directions: directions.flatMap(\.elements),
+            offset: zip(directions, means).flatMap { directions, mean in
+                (0..<directions.rows).map { row in -zip(directions.row(row), mean).reduce(0) { $0 + $1.0 * $1.1 } }
+            })
     }
 
     public var isCausal: Bool { network.isCausal }

@@ -25,9 +25,9 @@ struct PassSizes {
             let block = network.blocks[index]
             let sizes = block.sizes
             query = max(query, sizes.heads * sizes.queryKeyWidth)
-            mixed = max(mixed, sizes.heads * sizes.valueWidth)
+            mixed = max(mixed, sizes.mixedFeatures)
             key = max(key, sizes.keyValueHeads * sizes.queryKeyWidth)
-            value = max(value, sizes.keyValueHeads * sizes.valueWidth)
+            value = max(value, sizes.valueFeatures)
             up = max(up, sizes.feedForwardWidth)
             if block.isGated { gate = max(gate, sizes.feedForwardWidth) }
             func scratch(_ matrices: [BlockMatrix]) -> Int {
@@ -55,6 +55,7 @@ extension Network {
         let sizes = blocks[index].sizes
         return Attention(
             heads: sizes.heads, keyValueHeads: sizes.keyValueHeads, queryKeyWidth: sizes.queryKeyWidth,
-            valueWidth: sizes.valueWidth, causal: isCausal, window: blocks[index].window)
+            keys: blocks[index].keyLayout, values: blocks[index].valueLayout, causal: isCausal,
+            window: blocks[index].window)
     }
 }
