@@ -4,6 +4,7 @@ import Foundation
 import LinearAlgebra
 import ModelFiles
 import Rewriting
+import StructuredMatrices
 import Tensors
 import Testing
 import Transformers

@@ -72,8 +72,9 @@ import Transformers
             let sliced = try StreamSlicer(sequences: sequences, context: context).slice(model, to: widths)
             let output = folder.appending(path: "out").path
             var loaded = try LoadedModel.load(path)
-            try RewriteJob.folder(
-                of: sliced, from: ModelFolder(path: path), loaded, destination: output, replacing: false
+            try RewrittenFolder(
+                source: ModelFolder(path: path), original: loaded, changes: ModelChanges(from: original, to: sliced),
+                destination: output, replacing: false
             ).write()
             loaded = try LoadedModel.load(output)
             if name == "vit" { try loaded.take(images: path + "/images.npy") }

@@ -100,7 +100,7 @@ import Transformers
 
     /// Layer after layer gives what the whole run gives, with states as wide as each place says.
     @Test func statesAreAsWideAsTheirPlace() throws {
-        let model = try #require(try model() as? any LayeredModel)
+        let model = try model()
         let sequences = [[3, 20, 7, 41, 5], [60, 1, 2]]
         var states = try model.states(sequences, context: .serial)
         #expect(states.columns == 20)

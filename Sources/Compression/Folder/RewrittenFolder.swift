@@ -10,7 +10,7 @@ import Transformers
 /// under the ordinary `<name>.weight`, so a folder without structured ones is an ordinary Hugging Face folder; only where the
 /// checkpoint keeps a matrix in a form of its own (`MatrixSite.stored`) a dense one is listed too, and matrices that shared
 /// a tensor with it are carried over under their own names. Tensors that belong to no replaced matrix are carried over bit
-/// for bit.
+/// for bit, but for matrices that the model does not use (`UnusedMatrices`).
 public struct RewrittenFolder {
     private let source: ModelFolder
     private let checkpoint: Checkpoint
@@ -25,6 +25,7 @@ public struct RewrittenFolder {
     private let dropped: Set<String>
     /// Names of matrices that are listed though they are dense.
     private let listed: Set<String>
+    private let unused: UnusedMatrices
     private let writer: SafetensorsWriter
     private let output: OutputFolder
     /// Tensors of the source that are carried over, some perhaps with other numbers: how many, and their bytes.
@@ -43,12 +44,13 @@ public struct RewrittenFolder {
     ///   - dropsMeans: whether norms no longer subtract means (`NetworkModel.dropMeans`); their biases are left out then.
     ///   - stream: the form of a residual stream that is cut; nil to keep what the source says.
     ///   - untiesHead: whether the output head, which was the table of words, has a weight of its own.
+    ///   - precision: of matrices that the model does not use, at most; nil carries them over bit for bit.
     /// - Throws: `ModelFileError` (destination exists, no space, unreadable source), `StructuredMatrixError`.
     public init(
         source: ModelFolder, original: LoadedModel, matrices: [(name: String, matrix: any StructuredMatrix)],
         vectors: [(name: String, values: [Float])] = [], removed: [String] = [], removedVectors: Set<String> = [],
         blocks: [BlockSizes]? = nil, dropsMeans: Bool = false, stream: CutStream? = nil, untiesHead: Bool = false,
-        destination: String, replacing: Bool
+        precision: Precision? = nil, destination: String, replacing: Bool
     ) throws {
         self.source = source
         checkpoint = original.checkpoint
@@ -56,6 +58,7 @@ public struct RewrittenFolder {
         self.dropsMeans = dropsMeans
         self.stream = stream
         self.untiesHead = untiesHead
+        unused = try UnusedMatrices(original, precision: precision)
         let structured = Set(try source.configuration.structuredEntries()?.map(\.matrix) ?? [])
         let replaced = Set(matrices.map(\.name) + removed)
         let split = SplitTensors(original, structured: structured, touched: replaced, vectors: vectors)
@@ -81,9 +84,9 @@ public struct RewrittenFolder {
         for name in checkpoint.tensorNames {
             guard let entry = checkpoint.entry(named: name) else { continue }
             guard !dropped.contains(name), !Self.belongs(name, to: replaced, structured: structured) else { continue }
-            declarations.append(.init(name: name, elementType: entry.elementType, shape: entry.shape))
+            declarations.append(.init(name: name, elementType: unused.elementType(of: entry), shape: entry.shape))
             count += 1
-            bytes += entry.byteCount
+            bytes += unused.byteCount(of: entry)
         }
         for (name, matrix) in self.matrices {
             for (factor, tensor) in try matrix.tensors {
@@ -138,7 +141,7 @@ public struct RewrittenFolder {
             tensors[name] = try Tensor(
                 values, shape: [values.count], elementType: checkpoint.elementType(of: name, count: values.count))
         }
-        try writer.write { try tensors[$0] ?? checkpoint.tensor(named: $0) }
+        try writer.write { try tensors[$0] ?? unused.carried(checkpoint.tensor(named: $0), named: $0) }
         try configuration().write(to: output.file(ModelFolder.configurationFileName))
         for (name, bytes) in extraFiles { try AtomicFile.write(bytes, to: output.file(name)) }
         try source.copyAuxiliaryFiles(to: output.path)

@@ -30,58 +30,45 @@ package struct CacheBases: Sendable {
             throw RewritingError.noCache(part: model.coupling.blocks[0].name)
         }
         let sizes = model.blockSizes
-        var sums = sizes.map { sizes in
-            Array(
-                repeating: (
-                    keys: HeadMoments(columns: sizes.queryKeyWidth), values: HeadMoments(columns: sizes.valueWidth)
-                ), count: sizes.keyValueHeads)
+        let places = sizes.indices.flatMap { block in (0..<sizes[block].keyValueHeads).map { (block, $0) } }
+        let blocks = model.coupling.blocks.map(\.name)
+        @Sendable func name(_ what: String, _ place: (block: Int, head: Int)) -> String {
+            "\(what) of head \(place.head) of \(blocks[place.block])"
         }
+        var features: [String: Int] = [:]
+        for place in places {
+            features[name("keys", place)] = sizes[place.0].queryKeyWidth
+            features[name("values", place)] = sizes[place.0].valueWidth
+        }
+        var sums = MomentSums(features: features, withMeans: true)
         for (index, sequence) in sequences.enumerated() {
             progress(index, sequences.count)
             let cache = try causal.prefill(sequence, context: context).cache
-            for block in sums.indices {
-                for head in sums[block].indices {
-                    let kept = cache.head(head, layer: block)
-                    sums[block][head].keys.add(kept.keys)
-                    sums[block][head].values.add(kept.values)
-                }
+            for place in places {
+                let kept = cache.head(place.1, layer: place.0)
+                kept.keys.withView { sums.see(name("keys", place), $0) }
+                kept.values.withView { sums.see(name("values", place), $0) }
             }
+            sums.addFull(context)
         }
+        sums.add(context)
         progress(sequences.count, sequences.count)
-        let all = sums
-        let sides = try context.parallelMap(all.count) { block in
-            try all[block].map { (keys: try $0.keys.head(), values: try $0.values.head()) }
+        let (all, tokens) = (sums, sequences.reduce(0) { $0 + $1.count })
+        let heads = try context.parallelMap(places.count) { index in
+            try ["keys", "values"].map { try Head(all.take(name($0, places[index]), tokens: tokens)) }
         }
-        keys = sides.map { $0.map(\.keys) }
-        values = sides.map { $0.map(\.values) }
+        func gathered(_ side: Int) -> [[Head]] {
+            var result = Array(repeating: [Head](), count: sizes.count)
+            for (place, head) in zip(places, heads) { result[place.0].append(head[side]) }
+            return result
+        }
+        (keys, values) = (gathered(0), gathered(1))
     }
 }
 
-private struct HeadMoments: Sendable {
-    private var second: DoubleMatrix
-    private var sum: [Double]
-    private var tokens = 0
-
-    init(columns: Int) {
-        second = DoubleMatrix(rows: columns, columns: columns)
-        sum = Array(repeating: 0, count: columns)
-    }
-
-    mutating func add(_ kept: Matrix) {
-        second.addGramian(of: kept.converted())
-        for row in 0..<kept.rows {
-            for (column, value) in kept.row(row).enumerated() { sum[column] += Double(value) }
-        }
-        tokens += kept.rows
-    }
-
-    func head() throws -> CacheBases.Head {
-        let share = 1 / Double(max(1, tokens))
-        let mean = sum.map { $0 * share }
-        let covariance = DoubleMatrix(rows: second.rows, columns: second.columns) { row, column in
-            second[row, column] * share - mean[row] * mean[column]
-        }
-        return CacheBases.Head(basis: try StreamBasis(.principal, second: covariance), mean: mean)
+extension CacheBases.Head {
+    fileprivate init(_ moments: InputMoments) throws {
+        self.init(basis: try StreamBasis(.principal, second: moments.covariance), mean: moments.mean)
     }
 }
 

@@ -33,10 +33,13 @@ public struct RewriteJob: Sendable {
     public struct Outcome: Sendable {
         public let recipe: RewriteRecipe
         public let calibration: String
+        public let calibrationFingerprints: CalibrationFingerprints
         public let seed: UInt64
         /// Parameters that the recipe touches, and of the whole model, before and after.
         public let touched: (before: Int, after: Int)
         public let parameters: (before: Int, after: Int)
+        /// Of the weight files.
+        public let fileBytes: (before: Int, after: Int)
         public let blocks: (before: [BlockSizes], after: [BlockSizes])
         /// Features of the residual stream, and what is left of them at each of its places; empty where it is whole.
         public let stream: (features: Int, widths: [Int])
@@ -46,7 +49,8 @@ public struct RewriteJob: Sendable {
     public func run() throws -> Outcome {
         let folder = try ModelFolder(path: model)
         guard !folder.configuration.isCompressed else { throw CompressionError.alreadyCompressed(folder: model) }
-        let loaded = try LoadedModel.load(model)
+        var loaded = try LoadedModel.load(model)
+        try loaded.take(calibration)
         guard let network = loaded.model as? any NetworkModel else { throw CompressionError.notNarrowable(model: model) }
         guard let calibration else {
             throw CompressionError.missingCalibration(reason: "what units are worth is measured on it")
@@ -59,59 +63,21 @@ public struct RewriteJob: Sendable {
             method: recipe.method, share: recipe.share, calibration: text.calibration, seed: seed, context: context,
             progress: progress
         ).run(network)
+        let written = try RewrittenFolder(
+            source: folder, original: loaded, changes: ModelChanges(from: network, to: made.model), destination: output,
+            replacing: replacesOutput)
         let outcome = Outcome(
-            recipe: recipe, calibration: text.origin, seed: seed, touched: made.touched,
-            parameters: (network.allParameters, made.model.allParameters),
+            recipe: recipe, calibration: text.origin, calibrationFingerprints: text.fingerprints(for: loaded.model),
+            seed: seed, touched: made.touched, parameters: (network.allParameters, made.model.allParameters),
+            fileBytes: (loaded.checkpoint.fileByteCount, written.fileByteCount),
             blocks: (network.blockSizes, made.model.blockSizes),
             stream: (network.streamFeatures, made.model.isStreamCut ? made.model.streamWidths : []))
-        let written = try Self.folder(
-            of: made.model, from: folder, loaded, destination: output, replacing: replacesOutput)
         try written.write(extraFiles: [
             ("recipe.yaml", Array(recipe.text.utf8)),
             ("report.json", outcome.json.serialized(pretty: true) + [UInt8(ascii: "\n")]),
         ])
         return outcome
     }
-
-    /// The folder of a model that was made of a folder's: what changed is written anew.
-    /// - Throws: `CompressionError.notNarrowable`; as `RewrittenFolder`.
-    package static func folder(
-        of after: any NetworkModel, from folder: ModelFolder, _ loaded: LoadedModel, destination: String, replacing: Bool
-    ) throws -> RewrittenFolder {
-        guard let before = loaded.model as? any NetworkModel else {
-            throw CompressionError.notNarrowable(model: folder.path)
-        }
-        var changed: Set<String> = []
-        for (block, sizes) in after.blockSizes.enumerated() where sizes != before.blockSizes[block] {
-            for matrix in BlockMatrix.allCases { changed.insert(after.siteName(block, matrix)) }
-        }
-        if after.isStreamCut { changed.formUnion(changedSites(before, after)) }
-        let left = Set(after.sites.map(\.name))
-        let matrices = after.sites.filter { changed.contains($0.name) }.map { ($0.name, after[site: $0.name]) }
-        let vectors = after.vectorNames.compactMap { name -> (name: String, values: [Float])? in
-            guard let values = after[vector: name], values != before[vector: name] else { return nil }
-            return (name, values)
-        }
-        return try RewrittenFolder(
-            source: folder, original: loaded, matrices: matrices, vectors: vectors,
-            removed: before.sites.map(\.name).filter { !left.contains($0) },
-            removedVectors: Set(before.vectorNames).subtracting(after.vectorNames),
-            blocks: after.blockSizes == before.blockSizes ? nil : after.blockSizes,
-            dropsMeans: hasLayerNorms(before) && !hasLayerNorms(after), stream: after.cutStream,
-            untiesHead: before.isHeadTied && !after.isHeadTied, destination: destination, replacing: replacing)
-    }
-
-    /// Sites of a model whose stream was cut that are new or other than before.
-    private static func changedSites(_ before: any NetworkModel, _ after: any NetworkModel) -> [String] {
-        let known = Set(before.sites.map(\.name))
-        return after.sites.map(\.name).filter { name in
-            guard known.contains(name) else { return true }
-            let (old, new) = (before[site: name], after[site: name])
-            return old.shape != new.shape || old.dense() != new.dense()
-        }
-    }
-
-    private static func hasLayerNorms(_ model: any NetworkModel) -> Bool { !model.coupling.normBiases.isEmpty }
 }
 
 extension RewriteJob.Outcome {
@@ -119,10 +85,13 @@ extension RewriteJob.Outcome {
         var object = JSONObject()
         object["recipe"] = .string(recipe.name)
         object["share"] = .number(recipe.share)
+        object["share_of"] = .string(recipe.quantityText)
         object["calibration"] = .string(calibration)
+        object[CalibrationFingerprints.key] = calibrationFingerprints.json
         object["seed"] = .string(String(seed))
         object["touched_parameters"] = [JSONValue(integer: touched.before), JSONValue(integer: touched.after)]
         object["parameters"] = [JSONValue(integer: parameters.before), JSONValue(integer: parameters.after)]
+        object["file_bytes"] = [JSONValue(integer: fileBytes.before), JSONValue(integer: fileBytes.after)]
         object["blocks"] = .array(blocks.after.map(\.json))
         if !stream.widths.isEmpty {
             object["stream_features"] = JSONValue(integer: stream.features)
@@ -149,10 +118,11 @@ extension RewriteJob.Outcome {
                     change(before.feedForwardWidth, after.feedForwardWidth),
                 ] + (stream.widths.isEmpty ? [] : ["\(stream.widths[2 * index]), \(stream.widths[2 * index + 1])"])))
         }
-        let what = recipe.method.cacheRanks == nil ? "touched parameters" : "numbers of a token in the cache"
         let sums =
-            "\(recipe.name): \(recipe.title)\n\(what): \(FigureText.share(touched.after, of: touched.before)); "
-            + "of the whole model: \(FigureText.share(parameters.after, of: parameters.before))"
+            "\(recipe.name): \(recipe.title)\nasked for \(FigureText.percent(recipe.share)) of \(recipe.quantityText); "
+            + "left are \(FigureText.share(touched.after, of: touched.before)) of \(recipe.touchedText), "
+            + "\(FigureText.share(parameters.after, of: parameters.before)) of the whole model's parameters, "
+            + "\(FigureText.share(fileBytes.after, of: fileBytes.before)) of the weight file's bytes"
         var notes: [String] = []
         if let last = stream.widths.last {
             notes.append("The stream had \(stream.features) features and ends with \(last). Skip matrices are counted.")

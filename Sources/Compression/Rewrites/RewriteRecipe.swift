@@ -12,7 +12,7 @@ import Tensors
 ///     neurons: fluctuation       # how units are weighed; absent where they stay
 ///     heads: fluctuation
 ///     compensation: bias         # none, bias, least-squares, affine
-///     division: standardised     # uniform, softmax, sigmoid, raw, mean, standardised, split, latency
+///     division: standardised     # uniform, softmax, sigmoid, raw, mean, standardised, split, measured, latency
 ///     epsilon: 0.1               # of softmax; steepness of sigmoid; gamma of split
 ///     pace: 50%                  # of queries and keys, against the values'
 ///     sequential: true           # front to back
@@ -62,9 +62,13 @@ public struct RewriteRecipe: Sendable, Equatable {
             isSequential: try fields.truth("sequential") ?? false)
         switch try fields.text("rewrite") {
         case "units":
+            guard method.division != .measured else { throw fields.problem("division: measured is for widths") }
             guard method.neurons != nil || method.heads != nil else { throw fields.problem("expected neurons, heads or both") }
         case "widths":
             method.narrowsValues = true
+            if method.division == .measured, method.neurons.map({ $0 != .score(.secondOrder) }) ?? false {
+                throw fields.problem("division: measured is for neurons: second-order, whose order tells the loss of every width")
+            }
             method.queryKeyPace = try fields.share("pace") ?? 0
         case "blocks": method.dropsBlocks = true
         case "stream":
@@ -86,12 +90,13 @@ public struct RewriteRecipe: Sendable, Equatable {
     }
 
     private static func division(_ fields: RecipeFields) throws -> RewriteMethod.Division {
-        let known = ["uniform", "softmax", "sigmoid", "raw", "mean", "standardised", "split", "latency"]
+        let known = ["uniform", "softmax", "sigmoid", "raw", "mean", "standardised", "split", "measured", "latency"]
         switch try fields.optionalText("division") ?? "uniform" {
         case "uniform": return .uniform
         case "softmax": return .blocks(.softmax(epsilon: try fields.positive("epsilon") ?? 0.1))
         case "sigmoid": return .blocks(.sigmoid(steepness: try fields.positive("steepness") ?? 26))
         case "split": return .split(gamma: try fields.positive("gamma") ?? 3)
+        case "measured": return .measured
         case "latency": return .latency
         case let other:
             guard let scale = PooledAllocation.Scale(rawValue: other) else {
@@ -101,12 +106,23 @@ public struct RewriteRecipe: Sendable, Equatable {
         }
     }
 
-    /// "narrows units, 70 % of what it touches".
+    /// Whether `share` is of the dense model's time, not of the parameters that the method touches.
+    public var countsTime: Bool { method.division == .latency }
+
+    /// What `share` is of.
+    public var quantityText: String {
+        countsTime ? "the dense model's time" : method.cacheRanks != nil ? "a token's cache" : "the parameters that it touches"
+    }
+
+    /// What is counted before and after.
+    var touchedText: String { method.cacheRanks == nil ? "those parameters" : "a token's numbers in the cache" }
+
+    /// "narrows units, 70 % of the parameters that it touches".
     public var methodText: String {
         let what =
             method.slicing != nil ? "cuts the stream" : method.cacheRanks != nil ? "narrows the cache"
             : method.dropsBlocks ? "drops blocks" : method.narrowsValues ? "narrows widths" : "narrows units"
-        return "\(what), \(FigureText.percent(share)) of what it touches"
+        return "\(what), \(FigureText.percent(share)) of \(quantityText)"
     }
 
     /// The same method at another share.

@@ -57,62 +57,72 @@ package struct StreamSlicer: Sendable {
     private func walk<Model: NetworkModel>(
         _ model: inout Model, _ body: (inout Model, Int, StreamBasis) throws -> DoubleMatrix?
     ) throws {
-        var states = try model.states(sequences, context: context)
-        let blocks = model.layerCount
+        var walk = try BlockWalk(
+            sequences, batches: model.batches(sequences), width: model.hiddenSize, context: context)
+        try walk.pass(to: 0, of: model)
+        let blocks = model.blockCount
         for block in 0..<blocks {
             progress(block, blocks)
-            var entering = StreamMoments(columns: states.columns)
-            states.withView { entering.add($0) }
-            if let directions = try body(&model, 2 * block, entering.basis(basis, model, block)) {
-                states = states.converted(to: Double.self).multiplied(by: directions).converted()
+            var entering = StreamMoments(model, place: 2 * block)
+            for batch in walk.batches.indices {
+                try walk.states(of: batch, in: model).withView { entering.add($0, context) }
+            }
+            if let directions = try body(&model, 2 * block, entering.basis(basis, context)) {
+                try walk.replaceStates { $0.converted(to: Double.self).multiplied(by: directions).converted() }
             }
             // The skip matrix reads the stream itself, whatever parts the block has.
-            let name = model.inputName(block, .feedForwardSkip)
-            var middle = StreamMoments(columns: model.streamWidths[2 * block + 1])
-            _ = try model.run(block..<block + 1, on: states, of: sequences, context: context) { input, activations in
-                if input == name { middle.add(activations) }
-            }
-            _ = try body(&model, 2 * block + 1, middle.basis(basis, model, block))
-            guard block + 1 == blocks else {
-                states = try model.run(block..<block + 1, on: states, of: sequences, context: context) { _, _ in }
-                continue
-            }
-            let end = model.endInputName
-            var last = StreamMoments(columns: model.streamWidths[2 * blocks])
-            _ = try model.run(block..<blocks, on: states, of: sequences, context: context) { input, activations in
-                if input == end { last.add(activations) }
-            }
-            _ = try body(&model, 2 * blocks, last.basis(basis, model, block))
+            var middle = try moments(2 * block + 1, of: model.inputName(block, .feedForwardSkip), model, walk)
+            _ = try body(&model, 2 * block + 1, middle.basis(basis, context))
+            if block + 1 < blocks { try walk.pass(to: block + 1, of: model) }
+        }
+        if let end = model.endInputName {
+            var last = try moments(2 * blocks, of: end, model, walk)
+            _ = try body(&model, 2 * blocks, last.basis(basis, context))
         }
         progress(blocks, blocks)
+    }
+
+    /// Moments at a place that the next block passes, by the name of an input that is the stream there.
+    private func moments(
+        _ place: Int, of name: String, _ model: any NetworkModel, _ walk: BlockWalk
+    ) throws -> StreamMoments {
+        var moments = StreamMoments(model, place: place)
+        for batch in walk.batches.indices {
+            _ = try walk.run(batch, to: walk.next + 1, of: model) { input, activations in
+                if input == name { moments.add(activations, context) }
+            }
+        }
+        return moments
     }
 }
 
 /// Second moments of the stream as norms leave it: every token counts alike, however long its vector.
 private struct StreamMoments {
-    private var second: DoubleMatrix
+    private var sums: MomentSums
     private var tokens = 0
+    private let name: String
 
-    init(columns: Int) { second = DoubleMatrix(rows: columns, columns: columns) }
+    init(_ model: any NetworkModel, place: Int) {
+        let block = model.coupling.blocks[min(place / 2, model.blockCount - 1)].name
+        name = "the stream of \(block)"
+        sums = MomentSums(features: [name: model.streamWidths[place]])
+    }
 
-    mutating func add(_ states: MatrixView) {
-        var rows = DoubleMatrix(rows: states.rows, columns: states.columns) { Double(states.row($0)[$1]) }
+    mutating func add(_ states: MatrixView, _ context: ExecutionContext) {
+        var rows = Matrix(copying: states)
         for row in 0..<rows.rows {
-            let square = rows.row(row).reduce(0) { $0 + $1 * $1 } / Double(max(1, rows.columns))
+            let square = rows.row(row).reduce(0) { $0 + Double($1) * Double($1) } / Double(max(1, rows.columns))
             guard square > 0 else { continue }
-            let scale = 1 / square.squareRoot()
+            let scale = Float(1 / square.squareRoot())
             for column in 0..<rows.columns { rows[row, column] *= scale }
         }
-        second.addGramian(of: rows)
+        rows.withView { sums.see(name, $0) }
+        sums.addFull(context)
         tokens += rows.rows
     }
 
-    func basis(_ kind: StreamBasis.Kind, _ model: any NetworkModel, _ block: Int) throws -> StreamBasis {
-        guard second.isFinite else {
-            throw CompressionError.notFinite(matrix: model.coupling.blocks[block].name, what: "the residual stream")
-        }
-        var mean = second
-        mean.scale(by: 1 / Double(max(1, tokens)))
-        return try StreamBasis(kind, second: mean)
+    mutating func basis(_ kind: StreamBasis.Kind, _ context: ExecutionContext) throws -> StreamBasis {
+        sums.add(context)
+        return try StreamBasis(kind, second: sums.take(name, tokens: tokens).second)
     }
 }
