@@ -7,6 +7,9 @@ public enum RewritingError: Error, Equatable, CustomStringConvertible {
     case shapeMismatch(part: String, what: String, expected: String, got: String)
     case unreachable(target: String, least: String)
     case invalidShare(String)
+    case notSliceable(part: String, reason: String)
+    case noCache(part: String)
+    case unequalHeads(part: String)
 
     public var description: String {
         switch self {
@@ -24,6 +27,12 @@ public enum RewritingError: Error, Equatable, CustomStringConvertible {
             "\(target) cannot be reached: the least that units leave is \(least)"
         case .invalidShare(let text):
             "'\(text)': expected a share of more than 0 and at most 1"
+        case .notSliceable(let part, let reason):
+            "\(part): the residual stream cannot be cut: \(reason)"
+        case .noCache(let part):
+            "\(part): keys and values of a model that is not causal are not cached"
+        case .unequalHeads(let part):
+            "\(part): its heads keep keys and values in directions of their own already, which no other rewrite changes"
         }
     }
 }

@@ -13,8 +13,7 @@ public struct CausalTransformer: CausalModel, NetworkModel {
         KeyValueCache(
             layers: network.blocks.map { block in
                 KeyValueCache.Layer(
-                    heads: block.sizes.keyValueHeads, keyWidth: block.sizes.queryKeyWidth,
-                    valueWidth: block.sizes.valueWidth)
+                    heads: block.sizes.keyValueHeads, keys: block.keyLayout, values: block.valueLayout)
             }, precision: precision)
     }
 

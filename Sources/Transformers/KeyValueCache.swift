@@ -14,8 +14,8 @@ public struct KeyValueCache: Sendable {
     /// What one layer keeps of a token.
     struct Layer: Sendable, Hashable {
         let heads: Int
-        let keyWidth: Int
-        let valueWidth: Int
+        let keys: HeadLayout
+        let values: HeadLayout
     }
 
     init(layers: [Layer], precision: CachePrecision) {
@@ -30,9 +30,8 @@ public struct KeyValueCache: Sendable {
     /// What a layer's keys, and its values, take: keys of layer l are plane 2 l, values plane 2 l + 1.
     private var planes: [Plane] {
         layers.flatMap { layer in
-            [layer.keyWidth, layer.valueWidth].map { width in
-                let numbers = layer.heads * width
-                return switch precision {
+            [layer.keys.features, layer.values.features].map { numbers in
+                switch precision {
                 case .f32: Plane(tokenBytes: 4 * numbers, scaleBytes: 0)
                 case .f16: Plane(tokenBytes: 2 * numbers, scaleBytes: 0)
                 case .int8: Plane(tokenBytes: numbers, scaleBytes: 2 * layer.heads)
@@ -46,8 +45,9 @@ public struct KeyValueCache: Sendable {
         let scaleBytes: Int
     }
 
-    /// Bytes that the tokens seen so far take.
-    public var byteCount: Int { planes.reduce(0) { $0 + count * ($1.tokenBytes + $1.scaleBytes) } }
+    /// Bytes that the tokens seen so far take, and each of them.
+    public var byteCount: Int { count * bytesPerToken }
+    public var bytesPerToken: Int { planes.reduce(0) { $0 + $1.tokenBytes + $1.scaleBytes } }
 
     /// Makes room for `tokens` more, in memory that belongs to this value alone.
     mutating func reserve(_ tokens: Int) {
@@ -69,14 +69,14 @@ public struct KeyValueCache: Sendable {
         key: UnsafePointer<Float>, value: UnsafePointer<Float>, layer: Int, offset: Int, head: Int
     ) {
         let token = count + offset
-        write(key, layers[layer].keyWidth, plane: 2 * layer, heads: layers[layer].heads, token: token, head: head)
-        write(value, layers[layer].valueWidth, plane: 2 * layer + 1, heads: layers[layer].heads, token: token, head: head)
+        write(key, layers[layer].keys, plane: 2 * layer, heads: layers[layer].heads, token: token, head: head)
+        write(value, layers[layer].values, plane: 2 * layer + 1, heads: layers[layer].heads, token: token, head: head)
     }
 
     private func write(
-        _ row: UnsafePointer<Float>, _ width: Int, plane: Int, heads: Int, token: Int, head: Int
+        _ row: UnsafePointer<Float>, _ layout: HeadLayout, plane: Int, heads: Int, token: Int, head: Int
     ) {
-        let place = token * heads * width + head * width
+        let (place, width) = (token * layout.features + layout[head].lowerBound, layout[head].count)
         let codes = storage.codes(plane)
         switch precision {
         case .f32:
@@ -111,9 +111,19 @@ public struct KeyValueCache: Sendable {
     func features(layer: Int) -> (keys: TokenFeatures, values: TokenFeatures) {
         let sizes = layers[layer]
         return (
-            features(plane: 2 * layer, heads: sizes.heads, width: sizes.heads * sizes.keyWidth),
-            features(plane: 2 * layer + 1, heads: sizes.heads, width: sizes.heads * sizes.valueWidth)
+            features(plane: 2 * layer, heads: sizes.heads, width: sizes.keys.features),
+            features(plane: 2 * layer + 1, heads: sizes.heads, width: sizes.values.features)
         )
+    }
+
+    /// What is kept of one head's keys and values in a layer, tokens seen x numbers, as floats.
+    package func head(_ head: Int, layer: Int) -> (keys: Matrix, values: Matrix) {
+        let (keys, values) = features(layer: layer)
+        func copied(_ features: TokenFeatures, _ range: Range<Int>) -> Matrix {
+            var decoded = Matrix(rows: count, columns: range.count)
+            return decoded.withMutableView { Matrix(copying: features.lend(0..<count, head: head, range, into: $0.base)) }
+        }
+        return (copied(keys, layers[layer].keys[head]), copied(values, layers[layer].values[head]))
     }
 
     private func features(plane: Int, heads: Int, width: Int) -> TokenFeatures {

@@ -18,6 +18,13 @@ extension LoadedModel {
     /// - Throws: `TransformersError.notExpressible` where it has none for them; `ModelFileError`.
     public func ordinaryConfiguration() throws -> ModelConfiguration {
         var configuration = configuration
+        if let widths = try configuration.cutStream()?.widths, let least = widths.min(), let most = widths.max() {
+            // Full-width matrices W Q^T could say what is read and written, but nothing ordinary carries the stream past a part
+            // other than as it is.
+            throw refuse(
+                "its residual stream is cut to \(least == most ? "\(least)" : "between \(least) and \(most)") features and "
+                    + "passes through skip matrices, so it opens only in Tessera")
+        }
         if let blocks = try configuration.blockSizes() {
             for (key, number) in try ordinarySizes(blocks) { configuration.root[key] = .integer(Int64(number)) }
             configuration.setBlockSizes(nil)
@@ -74,6 +81,9 @@ extension LoadedModel {
     private func ordinarySizes(_ blocks: [BlockSizes]) throws -> [(key: String, number: Int)] {
         guard let network = (model as? any NetworkModel)?.network, let sizes = blocks.first else { return [] }
         let keys = network.sizeKeys
+        guard blocks.allSatisfy({ $0.keyRanks == nil && $0.valueWidths == nil }) else {
+            throw refuse("keys and values are kept in directions of each head's own, so it opens only in Tessera")
+        }
         if let index = blocks.firstIndex(where: { $0 != sizes }) {
             throw refuse("block \(index) has other sizes than block 0, and config.json says them once for all")
         }

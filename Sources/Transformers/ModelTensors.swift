@@ -107,12 +107,36 @@ public final class ModelTensors: Sendable {
         return Array(try vector(stored.tensor.dropLast("weight".count) + "bias", count: all)[outputs])
     }
 
-    /// - Throws: `StructuredMatrixError`.
-    func norm(_ name: String, _ kind: Norm.Kind, count: Int, epsilon: Float) throws -> Norm {
+    /// A norm of the stream where that has `count` features.
+    /// - Throws: `StructuredMatrixError`; `TransformersError.unsupportedSetting` for a norm of a cut stream that subtracts means.
+    func norm(_ name: String, _ kind: Norm.Kind, count: Int, of stream: StreamPlan, epsilon: Float) throws -> Norm {
         let kind = dropsMeans ? .rootMeanSquare : kind
+        guard kind == .rootMeanSquare || !stream.isCut else {
+            throw TransformersError.unsupportedSetting(
+                file: file, key: "tessera.norms", got: "absent", supported: "root-mean-square, where the stream is cut")
+        }
         return Norm(
             kind: kind, weight: try vector("\(name).weight", count: count),
-            bias: kind == .layer ? try vector("\(name).bias", count: count) : [], epsilon: epsilon)
+            bias: kind == .layer ? try vector("\(name).bias", count: count) : [], epsilon: epsilon,
+            features: stream.features)
+    }
+
+    /// The matrices at the ends of a cut stream, where it has some beside those of the architecture.
+    /// - Throws: `StructuredMatrixError`, `TransformersError.shapeMismatch`.
+    func readProjections(
+        _ stream: StreamPlan, _ input: inout Network.Input, _ output: inout Network.Output,
+        _ tables: inout [Network.Place: Linear]
+    ) throws {
+        if stream.projectsInput {
+            input.projection = StreamPlan.inputProjection
+            tables[.inputProjection] = try linear(
+                StreamPlan.inputProjection, rows: stream.first, columns: stream.features, bias: false)
+        }
+        if stream.projectsOutput {
+            output.projection = StreamPlan.outputProjection
+            tables[.outputProjection] = try linear(
+                StreamPlan.outputProjection, rows: stream.features, columns: stream.last, bias: false)
+        }
     }
 
     /// The numbers of a tensor of one dimension.

@@ -19,6 +19,8 @@ public struct RewrittenFolder {
     private let addedBiases: [String]
     private let blocks: [BlockSizes]?
     private let dropsMeans: Bool
+    private let stream: CutStream?
+    private let untiesHead: Bool
     /// Tensors of the source that no longer hold what they held.
     private let dropped: Set<String>
     /// Names of matrices that are listed though they are dense.
@@ -40,18 +42,22 @@ public struct RewrittenFolder {
     ///   - removed: matrices that the model no longer has, by the same names, and vectors.
     ///   - blocks: the sizes of all blocks where they change; nil to keep what the source says.
     ///   - dropsMeans: whether norms no longer subtract means (`NetworkModel.dropMeans`); their biases are left out then.
+    ///   - stream: the form of a residual stream that is cut; nil to keep what the source says.
+    ///   - untiesHead: whether the output head, which was the table of words, has a weight of its own.
     ///   - precision: of matrices that the model does not use, at most; nil carries them over bit for bit.
     /// - Throws: `ModelFileError` (destination exists, no space, unreadable source), `StructuredMatrixError`.
     public init(
         source: ModelFolder, original: LoadedModel, matrices: [(name: String, matrix: any StructuredMatrix)],
         vectors: [(name: String, values: [Float])] = [], removed: [String] = [], removedVectors: Set<String> = [],
-        blocks: [BlockSizes]? = nil, dropsMeans: Bool = false, precision: Precision? = nil, destination: String,
-        replacing: Bool
+        blocks: [BlockSizes]? = nil, dropsMeans: Bool = false, stream: CutStream? = nil, untiesHead: Bool = false,
+        precision: Precision? = nil, destination: String, replacing: Bool
     ) throws {
         self.source = source
         checkpoint = original.checkpoint
         self.blocks = blocks
         self.dropsMeans = dropsMeans
+        self.stream = stream
+        self.untiesHead = untiesHead
         unused = try UnusedMatrices(original, precision: precision)
         let structured = Set(try source.configuration.structuredEntries()?.map(\.matrix) ?? [])
         let replaced = Set(matrices.map(\.name) + removed)
@@ -59,6 +65,11 @@ public struct RewrittenFolder {
         self.matrices = matrices + split.matrices
         self.vectors = vectors + split.vectors
         var dropped = split.dropped.union(vectors.map(\.name)).union(removedVectors)
+        // A vector "<table>.<row>" stands for the one row of a table that was used.
+        for (name, _) in vectors {
+            guard let dot = name.lastIndex(of: "."), Int(name[name.index(after: dot)...]) != nil else { continue }
+            dropped.insert("\(name[..<dot]).weight")
+        }
         if dropsMeans, let model = original.model as? any NetworkModel {
             dropped.formUnion(model.coupling.normBiases)
         }
@@ -148,6 +159,8 @@ public struct RewrittenFolder {
                 })
         if let blocks { configuration.setBlockSizes(blocks) }
         if dropsMeans { configuration.setDropsMeans(true) }
+        if let stream { configuration.setCutStream(stream) }
+        if untiesHead { configuration.root["tie_word_embeddings"] = .bool(false) }
         if !addedBiases.isEmpty {
             let known = try configuration.addedBiases()
             configuration.setAddedBiases(known + addedBiases.filter { !known.contains($0) })

@@ -41,6 +41,20 @@ struct BlockWalk: Sendable {
         return (before, try model.run(next..<end, on: before, of: own, context: context, observer: observer))
     }
 
+    /// What the next block reads of a batch, tokens x width.
+    /// - Throws: as `run`.
+    func states(of batch: Int, in model: any NetworkModel) throws -> Matrix {
+        try states.states(of: batch) ?? model.states(Array(sequences[batches[batch]]), context: context)
+    }
+
+    /// Puts others in place of the states that were kept, batch by batch.
+    /// - Throws: `ModelFileError`, and what `body` throws.
+    mutating func replaceStates(_ body: (Matrix) throws -> Matrix) throws {
+        for batch in batches.indices {
+            if let kept = try states.states(of: batch) { try states.set(body(kept), of: batch) }
+        }
+    }
+
     /// Passes the next block, and those behind it up to `end`.
     /// - Parameter seen: called behind each batch, with what `run` returns.
     /// - Throws: as `run`, and what `seen` throws.

@@ -12,6 +12,8 @@ package final class SpilledStates: @unchecked Sendable {
 
     private let rows: [Int]
     private let columns: Int
+    /// Of each batch that was set: `columns`, or fewer.
+    private var widths: [Int]
     /// Where each batch begins in the file, in bytes.
     private let offsets: [Int]
     private var kept: [Matrix?]
@@ -20,11 +22,13 @@ package final class SpilledStates: @unchecked Sendable {
 
     /// - Parameters:
     ///   - rows: tokens of every batch.
+    ///   - columns: numbers of a token, at most.
     ///   - folder: where the file is made; nil keeps everything in memory.
     /// - Throws: `ModelFileError.notWritable`.
     package init(rows: [Int], columns: Int, folder: URL?) throws {
         self.rows = rows
         self.columns = columns
+        widths = Array(repeating: columns, count: rows.count)
         var total = 0
         offsets = rows.map { count in
             defer { total += 4 * count * columns }
@@ -69,9 +73,9 @@ package final class SpilledStates: @unchecked Sendable {
     }
 
     private func read(_ range: Range<Int>, of batch: Int) throws -> Matrix {
-        var states = Matrix(rows: range.count, columns: columns)
+        var states = Matrix(rows: range.count, columns: widths[batch])
         guard let file else { return states }
-        let start = offsets[batch] + 4 * range.lowerBound * columns
+        let start = offsets[batch] + 4 * range.lowerBound * widths[batch]
         try states.elements.withUnsafeMutableBytes { bytes in
             var rest = bytes[...]
             while !rest.isEmpty {
@@ -91,7 +95,8 @@ package final class SpilledStates: @unchecked Sendable {
     /// - Precondition: as many tokens as were announced.
     /// - Throws: `ModelFileError.notWritable`.
     package func set(_ states: Matrix, of batch: Int) throws {
-        precondition(states.rows == rows[batch] && states.columns == columns)
+        precondition(states.rows == rows[batch] && states.columns <= columns)
+        widths[batch] = states.columns
         guard let file else {
             kept[batch] = states
             return

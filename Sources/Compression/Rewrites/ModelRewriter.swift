@@ -33,6 +33,11 @@ struct ModelRewriter: Sendable {
     /// - Throws: `RewritingError`, `TransformersError`, `CompressionError`, `LinearAlgebraError`.
     func run(_ model: any NetworkModel) throws -> Outcome {
         if method.dropsBlocks { return try dropBlocks(model) }
+        if let slicing = method.slicing { return try slice(model, slicing) }
+        if let block = model.blockSizes.firstIndex(where: { $0.keyRanks != nil || $0.valueWidths != nil }) {
+            throw RewritingError.unequalHeads(part: model.coupling.blocks[block].name)
+        }
+        if let ranks = method.cacheRanks { return try narrowCache(model, ranks) }
         if method.narrowsValues { return try narrowWidths(model) }
         if method.division == .latency { return try narrowWithinTime(model, batch: batch) }
         let places = self.places(of: model)

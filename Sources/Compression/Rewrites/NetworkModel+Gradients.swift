@@ -15,6 +15,8 @@ extension NetworkModel {
         let sizes = blockSizes[block]
         func refuse(_ what: String) -> CompressionError { .notDifferentiable(block: siteName(block, .down), what: what) }
         guard sizes.heads > 0, sizes.feedForwardWidth > 0 else { throw refuse("a block without attention or feed-forward part") }
+        guard !isStreamCut else { throw refuse("a residual stream that is cut") }
+        guard sizes.keyRanks == nil, sizes.valueWidths == nil else { throw refuse("keys or values kept in other directions") }
         guard sizes.rotaryPairs == nil else { throw refuse("heads that keep some of their rotary pairs") }
         let headNorms = headNorms(block)
         guard headNorms.query == nil, headNorms.key == nil else { throw refuse("norms of single heads") }

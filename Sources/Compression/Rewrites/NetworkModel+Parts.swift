@@ -128,7 +128,9 @@ extension NetworkModel {
         guard let first = heads.first else { return }
         var sizes = blockSizes[block]
         sizes.queryKeyWidth = first.key.rows
-        sizes.valueWidth = first.value.rows
+        let widths = heads.map(\.value.rows)
+        sizes.valueWidth = widths.max() ?? first.value.rows
+        sizes.valueWidths = widths.allSatisfy { $0 == widths[0] } ? nil : widths
         sizes.rotaryPairs = rotaryPairs
         func bias(_ place: BlockMatrix, _ values: [Double]) -> [Float]? {
             linear(block, place).bias == nil && values.allSatisfy { $0 == 0 } ? nil : values.map(Float.init)

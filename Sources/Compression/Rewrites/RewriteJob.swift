@@ -41,6 +41,8 @@ public struct RewriteJob: Sendable {
         /// Of the weight files.
         public let fileBytes: (before: Int, after: Int)
         public let blocks: (before: [BlockSizes], after: [BlockSizes])
+        /// Features of the residual stream, and what is left of them at each of its places; empty where it is whole.
+        public let stream: (features: Int, widths: [Int])
     }
 
     /// - Throws: `CompressionError`, `RewritingError`, `ModelFileError`, `TransformersError`; nothing is written then.
@@ -68,7 +70,8 @@ public struct RewriteJob: Sendable {
             recipe: recipe, calibration: text.origin, calibrationFingerprints: text.fingerprints(for: loaded.model),
             seed: seed, touched: made.touched, parameters: (network.allParameters, made.model.allParameters),
             fileBytes: (loaded.checkpoint.fileByteCount, written.fileByteCount),
-            blocks: (network.blockSizes, made.model.blockSizes))
+            blocks: (network.blockSizes, made.model.blockSizes),
+            stream: (network.streamFeatures, made.model.isStreamCut ? made.model.streamWidths : []))
         try written.write(extraFiles: [
             ("recipe.yaml", Array(recipe.text.utf8)),
             ("report.json", outcome.json.serialized(pretty: true) + [UInt8(ascii: "\n")]),
@@ -90,6 +93,10 @@ extension RewriteJob.Outcome {
         object["parameters"] = [JSONValue(integer: parameters.before), JSONValue(integer: parameters.after)]
         object["file_bytes"] = [JSONValue(integer: fileBytes.before), JSONValue(integer: fileBytes.after)]
         object["blocks"] = .array(blocks.after.map(\.json))
+        if !stream.widths.isEmpty {
+            object["stream_features"] = JSONValue(integer: stream.features)
+            object["stream_widths"] = .array(stream.widths.map { JSONValue(integer: $0) })
+        }
         return .object(object)
     }
 
@@ -99,20 +106,29 @@ extension RewriteJob.Outcome {
             columns: [
                 .init("block", .right), .init("heads", .right), .init("q-k width", .right), .init("value width", .right),
                 .init("feed-forward width", .right),
-            ])
+            ] + (stream.widths.isEmpty ? [] : [.init("stream", .right)]))
         func change(_ before: Int, _ after: Int) -> String { before == after ? "\(after)" : "\(before) -> \(after)" }
+        func kept(_ ranks: [Int]?) -> String { ranks.map { " (\($0.map(String.init).joined(separator: ", ")))" } ?? "" }
         for (index, (before, after)) in zip(blocks.before, blocks.after).enumerated() {
             table.rows.append(
                 .cells([
-                    "\(index)", change(before.heads, after.heads), change(before.queryKeyWidth, after.queryKeyWidth),
-                    change(before.valueWidth, after.valueWidth), change(before.feedForwardWidth, after.feedForwardWidth),
-                ]))
+                    "\(index)", change(before.heads, after.heads),
+                    change(before.queryKeyWidth, after.queryKeyWidth) + kept(after.keyRanks),
+                    change(before.valueWidth, after.valueWidth) + kept(after.valueWidths),
+                    change(before.feedForwardWidth, after.feedForwardWidth),
+                ] + (stream.widths.isEmpty ? [] : ["\(stream.widths[2 * index]), \(stream.widths[2 * index + 1])"])))
         }
         let sums =
             "\(recipe.name): \(recipe.title)\nasked for \(FigureText.percent(recipe.share)) of \(recipe.quantityText); "
-            + "left are \(FigureText.share(touched.after, of: touched.before)) of those parameters, "
-            + "\(FigureText.share(parameters.after, of: parameters.before)) of the whole model's, "
+            + "left are \(FigureText.share(touched.after, of: touched.before)) of \(recipe.touchedText), "
+            + "\(FigureText.share(parameters.after, of: parameters.before)) of the whole model's parameters, "
             + "\(FigureText.share(fileBytes.after, of: fileBytes.before)) of the weight file's bytes"
-        return ([sums, ""] + table.lines).joined(separator: "\n") + "\n"
+        var notes: [String] = []
+        if let last = stream.widths.last {
+            notes.append("The stream had \(stream.features) features and ends with \(last). Skip matrices are counted.")
+        }
+        if recipe.method.cacheRanks != nil { notes.append("In parentheses what each key-value head keeps.") }
+        if !notes.isEmpty { notes = ["", (notes + ["The folder opens only in Tessera."]).joined(separator: " ")] }
+        return ([sums, ""] + table.lines + notes).joined(separator: "\n") + "\n"
     }
 }

@@ -39,6 +39,10 @@ public struct RewriteMethod: Sendable, Equatable {
     public var queryKeyPace = 0.0
     /// Whole blocks go.
     public var dropsBlocks = false
+    /// The residual stream is cut.
+    public var slicing: StreamSlicing?
+    /// Keys and values are kept in fewer directions.
+    public var cacheRanks: CacheRanks?
     public var division: Division
     /// Whether blocks are narrowed front to back, each by what it sees behind those before it.
     public var isSequential: Bool
@@ -53,6 +57,41 @@ public struct RewriteMethod: Sendable, Equatable {
         self.division = division
         self.isSequential = isSequential
     }
+}
+
+/// How a residual stream is cut (SliceGPT, arXiv 2401.15024).
+public struct StreamSlicing: Sendable, Equatable {
+    /// How wide the stream is at each place.
+    public enum Widths: String, Sendable, CaseIterable {
+        case uniform
+        /// Where least of the stream's mean square is lost for what is saved.
+        case energies
+    }
+
+    /// What becomes of a table of words that is the output head too.
+    public enum Tied: String, Sendable, CaseIterable {
+        /// Both have a weight of their own, each cut.
+        case copied
+        /// It stays whole and one, between matrices that lead to the stream and from it.
+        case kept
+    }
+
+    public var basis = StreamBasis.Kind.principal
+    public var widths = Widths.uniform
+    public var tied = Tied.copied
+
+    public init(basis: StreamBasis.Kind = .principal, widths: Widths = .uniform, tied: Tied = .copied) {
+        self.basis = basis
+        self.widths = widths
+        self.tied = tied
+    }
+}
+
+/// How many directions each head keeps of its keys and values (MatryoshkaKV, arXiv 2410.14731).
+public enum CacheRanks: String, Sendable, CaseIterable {
+    case uniform
+    /// By what lowering each costs the output.
+    case greedy
 }
 
 /// Scores made of derivatives.

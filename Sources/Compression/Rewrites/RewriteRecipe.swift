@@ -7,7 +7,8 @@ import Tensors
 ///     recipe: flap               # its name
 ///     title: FLAP ...
 ///     source: arXiv 2312.11983
-///     rewrite: units             # heads and neurons; or widths (MoDeGPT); or blocks
+///     rewrite: units             # heads and neurons; or widths (MoDeGPT); or blocks; or stream (SliceGPT);
+///                                # or cache (MatryoshkaKV)
 ///     neurons: fluctuation       # how units are weighed; absent where they stay
 ///     heads: fluctuation
 ///     compensation: bias         # none, bias, least-squares, affine
@@ -16,7 +17,11 @@ import Tensors
 ///     epsilon: 0.1               # of softmax; steepness of sigmoid; gamma of split
 ///     pace: 50%                  # of queries and keys, against the values'
 ///     sequential: true           # front to back
-///     size: 80%                  # of the parameters that it touches
+///     basis: principal           # of a stream: what is kept of it, principal or coordinates
+///     widths: uniform            # of a stream: uniform or energies
+///     tied: copied               # a table of words that is the head too: copied and cut twice, or kept
+///     ranks: greedy              # of a cache's directions: greedy or uniform
+///     size: 80%                  # of the parameters that it touches; of a token's numbers in the cache
 public struct RewriteRecipe: Sendable, Equatable {
     public let name: String
     public let title: String
@@ -30,7 +35,7 @@ public struct RewriteRecipe: Sendable, Equatable {
 
     private static let keys = [
         "recipe", "title", "source", "rewrite", "neurons", "heads", "compensation", "division", "epsilon", "steepness",
-        "gamma", "ridge", "pace", "sequential", "size", "notes",
+        "gamma", "ridge", "pace", "sequential", "basis", "widths", "tied", "ranks", "size", "notes",
     ]
 
     /// Whether a text is of this kind: it names what it rewrites.
@@ -68,7 +73,12 @@ public struct RewriteRecipe: Sendable, Equatable {
             }
             method.queryKeyPace = try fields.share("pace") ?? 0
         case "blocks": method.dropsBlocks = true
-        case let other: throw fields.problem("rewrite: expected one of units, widths, blocks, got '\(other)'")
+        case "stream":
+            method.slicing = StreamSlicing(
+                basis: try fields.choice("basis") ?? .principal, widths: try fields.choice("widths") ?? .uniform,
+                tied: try fields.choice("tied") ?? .copied)
+        case "cache": method.cacheRanks = try fields.choice("ranks") ?? .greedy
+        case let other: throw fields.problem("rewrite: expected one of units, widths, blocks, stream, cache, got '\(other)'")
         }
         return method
     }
@@ -102,11 +112,18 @@ public struct RewriteRecipe: Sendable, Equatable {
     public var countsTime: Bool { method.division == .latency }
 
     /// What `share` is of.
-    public var quantityText: String { countsTime ? "the dense model's time" : "the parameters that it touches" }
+    public var quantityText: String {
+        countsTime ? "the dense model's time" : method.cacheRanks != nil ? "a token's cache" : "the parameters that it touches"
+    }
+
+    /// What is counted before and after.
+    var touchedText: String { method.cacheRanks == nil ? "those parameters" : "a token's numbers in the cache" }
 
     /// "narrows units, 70 % of the parameters that it touches".
     public var methodText: String {
-        let what = method.dropsBlocks ? "drops blocks" : method.narrowsValues ? "narrows widths" : "narrows units"
+        let what =
+            method.slicing != nil ? "cuts the stream" : method.cacheRanks != nil ? "narrows the cache"
+            : method.dropsBlocks ? "drops blocks" : method.narrowsValues ? "narrows widths" : "narrows units"
         return "\(what), \(FigureText.percent(share)) of \(quantityText)"
     }
 

@@ -13,6 +13,11 @@ public enum RewriteRecipes {
         ("nvit", PackageResources.nvit_yaml),
         ("magnitude-units", PackageResources.magnitude_units_yaml),
         ("block-drop", PackageResources.block_drop_yaml),
+        ("slicegpt", PackageResources.slicegpt_yaml),
+        ("slicegpt-tied", PackageResources.slicegpt_tied_yaml),
+        ("slice-coordinates", PackageResources.slice_coordinates_yaml),
+        ("matryoshka-kv", PackageResources.matryoshka_kv_yaml),
+        ("matryoshka-kv-uniform", PackageResources.matryoshka_kv_uniform_yaml),
     ]
 
     public static var names: [String] { files.map(\.name) }

@@ -11,10 +11,14 @@ public struct BlockSizes: Sendable, Hashable {
     /// Models with rotary positions: which of the original pairs of features the heads kept, keyValueHeads x queryKeyWidth / 2
     /// (query heads keep those of the key head they read); nil for all, in order.
     public var rotaryPairs: [Int]?
+    /// What is kept of each key head's keys, in directions of its own; nil where keys are kept as they are.
+    public var keyRanks: [Int]?
+    /// Features of each value head where they are not all alike, of which `valueWidth` is then the largest.
+    public var valueWidths: [Int]?
 
     public init(
         heads: Int, keyValueHeads: Int, queryKeyWidth: Int, valueWidth: Int, feedForwardWidth: Int,
-        rotaryPairs: [Int]? = nil
+        rotaryPairs: [Int]? = nil, keyRanks: [Int]? = nil, valueWidths: [Int]? = nil
     ) {
         self.heads = heads
         self.keyValueHeads = keyValueHeads
@@ -22,7 +26,15 @@ public struct BlockSizes: Sendable, Hashable {
         self.valueWidth = valueWidth
         self.feedForwardWidth = feedForwardWidth
         self.rotaryPairs = rotaryPairs
+        self.keyRanks = keyRanks
+        self.valueWidths = valueWidths
     }
+
+    /// Features of all value heads, and of what all query heads make of them.
+    public var valueFeatures: Int { valueWidths?.reduce(0, +) ?? keyValueHeads * valueWidth }
+    public var mixedFeatures: Int { valueWidths == nil ? heads * valueWidth : heads / keyValueHeads * valueFeatures }
+    /// Numbers of a token that a key-value cache keeps.
+    public var cachedNumbers: Int { (keyRanks?.reduce(0, +) ?? keyValueHeads * queryKeyWidth) + valueFeatures }
 
     /// The same without attention.
     public var withoutAttention: BlockSizes {
@@ -71,7 +83,20 @@ extension ModelConfiguration {
                 throw fields.wrong("rotary_pairs", "one number for each pair of features of each key head", pairs)
             }
         }
+        sizes.keyRanks = try headSizes(fields, "key_ranks", heads: sizes.keyValueHeads, most: sizes.queryKeyWidth)
+        sizes.valueWidths = try headSizes(fields, "value_widths", heads: sizes.keyValueHeads, most: sizes.valueWidth)
         return sizes
+    }
+
+    /// One number for each key-value head; nil where the key is absent.
+    private static func headSizes(
+        _ fields: ModelConfiguration, _ key: String, heads: Int, most: Int
+    ) throws(ModelFileError) -> [Int]? {
+        guard let value = fields.value(key) else { return nil }
+        guard heads > 0, value.arrayValue?.count == heads else {
+            throw fields.wrong(key, "one number for each key-value head", value)
+        }
+        return try fields.integers(key, in: 1...most)
     }
 
     /// Writes the sizes of all blocks; nil removes them.
@@ -132,6 +157,8 @@ extension BlockSizes {
         object["query_key_width"] = .integer(Int64(queryKeyWidth))
         object["value_width"] = .integer(Int64(valueWidth))
         object["feed_forward_width"] = .integer(Int64(feedForwardWidth))
+        if let keyRanks { object["key_ranks"] = .array(keyRanks.map { .integer(Int64($0)) }) }
+        if let valueWidths { object["value_widths"] = .array(valueWidths.map { .integer(Int64($0)) }) }
         if let rotaryPairs { object["rotary_pairs"] = .array(rotaryPairs.map { .integer(Int64($0)) }) }
         return .object(object)
     }

@@ -18,34 +18,39 @@ extension TransformerEncoder {
         let prefix = tensors.prefix(among: ["bert.", "roberta.", ""], before: "embeddings.")
         let embeddings = "\(prefix)embeddings"
         let (words, positions) = ("\(embeddings).word_embeddings", "\(embeddings).position_embeddings")
+        let stream = configuration.stream
         let style = BlockStyle(
-            width: width, normalizesFirst: false, norm: .layer, epsilon: epsilon, activation: configuration.activation)
-        let tables: [Network.Place: Linear] = [
-            .words: Linear(weight: try tensors.matrix(words, rows: configuration.vocabularySize, columns: width)),
+            stream: stream, normalizesFirst: false, norm: .layer, epsilon: epsilon, activation: configuration.activation)
+        var tables: [Network.Place: Linear] = [
+            .words: Linear(weight: try tensors.matrix(words, rows: configuration.vocabularySize, columns: stream.table)),
             .positions: Linear(
-                weight: try tensors.matrix(positions, rows: configuration.positionRows, columns: width)),
+                weight: try tensors.matrix(positions, rows: configuration.positionRows, columns: stream.first)),
         ]
-        // Token type 0 is the only one used here.
-        let type = try tensors.matrix(
-            "\(embeddings).token_type_embeddings", rows: configuration.tokenTypes, columns: width
-        ).gather(rows: [0]).elements
-        let norm = try tensors.norm("\(embeddings).LayerNorm", .layer, count: width, epsilon: epsilon)
+        // Token type 0 is the only one used here; of a cut stream it is all that is left.
+        let typeName = "\(embeddings).token_type_embeddings.0"
+        let type =
+            stream.isCut
+            ? try tensors.vector(typeName, count: stream.first)
+            : try tensors.matrix("\(embeddings).token_type_embeddings", rows: configuration.tokenTypes, columns: width)
+                .gather(rows: [0]).elements
+        let norm = try tensors.norm(
+            "\(embeddings).LayerNorm", .layer, count: stream.first, of: stream, epsilon: epsilon)
         let blocks = try configuration.blocks.enumerated().map { index, sizes in
             try tensors.block(
                 BlockPlan(
                     names: Self.bertNames("\(prefix)encoder.layer.\(index)"), sizes: sizes,
-                    biases: BlockPlan.attentionBiases.union(BlockPlan.feedForwardBiases)), style)
+                    biases: BlockPlan.attentionBiases.union(BlockPlan.feedForwardBiases)), style, at: index)
         }
+        var input = Network.Input(
+            words: words, positions: positions, positionRule: configuration.positionRule, constantName: typeName,
+            constant: type, normName: "\(embeddings).LayerNorm", norm: norm)
+        var output = Network.Output()
+        try tensors.readProjections(stream, &input, &output, &tables)
         self.init(
             network: Network(
                 architecture: configuration.architecture, isCausal: false, normalizesFirst: false, width: width,
                 maximumPositions: configuration.maximumPositions, sizeKeys: SizeKeys(heads: "num_attention_heads", feedForward: "intermediate_size"),
-                rotary: nil,
-                input: Network.Input(
-                    words: words, positions: positions, positionRule: configuration.positionRule,
-                    constantName: "\(embeddings).token_type_embeddings.0", constant: type,
-                    normName: "\(embeddings).LayerNorm", norm: norm),
-                output: Network.Output(), tables: tables, blocks: blocks),
+                rotary: nil, input: input, output: output, tables: tables, blocks: blocks),
             layout: layout)
     }
 

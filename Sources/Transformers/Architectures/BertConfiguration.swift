@@ -14,6 +14,7 @@ public struct BertConfiguration: Sendable, Equatable {
     public let epsilon: Float
     public let activation: Activation
     public let blocks: [BlockSizes]
+    let stream: StreamPlan
 
     /// - Throws: `ModelFileError.missingKey`, `.wrongValue`; `TransformersError.unsupportedSetting` for variants that compute
     ///   something else.
@@ -30,6 +31,7 @@ public struct BertConfiguration: Sendable, Equatable {
             count: file.blockCount("num_hidden_layers"),
             ordinary: file.ordinarySizes(
                 width: "hidden_size", heads: "num_attention_heads", feedForward: "intermediate_size"))
+        stream = try file.streamPlan(width: hiddenSize, blocks: blocks.count)
         if architecture == "roberta" {
             let padding = try file.integer("pad_token_id", default: 1)
             guard padding < positionRows - 1 else {

@@ -17,34 +17,37 @@ extension TransformerEncoder {
         let sizes = try file.blockSizes(
             count: file.blockCount("n_layers"),
             ordinary: file.ordinarySizes(width: "dim", heads: "n_heads", feedForward: "hidden_dim"))
+        let stream = try file.streamPlan(width: width, blocks: sizes.count)
         let style = BlockStyle(
-            width: width, normalizesFirst: false, norm: .layer, epsilon: 1e-12,
+            stream: stream, normalizesFirst: false, norm: .layer, epsilon: 1e-12,
             activation: try .read(file, "activation", default: "gelu"))
         let prefix = tensors.prefix(among: ["distilbert.", ""], before: "embeddings.")
         let embeddings = "\(prefix)embeddings"
-        let tables: [Network.Place: Linear] = [
+        var tables: [Network.Place: Linear] = [
             .words: Linear(
                 weight: try tensors.matrix(
-                    "\(embeddings).word_embeddings", rows: file.size("vocab_size"), columns: width)),
+                    "\(embeddings).word_embeddings", rows: file.size("vocab_size"), columns: stream.table)),
             .positions: Linear(
-                weight: try tensors.matrix("\(embeddings).position_embeddings", rows: positions, columns: width)),
+                weight: try tensors.matrix("\(embeddings).position_embeddings", rows: positions, columns: stream.first)),
         ]
-        let norm = try tensors.norm("\(embeddings).LayerNorm", .layer, count: width, epsilon: style.epsilon)
+        let norm = try tensors.norm(
+            "\(embeddings).LayerNorm", .layer, count: stream.first, of: stream, epsilon: style.epsilon)
         let blocks = try sizes.enumerated().map { index, sizes in
             try tensors.block(
                 BlockPlan(
                     names: Self.distilBertNames("\(prefix)transformer.layer.\(index)"), sizes: sizes,
-                    biases: BlockPlan.attentionBiases.union(BlockPlan.feedForwardBiases)), style)
+                    biases: BlockPlan.attentionBiases.union(BlockPlan.feedForwardBiases)), style, at: index)
         }
+        var input = Network.Input(
+            words: "\(embeddings).word_embeddings", positions: "\(embeddings).position_embeddings",
+            normName: "\(embeddings).LayerNorm", norm: norm)
+        var output = Network.Output()
+        try tensors.readProjections(stream, &input, &output, &tables)
         self.init(
             network: Network(
                 architecture: "distilbert", isCausal: false, normalizesFirst: false, width: width,
                 maximumPositions: positions, sizeKeys: SizeKeys(heads: "n_heads", feedForward: "hidden_dim"),
-                rotary: nil,
-                input: Network.Input(
-                    words: "\(embeddings).word_embeddings", positions: "\(embeddings).position_embeddings",
-                    normName: "\(embeddings).LayerNorm", norm: norm),
-                output: Network.Output(), tables: tables, blocks: blocks),
+                rotary: nil, input: input, output: output, tables: tables, blocks: blocks),
             layout: layout)
     }
 

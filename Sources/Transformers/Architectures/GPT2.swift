@@ -19,6 +19,7 @@ struct GPT2Configuration {
     let activation: Activation
     let tiedEmbeddings: Bool
     let blocks: [BlockSizes]
+    let stream: StreamPlan
 
     /// - Throws: `ModelFileError.missingKey`, `.wrongValue`; `TransformersError.unsupportedSetting`.
     init(_ file: ModelConfiguration) throws {
@@ -35,6 +36,7 @@ struct GPT2Configuration {
             count: file.blockCount("n_layer"),
             ordinary: file.ordinarySizes(
                 width: "n_embd", heads: "n_head", feedForward: "n_inner", defaultFeedForward: 4 * width))
+        stream = try file.streamPlan(width: width, blocks: blocks.count)
     }
 }
 
@@ -43,33 +45,35 @@ extension CausalTransformer {
     init(configuration: GPT2Configuration, tensors: ModelTensors) throws {
         let prefix = tensors.prefix(among: ["transformer.", ""], before: "wte.")
         let (vocabulary, width, epsilon) = (configuration.vocabularySize, configuration.width, configuration.epsilon)
+        let stream = configuration.stream
         let style = BlockStyle(
-            width: width, normalizesFirst: true, norm: .layer, epsilon: epsilon, activation: configuration.activation)
+            stream: stream, normalizesFirst: true, norm: .layer, epsilon: epsilon, activation: configuration.activation)
         var tables: [Network.Place: Linear] = [
-            .words: Linear(weight: try tensors.matrix("\(prefix)wte", rows: vocabulary, columns: width)),
+            .words: Linear(weight: try tensors.matrix("\(prefix)wte", rows: vocabulary, columns: stream.table)),
             .positions: Linear(
-                weight: try tensors.matrix("\(prefix)wpe", rows: configuration.maximumPositions, columns: width)),
+                weight: try tensors.matrix("\(prefix)wpe", rows: configuration.maximumPositions, columns: stream.first)),
         ]
         let blocks = try configuration.blocks.enumerated().map { index, sizes in
             let layer = "\(prefix)h.\(index)"
             return try tensors.block(
                 BlockPlan(
-                    names: Self.gpt2Names(layer), sizes: sizes, stored: Self.storedWeights(layer, sizes, width: width),
-                    biases: BlockPlan.attentionBiases.union(BlockPlan.feedForwardBiases)), style)
+                    names: Self.gpt2Names(layer), sizes: sizes,
+                    stored: Self.storedWeights(layer, sizes, stream.block(index)),
+                    biases: BlockPlan.attentionBiases.union(BlockPlan.feedForwardBiases)), style, at: index)
         }
-        let norm = try tensors.norm("\(prefix)ln_f", .layer, count: width, epsilon: epsilon)
+        let norm = try tensors.norm("\(prefix)ln_f", .layer, count: stream.last, of: stream, epsilon: epsilon)
         var output = Network.Output(normName: "\(prefix)ln_f", norm: norm, isTied: configuration.tiedEmbeddings)
         if !configuration.tiedEmbeddings {
-            output.head = "lm_head"
-            tables[.head] = try tensors.linear("lm_head", rows: vocabulary, columns: width, bias: false)
+            output.head = Network.headName
+            tables[.head] = try tensors.linear(Network.headName, rows: vocabulary, columns: stream.head, bias: false)
         }
+        var input = Network.Input(words: "\(prefix)wte", positions: "\(prefix)wpe")
+        try tensors.readProjections(stream, &input, &output, &tables)
         self.init(
             network: Network(
                 architecture: "gpt2", isCausal: true, normalizesFirst: true, width: width,
                 maximumPositions: configuration.maximumPositions, sizeKeys: SizeKeys(heads: "n_head", feedForward: "n_inner"),
-                rotary: nil,
-                input: Network.Input(words: "\(prefix)wte", positions: "\(prefix)wpe"), output: output, tables: tables,
-                blocks: blocks))
+                rotary: nil, input: input, output: output, tables: tables, blocks: blocks))
     }
 
     private static func gpt2Names(_ layer: String) -> BlockNames {
@@ -80,10 +84,10 @@ extension CausalTransformer {
     }
 
     private static func storedWeights(
-        _ layer: String, _ sizes: BlockSizes, width: Int
+        _ layer: String, _ sizes: BlockSizes, _ stream: BlockStream
     ) -> [BlockMatrix: StoredWeight] {
         func transposed(_ matrix: BlockMatrix, _ name: String) -> StoredWeight {
-            let shape = matrix.shape(sizes, width: width)
+            let shape = matrix.shape(sizes, stream)
             return StoredWeight(
                 tensor: "\(layer).\(name).weight", shape: [shape.columns, shape.rows], isTransposed: true)
         }
@@ -92,11 +96,11 @@ extension CausalTransformer {
             .down: transposed(.down, "mlp.c_proj"),
         ]
         let fused: [BlockMatrix] = [.query, .key, .value]
-        let outputs = fused.map { $0.shape(sizes, width: width).rows }
+        let outputs = fused.map { $0.shape(sizes, stream).rows }
         var first = 0
         for (matrix, count) in zip(fused, outputs) {
             stored[matrix] = StoredWeight(
-                tensor: "\(layer).attn.c_attn.weight", shape: [width, outputs.reduce(0, +)], isTransposed: true,
+                tensor: "\(layer).attn.c_attn.weight", shape: [stream.attention, outputs.reduce(0, +)], isTransposed: true,
                 outputs: first..<first + count)
             first += count
         }

@@ -16,32 +16,34 @@ extension CausalTransformer {
     public init(configuration: LlamaConfiguration, tensors: ModelTensors) throws {
         let prefix = tensors.prefix(among: ["", "model."], before: "embed_tokens.")
         let (vocabulary, width) = (configuration.vocabularySize, configuration.hiddenSize)
+        let stream = configuration.stream
         let style = BlockStyle(
-            width: width, normalizesFirst: true, norm: .rootMeanSquare, epsilon: configuration.epsilon,
+            stream: stream, normalizesFirst: true, norm: .rootMeanSquare, epsilon: configuration.epsilon,
             activation: configuration.activation)
         let words = "\(prefix)embed_tokens"
         var tables: [Network.Place: Linear] = [
-            .words: Linear(weight: try tensors.matrix(words, rows: vocabulary, columns: width))
+            .words: Linear(weight: try tensors.matrix(words, rows: vocabulary, columns: stream.table))
         ]
         let blocks = try zip(configuration.blocks, configuration.windows).enumerated().map { index, block in
             try tensors.block(
                 BlockPlan(
                     names: Self.llamaNames("\(prefix)layers.\(index)", normalizesHeads: configuration.normalizesHeads),
-                    sizes: block.0, window: block.1, biases: configuration.biases), style)
+                    sizes: block.0, window: block.1, biases: configuration.biases), style, at: index)
         }
         let norm = try tensors.norm(
-            "\(prefix)norm", .rootMeanSquare, count: width, epsilon: configuration.epsilon)
+            "\(prefix)norm", .rootMeanSquare, count: stream.last, of: stream, epsilon: configuration.epsilon)
         var output = Network.Output(normName: "\(prefix)norm", norm: norm, isTied: configuration.tiedEmbeddings)
         if !configuration.tiedEmbeddings {
-            output.head = "lm_head"
-            tables[.head] = try tensors.linear("lm_head", rows: vocabulary, columns: width, bias: false)
+            output.head = Network.headName
+            tables[.head] = try tensors.linear(Network.headName, rows: vocabulary, columns: stream.head, bias: false)
         }
+        var input = Network.Input(words: words)
+        try tensors.readProjections(stream, &input, &output, &tables)
         self.init(
             network: Network(
                 architecture: configuration.architecture, isCausal: true, normalizesFirst: true, width: width,
                 maximumPositions: configuration.maximumPositions, sizeKeys: configuration.sizeKeys,
-                rotary: configuration.rotary,
-                input: Network.Input(words: words), output: output, tables: tables, blocks: blocks))
+                rotary: configuration.rotary, input: input, output: output, tables: tables, blocks: blocks))
     }
 
     private static func llamaNames(_ layer: String, normalizesHeads: Bool) -> BlockNames {

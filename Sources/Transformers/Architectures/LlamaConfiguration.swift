@@ -19,6 +19,7 @@ public struct LlamaConfiguration: Sendable, Equatable {
     public let activation: Activation
     public let rotary: RotaryEmbedding
     public let blocks: [BlockSizes]
+    let stream: StreamPlan
     /// For each block, how many tokens a token attends to, itself counted; nil for all.
     var windows: [Int?]
     var sizeKeys = SizeKeys(
@@ -69,6 +70,7 @@ public struct LlamaConfiguration: Sendable, Equatable {
             ordinary: BlockSizes(
                 heads: heads, keyValueHeads: keyValueHeads, queryKeyWidth: headDimension, valueWidth: headDimension,
                 feedForwardWidth: intermediateSize))
+        stream = try file.streamPlan(width: hiddenSize, blocks: layers)
     }
 
     /// transformers 5 writes one section `rope_parameters`; before, `rope_theta` stood alone and `rope_scaling` beside it.

@@ -25,6 +25,7 @@ struct OPTConfiguration {
     let activation: Activation
     let tiedEmbeddings: Bool
     let blocks: [BlockSizes]
+    let stream: StreamPlan
 
     /// - Throws: `ModelFileError.missingKey`, `.wrongValue`; `TransformersError.unsupportedSetting`.
     init(_ file: ModelConfiguration) throws {
@@ -41,6 +42,8 @@ struct OPTConfiguration {
         blocks = try file.blockSizes(
             count: file.blockCount("num_hidden_layers"),
             ordinary: file.ordinarySizes(width: "hidden_size", heads: "num_attention_heads", feedForward: "ffn_dim"))
+        stream = try file.streamPlan(width: width, blocks: blocks.count, hasInputProjection: tableWidth != width,
+            hasOutputProjection: tableWidth != width)
     }
 }
 
@@ -51,13 +54,17 @@ extension CausalTransformer {
         let (width, narrow, vocabulary) = (
             configuration.width, configuration.tableWidth, configuration.vocabularySize
         )
+        let stream = configuration.stream
         let style = BlockStyle(
-            width: width, normalizesFirst: configuration.normalizesFirst, norm: .layer, epsilon: 1e-5,
+            stream: stream, normalizesFirst: configuration.normalizesFirst, norm: .layer, epsilon: 1e-5,
             activation: configuration.activation)
         let rows = configuration.maximumPositions + OPTConfiguration.positionOffset
+        // Behind projections of its own the table is as wide as it was.
+        let (table, last) = narrow == width ? (stream.table, stream.head) : (narrow, narrow)
         var tables: [Network.Place: Linear] = [
-            .words: Linear(weight: try tensors.matrix("\(prefix)embed_tokens", rows: vocabulary, columns: narrow)),
-            .positions: Linear(weight: try tensors.matrix("\(prefix)embed_positions", rows: rows, columns: width)),
+            .words: Linear(weight: try tensors.matrix("\(prefix)embed_tokens", rows: vocabulary, columns: table)),
+            .positions: Linear(
+                weight: try tensors.matrix("\(prefix)embed_positions", rows: rows, columns: stream.first)),
         ]
         var input = Network.Input(
             words: "\(prefix)embed_tokens", positions: "\(prefix)embed_positions",
@@ -66,22 +73,25 @@ extension CausalTransformer {
         if narrow != width {
             (input.projection, output.projection) = ("\(prefix)project_in", "\(prefix)project_out")
             tables[.inputProjection] = try tensors.linear(
-                "\(prefix)project_in", rows: width, columns: narrow, bias: false)
+                "\(prefix)project_in", rows: stream.first, columns: narrow, bias: false)
             tables[.outputProjection] = try tensors.linear(
-                "\(prefix)project_out", rows: narrow, columns: width, bias: false)
+                "\(prefix)project_out", rows: narrow, columns: stream.last, bias: false)
         }
         if configuration.hasFinalNorm {
             output.normName = "\(prefix)final_layer_norm"
-            output.norm = try tensors.norm("\(prefix)final_layer_norm", .layer, count: width, epsilon: style.epsilon)
+            output.norm = try tensors.norm(
+                "\(prefix)final_layer_norm", .layer, count: stream.last, of: stream, epsilon: style.epsilon)
         }
         if !configuration.tiedEmbeddings {
-            output.head = "lm_head"
-            tables[.head] = try tensors.linear("lm_head", rows: vocabulary, columns: narrow, bias: false)
+            output.head = Network.headName
+            tables[.head] = try tensors.linear(Network.headName, rows: vocabulary, columns: last, bias: false)
         }
+        try tensors.readProjections(stream, &input, &output, &tables)
         let biases = configuration.hasBiases ? BlockPlan.attentionBiases.union(BlockPlan.feedForwardBiases) : []
         let blocks = try configuration.blocks.enumerated().map { index, sizes in
             try tensors.block(
-                BlockPlan(names: Self.optNames("\(prefix)layers.\(index)"), sizes: sizes, biases: biases), style)
+                BlockPlan(names: Self.optNames("\(prefix)layers.\(index)"), sizes: sizes, biases: biases), style,
+                at: index)
         }
         self.init(
             network: Network(

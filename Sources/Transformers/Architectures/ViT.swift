@@ -19,8 +19,9 @@ extension VisionEncoder {
             count: file.blockCount("num_hidden_layers"),
             ordinary: file.ordinarySizes(
                 width: "hidden_size", heads: "num_attention_heads", feedForward: "intermediate_size"))
+        let stream = try file.streamPlan(width: width, blocks: sizes.count, hasInputProjection: true)
         let style = BlockStyle(
-            width: width, normalizesFirst: true, norm: .layer,
+            stream: stream, normalizesFirst: true, norm: .layer,
             epsilon: Float(try file.positive("layer_norm_eps", default: 1e-12)),
             activation: try .read(file, "hidden_act", default: "gelu"))
         let hasBias = try file.bool("qkv_bias", default: true)
@@ -32,32 +33,37 @@ extension VisionEncoder {
         input.hasTable = false
         input.storedProjection = StoredWeight(
             tensor: "\(projection).weight",
-            shape: [width, geometry.channels, geometry.patchHeight, geometry.patchWidth])
-        input.storedPositions = StoredWeight(tensor: positions, shape: [1, geometry.patches + 1, width])
+            shape: [stream.first, geometry.channels, geometry.patchHeight, geometry.patchWidth])
+        input.storedPositions = StoredWeight(tensor: positions, shape: [1, geometry.patches + 1, stream.first])
         input.firstName = "\(embeddings).cls_token"
-        input.first = try tensors.factor("\(embeddings).cls_token", shape: [1, 1, width]).values
-        let tables: [Network.Place: Linear] = [
+        input.first = try tensors.factor(
+            "\(embeddings).cls_token", shape: stream.isCut ? [stream.first] : [1, 1, width]
+        ).values
+        var tables: [Network.Place: Linear] = [
             .words: Linear(weight: Dense(Matrix(rows: 1, columns: geometry.patchSize))),
             .inputProjection: try tensors.linear(
-                projection, rows: width, columns: geometry.patchSize, bias: true, stored: input.storedProjection),
+                projection, rows: stream.first, columns: geometry.patchSize, bias: true, stored: input.storedProjection),
             .positions: Linear(
                 weight: try tensors.matrix(
-                    positions, rows: geometry.patches + 1, columns: width, stored: input.storedPositions)),
+                    positions, rows: geometry.patches + 1, columns: stream.first, stored: input.storedPositions)),
         ]
         let isOld = tensors.names.contains { $0.hasPrefix("\(prefix)encoder.layer.") }
         let biases = BlockPlan.feedForwardBiases.union(hasBias ? BlockPlan.attentionBiases : [.attentionOutput])
         let blocks = try sizes.enumerated().map { index, sizes in
             let names = isOld
                 ? Self.oldNames("\(prefix)encoder.layer.\(index)") : Self.names("\(prefix)layers.\(index)")
-            return try tensors.block(BlockPlan(names: names, sizes: sizes, biases: biases), style)
+            return try tensors.block(BlockPlan(names: names, sizes: sizes, biases: biases), style, at: index)
         }
-        let norm = try tensors.norm("\(prefix)layernorm", .layer, count: width, epsilon: style.epsilon)
+        let norm = try tensors.norm(
+            "\(prefix)layernorm", .layer, count: stream.last, of: stream, epsilon: style.epsilon)
+        var output = Network.Output(normName: "\(prefix)layernorm", norm: norm)
+        try tensors.readProjections(stream, &input, &output, &tables)
         self.init(
             network: Network(
                 architecture: "vit", isCausal: false, normalizesFirst: true, width: width,
                 maximumPositions: geometry.patches + 1, sizeKeys: SizeKeys(heads: "num_attention_heads", feedForward: "intermediate_size"),
                 rotary: nil, input: input,
-                output: Network.Output(normName: "\(prefix)layernorm", norm: norm), tables: tables, blocks: blocks),
+                output: output, tables: tables, blocks: blocks),
             geometry: geometry)
     }
 

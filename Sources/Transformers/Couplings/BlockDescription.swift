@@ -107,17 +107,27 @@ public struct BlockDescription: Sendable, Hashable {
     public let feedForwardNorm: NormDescription?
     public let feedForward: FeedForwardDescription?
     /// Vectors added to the stream in place of a part that is gone.
-    public let leftBiases: [String]
+    public let leftAttentionBias: String?
+    public let leftFeedForwardBias: String?
+    public var leftBiases: [String] { [leftAttentionBias, leftFeedForwardBias].compactMap { $0 } }
+    /// What carries a cut stream past the attention and past the feed-forward part; nil where it goes as it is.
+    public let attentionSkip: LinearDescription?
+    public let feedForwardSkip: LinearDescription?
 
     public init(
         name: String, attentionNorm: NormDescription?, attention: AttentionDescription?,
-        feedForwardNorm: NormDescription?, feedForward: FeedForwardDescription?, leftBiases: [String] = []
+        feedForwardNorm: NormDescription?, feedForward: FeedForwardDescription?, leftAttentionBias: String? = nil,
+        leftFeedForwardBias: String? = nil,
+        attentionSkip: LinearDescription? = nil, feedForwardSkip: LinearDescription? = nil
     ) {
         self.name = name
         self.attentionNorm = attentionNorm
         self.attention = attention
         self.feedForwardNorm = feedForwardNorm
         self.feedForward = feedForward
-        self.leftBiases = leftBiases
+        self.leftAttentionBias = leftAttentionBias
+        self.leftFeedForwardBias = leftFeedForwardBias
+        self.attentionSkip = attentionSkip
+        self.feedForwardSkip = feedForwardSkip
     }
 }

@@ -2,6 +2,8 @@
 public struct CoupledWidth: Sendable, Hashable {
     public enum Kind: Sendable, Hashable {
         case residual
+        /// Of a cut stream, at one of its places (`StreamPlace`).
+        case place(Int)
         /// Of a block, by its index: hidden features; features of the heads' queries and keys; those of the values.
         case feedForward(Int)
         case queryKey(Int)
@@ -53,9 +55,9 @@ public struct CoupledWidth: Sendable, Hashable {
 }
 
 extension ModelCoupling {
-    /// Every width that is shared: the residual stream's, then block by block.
+    /// Every width that is shared: the residual stream's (of a cut one at each place), then block by block.
     public var widths: [CoupledWidth] {
-        [residualWidth] + blocks.enumerated().flatMap { index, block in Self.widths(of: block, index) }
+        (residual.widths.isEmpty ? [residualWidth] : placeWidths) + blocks.enumerated().flatMap { index, block in Self.widths(of: block, index) }
     }
 
     /// The stream's width over the whole model.

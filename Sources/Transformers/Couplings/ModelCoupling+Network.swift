@@ -22,7 +22,7 @@ extension ModelCoupling {
             readers.append(linear(head, .head))
         }
         residual = ResidualStream(
-            width: network.width, normalizesFirst: network.normalizesFirst, tables: tables, writers: writers,
+            width: network.width, widths: network.isStreamCut ? network.streamWidths : [], normalizesFirst: network.normalizesFirst, tables: tables, writers: writers,
             constants: [input.constantName, input.firstName].compactMap { $0 },
             inputNorm: Self.norm(input.norm, input.normName), outputNorm: Self.norm(output.norm, output.normName),
             readers: readers)
@@ -41,7 +41,6 @@ extension ModelCoupling {
             let name = names.name(of: matrix)
             return LinearDescription(site: name, bias: block[matrix].bias == nil ? nil : "\(name).bias")
         }
-        var left: [String] = []
         var attention: AttentionDescription?
         if sizes.heads > 0 {
             let all = rotary.map { rotary in
@@ -53,20 +52,19 @@ extension ModelCoupling {
                 valueWidth: sizes.valueWidth, rotaryPairs: all.map { sizes.rotaryPairs ?? $0 },
                 queryNorm: norm(block.queryNorm, names.queryNorm), keyNorm: norm(block.keyNorm, names.keyNorm),
                 window: block.window)
-        } else if let bias = linear(.attentionOutput).bias {
-            left.append(bias)
         }
         var feedForward: FeedForwardDescription?
         if sizes.feedForwardWidth > 0 {
             feedForward = FeedForwardDescription(
                 gate: block.isGated ? linear(.gate) : nil, up: linear(.up), down: linear(.down),
                 activation: block.activation, width: sizes.feedForwardWidth)
-        } else if let bias = linear(.down).bias {
-            left.append(bias)
         }
         return BlockDescription(
             name: names.block, attentionNorm: norm(block.attentionNorm, names.attentionNorm), attention: attention,
             feedForwardNorm: norm(block.feedForwardNorm, names.feedForwardNorm), feedForward: feedForward,
-            leftBiases: left)
+            leftAttentionBias: attention == nil ? linear(.attentionOutput).bias : nil,
+            leftFeedForwardBias: feedForward == nil ? linear(.down).bias : nil,
+            attentionSkip: block.hasAttentionSkip ? linear(.attentionSkip) : nil,
+            feedForwardSkip: block.hasFeedForwardSkip ? linear(.feedForwardSkip) : nil)
     }
 }

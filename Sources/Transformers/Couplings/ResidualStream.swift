@@ -1,6 +1,9 @@
 /// What runs through all blocks: every block reads it through a norm and adds to it.
 public struct ResidualStream: Sendable, Hashable {
+    /// Features, before any were cut away.
     public let width: Int
+    /// Features at each place of a cut stream (`ModelCoupling.places`); empty where none are cut away.
+    public let widths: [Int]
     /// Whether norms stand between the stream and what reads it, or on the stream itself after each sum.
     public let normalizesFirst: Bool
     /// Tables whose rows are added at the beginning: columns are the stream's features.
@@ -17,11 +20,12 @@ public struct ResidualStream: Sendable, Hashable {
     public let readers: [LinearDescription]
 
     public init(
-        width: Int, normalizesFirst: Bool, tables: [String] = [], writers: [LinearDescription] = [],
+        width: Int, widths: [Int] = [], normalizesFirst: Bool, tables: [String] = [], writers: [LinearDescription] = [],
         constants: [String] = [], inputNorm: NormDescription? = nil, outputNorm: NormDescription? = nil,
         readers: [LinearDescription] = []
     ) {
         self.width = width
+        self.widths = widths
         self.normalizesFirst = normalizesFirst
         self.tables = tables
         self.writers = writers

@@ -9,21 +9,26 @@ import Tensors
 struct Attention: Sendable {
     let heads: Int
     let keyValueHeads: Int
-    /// Features of one head of queries and keys, and of values.
+    /// Features of one head of queries, by which scores are scaled and as far apart as heads of queries are, and of keys that
+    /// are not cached.
     let queryKeyWidth: Int
-    let valueWidth: Int
+    /// What is kept of each head's keys, of as many numbers of the queries too, and the features of values.
+    let keys: HeadLayout
+    let values: HeadLayout
     /// Whether a token sees only itself and those before it.
     let causal: Bool
     /// Of those before it, a token sees this many - 1 (Beltagy, Peters, Cohan 2020); nil for all. Only where causal.
     let window: Int?
 
     /// One sequence: its queries (n x heads * queryKeyWidth), the keys and values of m tokens, and where the result goes
-    /// (n x heads * valueWidth). The queries are the last n of the m tokens.
+    /// (n x heads * valueWidth). The queries are the last n of the m tokens. Keys lie as `Attention.keys` says where they are
+    /// cached, else `queryKeyWidth` apart.
     struct Sequence {
         let queries: MatrixView
         let tokens: Int
         let keys: TokenFeatures
         let values: TokenFeatures
+        let areCached: Bool
         let output: MutableMatrixView
     }
 
@@ -35,12 +40,13 @@ struct Attention: Sendable {
     var scratchFloats: Int {
         let queries = max(Self.queryBlock, heads / keyValueHeads)
         return ActivationArena.aligned(
-            queries * (Self.keyBlock + 2) + Self.keyBlock * max(queryKeyWidth, valueWidth))
+            queries * (Self.keyBlock + 2) + Self.keyBlock * max(queryKeyWidth, values.largest))
     }
 
     /// A member's share of the attention within each of `count` sequences; complete after the next barrier.
     /// `scratch` holds `scratchFloats` for each member. Trusts shapes.
-    /// Cost per sequence: n m heads (queryKeyWidth + valueWidth) multiply-adds; with a window, its width for m.
+    /// Cost per sequence: n m multiply-adds for each number of each query head's key and value; with a window, its width for
+    /// m.
     func apply(
         count: Int, scratch: UnsafeMutablePointer<Float>, worker: Worker, sequence: (_ index: Int) -> Sequence
     ) {
@@ -95,19 +101,23 @@ struct Attention: Sendable {
             // One token: the query heads that share a key-value head are the rows of one small matrix.
             for head in 0..<keyValueHeads {
                 let query = queries.base + head * group * queryKeyWidth
-                let output = sequence.output.base + head * group * valueWidth
+                let values = self.values[head]
+                let output = sequence.output.base + group * values.lowerBound
                 body(
                     Piece(
-                        queries: MatrixView(base: query, rows: group, columns: queryKeyWidth),
-                        output: MutableMatrixView(base: output, rows: group, columns: valueWidth),
+                        queries: MatrixView(
+                            base: query, rows: group, columns: keys[head].count, rowStride: queryKeyWidth),
+                        output: MutableMatrixView(base: output, rows: group, columns: values.count),
                         keyValueHead: head, seen: sequence.tokens, step: 0))
             }
             return
         }
         let past = sequence.tokens - queries.rows
         for head in 0..<heads {
-            let features = head * queryKeyWidth..<(head + 1) * queryKeyWidth
-            let values = head * valueWidth..<(head + 1) * valueWidth
+            let features = head * queryKeyWidth..<head * queryKeyWidth + keys[head / group].count
+            let own = self.values[head / group]
+            let first = group * own.lowerBound + head % group * own.count
+            let values = first..<first + own.count
             for first in stride(from: 0, to: queries.rows, by: Self.queryBlock) {
                 let rows = first..<min(queries.rows, first + Self.queryBlock)
                 body(
@@ -123,6 +133,12 @@ struct Attention: Sendable {
     private func attend(_ sequence: Sequence, _ piece: Piece, _ scratch: UnsafeMutablePointer<Float>) {
         let kernels = Kernels.best
         let (queries, output) = (piece.queries, piece.output)
+        let valueFeatures = self.values[piece.keyValueHead]
+        let valueWidth = valueFeatures.count
+        let keyFeatures =
+            sequence.areCached
+            ? keys[piece.keyValueHead]
+            : piece.keyValueHead * queryKeyWidth..<piece.keyValueHead * queryKeyWidth + queries.columns
         let scale = 1 / Float(queryKeyWidth).squareRoot()
         let scores = scratch
         let largest = scores + queries.rows * Self.keyBlock
@@ -136,10 +152,10 @@ struct Attention: Sendable {
         for start in stride(from: first, to: piece.visible, by: Self.keyBlock) {
             let count = min(Self.keyBlock, piece.visible - start)
             let block = start..<start + count
-            let keys = sequence.keys.lend(block, head: piece.keyValueHead, queryKeyWidth, into: decoded)
+            let keys = sequence.keys.lend(block, head: piece.keyValueHead, keyFeatures, into: decoded)
             kernels.product(
                 queries.base, queries.rowStride, keys.base, keys.rowStride, scores, Self.keyBlock, queries.rows, count,
-                queryKeyWidth, false)
+                queries.columns, false)
             if block.upperBound <= piece.seen || piece.step == 0, start >= mostHidden {
                 kernels.softmaxPart(
                     scores, queries.rows, count, Self.keyBlock, scale, largest, sums, output.base, output.rowStride,
@@ -159,7 +175,7 @@ struct Attention: Sendable {
                     (values + own).update(repeating: 0, count: count - own)
                 }
             }
-            let values = sequence.values.lend(block, head: piece.keyValueHead, valueWidth, into: decoded)
+            let values = sequence.values.lend(block, head: piece.keyValueHead, valueFeatures, into: decoded)
             kernels.productTransposed(
                 scores, Self.keyBlock, values.base, values.rowStride, output.base, output.rowStride, queries.rows, count,
                 valueWidth, start > first)

@@ -8,6 +8,7 @@ import Tensors
 /// A part of no width adds the bias of its output alone, which is what is left of it when its last head or neuron goes.
 struct Block: Sendable {
     var sizes: BlockSizes
+    var stream: BlockStream
     /// A token attends to itself and this many - 1 before it; nil for all.
     let window: Int?
     let names: BlockNames
@@ -27,14 +28,33 @@ struct Block: Sendable {
     var gate: Linear
     var up: Linear
     var down: Linear
+    /// What carries the stream past a part where the stream is cut; of no rows where it goes as it is.
+    var attentionSkip = Linear.none
+    var feedForwardSkip = Linear.none
+    /// Nil where keys are kept as they are.
+    var keyBasis: KeyBasis?
     let activation: Activation
 
+    /// What a cache keeps of keys, and the features of values.
+    var keyLayout: HeadLayout {
+        HeadLayout(heads: sizes.keyValueHeads, width: sizes.queryKeyWidth, widths: sizes.keyRanks)
+    }
+    var valueLayout: HeadLayout {
+        HeadLayout(heads: sizes.keyValueHeads, width: sizes.valueWidth, widths: sizes.valueWidths)
+    }
+
     var isGated: Bool { names.gate != nil }
+    var hasAttentionSkip: Bool { attentionSkip.weight.shape.rows > 0 }
+    var hasFeedForwardSkip: Bool { feedForwardSkip.weight.shape.rows > 0 }
 
     /// The matrices there are, in the order of the computation.
     var matrices: [BlockMatrix] {
         BlockMatrix.allCases.filter { matrix in
-            matrix.isAttention ? sizes.heads > 0 : sizes.feedForwardWidth > 0 && (matrix != .gate || isGated)
+            switch matrix {
+            case .attentionSkip: hasAttentionSkip
+            case .feedForwardSkip: hasFeedForwardSkip
+            default: matrix.isAttention ? sizes.heads > 0 : sizes.feedForwardWidth > 0 && (matrix != .gate || isGated)
+            }
         }
     }
 
@@ -48,6 +68,8 @@ struct Block: Sendable {
             case .gate: gate
             case .up: up
             case .down: down
+            case .attentionSkip: attentionSkip
+            case .feedForwardSkip: feedForwardSkip
             }
         }
         set {
@@ -59,6 +81,8 @@ struct Block: Sendable {
             case .gate: gate = newValue
             case .up: up = newValue
             case .down: down = newValue
+            case .attentionSkip: attentionSkip = newValue
+            case .feedForwardSkip: feedForwardSkip = newValue
             }
         }
     }
@@ -67,23 +91,29 @@ struct Block: Sendable {
 /// The matrices of a block.
 public enum BlockMatrix: String, Sendable, Hashable, CaseIterable {
     case query, key, value, attentionOutput, gate, up, down
+    /// What carries a cut stream past the attention, and past the feed-forward part.
+    case attentionSkip, feedForwardSkip
 
     var isAttention: Bool {
         switch self {
-        case .query, .key, .value, .attentionOutput: true
-        case .gate, .up, .down: false
+        case .query, .key, .value, .attentionOutput, .attentionSkip: true
+        case .gate, .up, .down, .feedForwardSkip: false
         }
     }
 
-    /// Outputs and inputs, in a stream of that width.
-    func shape(_ sizes: BlockSizes, width: Int) -> MatrixShape {
+    var isSkip: Bool { self == .attentionSkip || self == .feedForwardSkip }
+
+    /// Outputs and inputs.
+    func shape(_ sizes: BlockSizes, _ stream: BlockStream) -> MatrixShape {
         switch self {
-        case .query: MatrixShape(rows: sizes.heads * sizes.queryKeyWidth, columns: width)
-        case .key: MatrixShape(rows: sizes.keyValueHeads * sizes.queryKeyWidth, columns: width)
-        case .value: MatrixShape(rows: sizes.keyValueHeads * sizes.valueWidth, columns: width)
-        case .attentionOutput: MatrixShape(rows: width, columns: sizes.heads * sizes.valueWidth)
-        case .gate, .up: MatrixShape(rows: sizes.feedForwardWidth, columns: width)
-        case .down: MatrixShape(rows: width, columns: sizes.feedForwardWidth)
+        case .query: MatrixShape(rows: sizes.heads * sizes.queryKeyWidth, columns: stream.attention)
+        case .key: MatrixShape(rows: sizes.keyValueHeads * sizes.queryKeyWidth, columns: stream.attention)
+        case .value: MatrixShape(rows: sizes.valueFeatures, columns: stream.attention)
+        case .attentionOutput: MatrixShape(rows: stream.feedForward, columns: sizes.mixedFeatures)
+        case .gate, .up: MatrixShape(rows: sizes.feedForwardWidth, columns: stream.feedForward)
+        case .down: MatrixShape(rows: stream.output, columns: sizes.feedForwardWidth)
+        case .attentionSkip: MatrixShape(rows: stream.feedForward, columns: stream.attention)
+        case .feedForwardSkip: MatrixShape(rows: stream.output, columns: stream.feedForward)
         }
     }
 }
@@ -98,6 +128,9 @@ struct BlockNames: Sendable, Hashable {
     let attentionNorm, feedForwardNorm: String
     let queryNorm, keyNorm: String?
     let attentionInput, attentionOutputInput, feedForwardInput, downInput: String
+    /// Of the directions in which keys are kept, and of what is added to their coordinates.
+    var keyDirections: String { "\(block).key_basis.weight" }
+    var keyOffset: String { "\(block).key_basis.offset" }
 
     /// - Parameters:
     ///   - attention: the four matrices and the norm, behind the block's name and a dot.
@@ -134,6 +167,8 @@ struct BlockNames: Sendable, Hashable {
         case .gate: gate ?? ""
         case .up: up
         case .down: down
+        case .attentionSkip: "\(block).attention_skip"
+        case .feedForwardSkip: "\(block).feed_forward_skip"
         }
     }
 
@@ -143,6 +178,7 @@ struct BlockNames: Sendable, Hashable {
         case .attentionOutput: attentionOutputInput
         case .gate, .up: feedForwardInput
         case .down: downInput
+        case .attentionSkip, .feedForwardSkip: "\(name(of: matrix)) input"
         }
     }
 }

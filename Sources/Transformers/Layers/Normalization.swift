@@ -10,18 +10,34 @@ public struct Norm: Sendable, Equatable {
     }
 
     public let kind: Kind
-    public internal(set) var weight: [Float]
+    public internal(set) var weight: [Float] {
+        didSet { factors = Self.factors(weight, of: features) }
+    }
     /// Empty for the root mean square.
     public internal(set) var bias: [Float]
     public let epsilon: Float
+    /// What the mean of squares is over: more than the norm has where a stream was cut, so that the scale stays what it was.
+    let features: Int
+    /// The weights of features that are divided by their own root mean square.
+    private var factors: [Float]
 
+    /// - Parameter features: of the uncut stream, for a root mean square; nil for those of the weight.
     /// - Precondition: a layer norm's weight and bias have the same count.
-    public init(kind: Kind, weight: [Float], bias: [Float], epsilon: Float) {
+    public init(kind: Kind, weight: [Float], bias: [Float], epsilon: Float, features: Int? = nil) {
         precondition(bias.count == (kind == .layer ? weight.count : 0))
         self.kind = kind
         self.weight = weight
         self.bias = bias
         self.epsilon = epsilon
+        self.features = features ?? weight.count
+        factors = Self.factors(weight, of: self.features)
+    }
+
+    /// x / sqrt(sum x^2 / d + e) = sqrt(d / k) x / sqrt(sum x^2 / k + e d / k), with k the features there are.
+    private static func factors(_ weight: [Float], of features: Int) -> [Float] {
+        guard features != weight.count, !weight.isEmpty else { return weight }
+        let scale = Float((Double(features) / Double(weight.count)).squareRoot())
+        return weight.map { scale * $0 }
     }
 
     /// What stands where a block has no norm because it has no such part.
@@ -40,10 +56,11 @@ public struct Norm: Sendable, Equatable {
     }
 
     private func apply(_ x: MatrixView, adding residual: MatrixView?, into y: MutableMatrixView) {
-        weight.withUnsafeBufferPointer { weight in
+        factors.withUnsafeBufferPointer { weight in
             guard kind == .layer else {
+                let spread = weight.isEmpty ? 1 : Float(features) / Float(weight.count)
                 return Kernels.best.rmsNorm(
-                    x.base, x.rowStride, weight.baseAddress, y.base, y.rowStride, x.rows, x.columns, epsilon)
+                    x.base, x.rowStride, weight.baseAddress, y.base, y.rowStride, x.rows, x.columns, spread * epsilon)
             }
             bias.withUnsafeBufferPointer { bias in
                 Kernels.best.layerNorm(

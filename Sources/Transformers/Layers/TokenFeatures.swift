@@ -2,21 +2,21 @@ import Tensors
 
 /// The keys or the values of a sequence's tokens in one layer, in the precision they are kept in.
 enum TokenFeatures {
-    /// tokens x heads * headDimension.
+    /// tokens x the features of all heads.
     case floats(MatrixView)
     /// The same as IEEE binary16 patterns, `width` apart from token to token.
     case halves(UnsafePointer<UInt16>, width: Int)
     /// The same as integers q + 128, `width` apart, with a binary16 scale for each token and head.
     case codes(UnsafePointer<UInt8>, width: Int, scales: UnsafePointer<UInt16>, heads: Int)
 
-    /// One head of some tokens, tokens x headDimension; converted into `decoded` (as many floats) where need be.
+    /// One head's features of some tokens; converted into `decoded` (as many floats) where need be.
     func lend(
-        _ tokens: Range<Int>, head: Int, _ headDimension: Int, into decoded: UnsafeMutablePointer<Float>
+        _ tokens: Range<Int>, head: Int, _ features: Range<Int>, into decoded: UnsafeMutablePointer<Float>
     ) -> MatrixView {
-        let feature = head * headDimension
+        let (feature, headDimension) = (features.lowerBound, features.count)
         switch self {
         case .floats(let all):
-            return all.block(rows: tokens, columns: feature..<feature + headDimension)
+            return all.block(rows: tokens, columns: features)
         case .halves(let patterns, let width):
             for (row, token) in tokens.enumerated() {
                 Kernels.best.halfToFloat(

@@ -17,8 +17,7 @@ struct BlockPlan {
 
 /// What all blocks of a model have in common.
 struct BlockStyle {
-    /// Features of the residual stream.
-    let width: Int
+    let stream: StreamPlan
     let normalizesFirst: Bool
     let norm: Norm.Kind
     let epsilon: Float
@@ -27,13 +26,13 @@ struct BlockStyle {
 
 extension ModelTensors {
     /// Reads a block. A part of no width needs no tensors, except that its output's bias is read where there is one, and its
-    /// norm where that follows the sum.
+    /// norm where that follows the sum; and that a cut stream goes past it through a skip matrix as past any other.
     /// - Throws: `StructuredMatrixError`, `TransformersError.shapeMismatch`, naming file and tensor.
-    func block(_ plan: BlockPlan, _ style: BlockStyle) throws -> Block {
-        let (names, sizes) = (plan.names, plan.sizes)
+    func block(_ plan: BlockPlan, _ style: BlockStyle, at index: Int) throws -> Block {
+        let (names, sizes, stream) = (plan.names, plan.sizes, style.stream.block(index))
         func linear(_ matrix: BlockMatrix) throws -> Linear {
             let name = names.name(of: matrix)
-            let shape = matrix.shape(sizes, width: style.width)
+            let shape = matrix.shape(sizes, stream)
             if shape.count > 0, matrix != .gate || names.gate != nil {
                 return try self.linear(
                     name, rows: shape.rows, columns: shape.columns, bias: plan.biases.contains(matrix),
@@ -42,24 +41,46 @@ extension ModelTensors {
             guard matrix == .attentionOutput || matrix == .down else { return .none }
             // The bias is as wide as the stream, however narrow the part is.
             return Linear(
-                weight: Dense(Factor([], shape: [style.width, 0])),
-                bias: try contains("\(name).bias") ? vector("\(name).bias", count: style.width) : nil)
+                weight: Dense(Factor([], shape: [shape.rows, 0])),
+                bias: try contains("\(name).bias") ? vector("\(name).bias", count: shape.rows) : nil)
         }
-        func norm(_ name: String, hasPart: Bool) throws -> Norm {
+        func skip(_ matrix: BlockMatrix) throws -> Linear {
+            guard style.stream.isCut else { return .none }
+            let shape = matrix.shape(sizes, stream)
+            return try self.linear(names.name(of: matrix), rows: shape.rows, columns: shape.columns, bias: false)
+        }
+        // Norms stand on the stream before a part, or behind it.
+        func norm(_ name: String, hasPart: Bool, _ before: Int, _ behind: Int) throws -> Norm {
             guard hasPart || !style.normalizesFirst else { return .none }
-            return try self.norm(name, style.norm, count: style.width, epsilon: style.epsilon)
+            return try self.norm(
+                name, style.norm, count: style.normalizesFirst ? before : behind, of: style.stream, epsilon: style.epsilon)
         }
         func headNorm(_ name: String?) throws -> Norm? {
             guard let name, sizes.heads > 0 else { return nil }
-            return try self.norm(name, .rootMeanSquare, count: sizes.queryKeyWidth, epsilon: style.epsilon)
+            return Norm(
+                kind: .rootMeanSquare, weight: try vector("\(name).weight", count: sizes.queryKeyWidth), bias: [],
+                epsilon: style.epsilon)
         }
         return Block(
-            sizes: sizes, window: plan.window, names: names, stored: plan.stored,
-            attentionNorm: try norm(names.attentionNorm, hasPart: sizes.heads > 0), query: try linear(.query),
+            sizes: sizes, stream: stream, window: plan.window, names: names, stored: plan.stored,
+            attentionNorm: try norm(names.attentionNorm, hasPart: sizes.heads > 0, stream.attention, stream.feedForward),
+            query: try linear(.query),
             key: try linear(.key), value: try linear(.value), attentionOutput: try linear(.attentionOutput),
             queryNorm: try headNorm(names.queryNorm), keyNorm: try headNorm(names.keyNorm),
-            feedForwardNorm: try norm(names.feedForwardNorm, hasPart: sizes.feedForwardWidth > 0),
-            gate: try linear(.gate), up: try linear(.up), down: try linear(.down), activation: style.activation)
+            feedForwardNorm: try norm(
+                names.feedForwardNorm, hasPart: sizes.feedForwardWidth > 0, stream.feedForward, stream.output),
+            gate: try linear(.gate), up: try linear(.up), down: try linear(.down), attentionSkip: try skip(.attentionSkip),
+            feedForwardSkip: try skip(.feedForwardSkip), keyBasis: try keyBasis(names, sizes), activation: style.activation)
+    }
+}
+
+extension ModelTensors {
+    /// - Throws: `StructuredMatrixError`.
+    private func keyBasis(_ names: BlockNames, _ sizes: BlockSizes) throws -> KeyBasis? {
+        guard let ranks = sizes.keyRanks?.reduce(0, +) else { return nil }
+        return KeyBasis(
+            directions: try vector(names.keyDirections, count: ranks * sizes.queryKeyWidth),
+            offset: try vector(names.keyOffset, count: ranks))
     }
 }
 

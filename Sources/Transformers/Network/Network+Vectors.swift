@@ -12,6 +12,7 @@ extension Network {
         case bias(Place)
         case norm(NormPlace, isBias: Bool)
         case constant, first
+        case keyDirections(Int), keyOffset(Int)
     }
 
     private subscript(norm place: NormPlace) -> Norm? {
@@ -56,10 +57,14 @@ extension Network {
             add(.attention(index), block.names.attentionNorm)
             add(.query(index), block.names.queryNorm)
             add(.key(index), block.names.keyNorm)
+            if block.keyBasis != nil {
+                result.append((block.names.keyDirections, .keyDirections(index)))
+                result.append((block.names.keyOffset, .keyOffset(index)))
+            }
             add(.feedForward(index), block.names.feedForwardNorm)
             // What a part that is gone adds to the stream stays.
             for matrix in BlockMatrix.allCases
-            where block.matrices.contains(matrix) || matrix == .attentionOutput || matrix == .down {
+            where !matrix.isSkip && (block.matrices.contains(matrix) || matrix == .attentionOutput || matrix == .down) {
                 addBias(.block(index, matrix), block.names.name(of: matrix))
             }
         }
@@ -79,6 +84,8 @@ extension Network {
             case .norm(let norm, let isBias): self[norm: norm].map { isBias ? $0.bias : $0.weight }
             case .constant: input.constant
             case .first: input.first
+            case .keyDirections(let index): blocks[index].keyBasis?.directions
+            case .keyOffset(let index): blocks[index].keyBasis?.offset
             }
         }
         set {
@@ -90,6 +97,8 @@ extension Network {
                 self[norm: norm] = vectors
             case .constant: input.constant = newValue ?? []
             case .first: input.first = newValue ?? []
+            case .keyDirections(let index): blocks[index].keyBasis?.directions = newValue ?? []
+            case .keyOffset(let index): blocks[index].keyBasis?.offset = newValue ?? []
             }
         }
     }
@@ -108,7 +117,9 @@ extension Network {
 extension Network {
     fileprivate mutating func dropMeans() {
         func dropped(_ norm: Norm) -> Norm {
-            Norm(kind: .rootMeanSquare, weight: norm.weight, bias: [], epsilon: norm.epsilon)
+            Norm(
+                kind: .rootMeanSquare, weight: norm.weight, bias: [], epsilon: norm.epsilon,
+                features: norm.kind == .rootMeanSquare ? norm.features : nil)
         }
         input.norm = input.norm.map(dropped)
         output.norm = output.norm.map(dropped)

@@ -11,7 +11,7 @@ public struct Network: Sendable {
     let isCausal: Bool
     /// Whether norms stand before attention and feed-forward network, or after the sums.
     let normalizesFirst: Bool
-    /// Features of the residual stream.
+    /// Features of the residual stream, before any is cut away, and of an embedding.
     let width: Int
     let maximumPositions: Int
     /// How `config.json` names the sizes of blocks.
@@ -46,7 +46,7 @@ public struct Network: Sendable {
         var hasTable = true
     }
 
-    /// What follows the last block: a norm, and for causal models a projection and the output head.
+    /// What follows the last block: a norm, a projection, and for causal models the output head.
     struct Output: Sendable {
         var normName: String?
         var norm: Norm?
@@ -96,6 +96,26 @@ public struct Network: Sendable {
     }
 
     static let headInput = "head input"
+    /// A head of its own, as every architecture here calls it.
+    static let headName = "lm_head"
+
+    /// Features of the stream before a block, or behind the last.
+    func streamWidth(before block: Int) -> Int {
+        block < blocks.count ? blocks[block].stream.attention : blocks.last?.stream.output ?? width
+    }
+
+    /// Features of the stream at every place (`StreamPlace`).
+    var streamWidths: [Int] {
+        blocks.flatMap { [$0.stream.attention, $0.stream.feedForward] } + [streamWidth(before: blocks.count)]
+    }
+
+    /// Whether skip matrices carry the stream past parts.
+    var isStreamCut: Bool { blocks.contains { $0.hasAttentionSkip || $0.hasFeedForwardSkip } }
+
+    /// Features of the stream where it has most.
+    var widestStream: Int {
+        blocks.reduce(streamWidth(before: 0)) { max($0, $1.stream.feedForward, $1.stream.output) }
+    }
 
     subscript(place: Place) -> Linear {
         get {

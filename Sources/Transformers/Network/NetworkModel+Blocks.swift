@@ -29,22 +29,40 @@ extension NetworkModel {
         var block = network.blocks[index]
         block.sizes = sizes
         for (matrix, (weight, bias)) in matrices { block[matrix] = Linear(weight: weight, bias: bias) }
-        for matrix in BlockMatrix.allCases where matrix.isAttention ? sizes.heads == 0 : sizes.feedForwardWidth == 0 {
+        for matrix in BlockMatrix.allCases
+        where !matrix.isSkip && (matrix.isAttention ? sizes.heads == 0 : sizes.feedForwardWidth == 0) {
             // The bias of a part's output outlives the part.
             let isOutput = matrix == .attentionOutput || matrix == .down
+            let rows = matrix.shape(sizes, block.stream).rows
             block[matrix] =
-                isOutput
-                ? Linear(weight: Dense(Factor([], shape: [network.width, 0])), bias: block[matrix].bias) : .none
+                isOutput ? Linear(weight: Dense(Factor([], shape: [rows, 0])), bias: block[matrix].bias) : .none
         }
+        if sizes.keyRanks == nil { block.keyBasis = nil }
         if network.normalizesFirst {
             // Nothing reads what a norm before a part that is gone would give.
             if sizes.heads == 0 { block.attentionNorm = .none }
             if sizes.feedForwardWidth == 0 { block.feedForwardNorm = .none }
         }
         for matrix in block.matrices {
-            precondition(block[matrix].weight.shape == matrix.shape(sizes, width: network.width))
+            precondition(block[matrix].weight.shape == matrix.shape(sizes, block.stream))
         }
         network.blocks[index] = block
+    }
+
+    /// Keeps the keys of a block's heads in some directions, and takes queries to the same.
+    /// - Parameters:
+    ///   - directions: of every key head, ranks x features, orthonormal rows.
+    ///   - means: of each head's keys, taken off.
+    /// - Precondition: one of either for each key-value head, as wide as its keys.
+    public mutating func setKeyBasis(_ index: Int, directions: [Matrix], means: [[Float]]) {
+        let sizes = network.blocks[index].sizes
+        precondition(directions.count == sizes.keyValueHeads && means.count == sizes.keyValueHeads)
+        network.blocks[index].sizes.keyRanks = directions.map(\.rows)
+        network.blocks[index].keyBasis = KeyBasis(
+            directions: directions.flatMap(\.elements),
+            offset: zip(directions, means).flatMap { directions, mean in
+                (0..<directions.rows).map { row in -zip(directions.row(row), mean).reduce(0) { $0 + $1.0 * $1.1 } }
+            })
     }
 
     public var isCausal: Bool { network.isCausal }

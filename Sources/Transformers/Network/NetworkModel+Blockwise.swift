@@ -6,7 +6,7 @@ import Tensors
 extension NetworkModel {
     public var blockCount: Int { network.blocks.count }
 
-    /// Numbers of a token's states between two blocks.
+    /// Numbers of a token's states between two blocks, at most: those of a cut stream are fewer.
     public var hiddenSize: Int { network.width }
 
     /// The inputs (`MatrixSite.input`) that a block shows: the first one's with those of what makes its states, the last one's
@@ -52,12 +52,12 @@ extension NetworkModel {
         observer: ActivationObserver
     ) throws -> Matrix {
         try check(sequences)
-        let width = network.width
+        let (before, behind) = (network.streamWidth(before: blocks.lowerBound), width(behind: blocks))
         var result: [Float] = []
         for run in batches(sequences) {
             let batch = SequenceBatch(sequences[run])
-            let first = result.count / width
-            let own = entering?.block(rows: first..<first + batch.tokens.count, columns: 0..<width)
+            let first = result.count / behind
+            let own = entering?.block(rows: first..<first + batch.tokens.count, columns: 0..<before)
             let pass = NetworkPass(
                 network, batch, wanted: network.headPlace == nil ? [] : Array(batch.tokens.indices), blocks: blocks,
                 entering: own, isObserved: true, members: context.largestTeam)
@@ -67,6 +67,12 @@ extension NetworkModel {
             }
             result += UnsafeBufferPointer(start: pass.output.base, count: pass.output.rows * pass.output.columns)
         }
-        return Matrix(rows: result.count / width, columns: width, elements: result)
+        return Matrix(rows: result.count / behind, columns: behind, elements: result)
+    }
+
+    /// Features of what some blocks give.
+    private func width(behind blocks: Range<Int>) -> Int {
+        let isEnd = blocks.upperBound == blockCount && network.headPlace == nil && network.output.projection != nil
+        return isEnd ? network[.outputProjection].weight.shape.rows : network.streamWidth(before: blocks.upperBound)
     }
 }

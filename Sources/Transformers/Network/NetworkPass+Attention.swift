@@ -1,9 +1,9 @@
 import Tensors
 
 extension NetworkPass {
-    /// What the heads of a block make, tokens x heads * valueWidth.
+    /// What the heads of a block make, tokens x the values' features of all query heads.
     func mixed(_ layer: Int) -> MutableMatrixView {
-        view(mixed, columns: network.blocks[layer].sizes.heads * network.blocks[layer].sizes.valueWidth)
+        view(mixed, columns: network.blocks[layer].sizes.mixedFeatures)
     }
 
     private func queries(_ layer: Int) -> MutableMatrixView {
@@ -15,7 +15,7 @@ extension NetworkPass {
     }
 
     private func values(_ layer: Int) -> MutableMatrixView {
-        view(value, columns: network.blocks[layer].sizes.keyValueHeads * network.blocks[layer].sizes.valueWidth)
+        view(value, columns: network.blocks[layer].sizes.valueFeatures)
     }
 
     /// A narrower matrix in the same memory.
@@ -47,9 +47,11 @@ extension NetworkPass {
                 : caches[index].features(layer: layer)
             return Attention.Sequence(
                 queries: queries.rows(rows).readable, tokens: (caches.isEmpty ? 0 : caches[index].count) + rows.count,
-                keys: seen.keys, values: seen.values, output: mixed.rows(rows))
+                keys: seen.keys, values: seen.values, areCached: !caches.isEmpty, output: mixed.rows(rows))
         }
-        let needsPlacing = !caches.isEmpty || !rotations.isEmpty || network.blocks[layer].queryNorm != nil
+        let needsPlacing =
+            !caches.isEmpty || !rotations.isEmpty || network.blocks[layer].queryNorm != nil
+            || network.blocks[layer].keyBasis != nil
         if needsPlacing, let heads = headsPerMember(layer, members: worker.count) {
             let own = worker.index * heads..<(worker.index + 1) * heads
             for (index, span) in batch.spans.enumerated() {
@@ -76,6 +78,7 @@ extension NetworkPass {
     private func headsPerMember(_ layer: Int, members: Int) -> Int? {
         let sizes = network.blocks[layer].sizes
         let tokens = batch.tokens.count
+        guard sizes.valueWidths == nil else { return nil }
         guard tokens == batch.spans.count, batch.spans.allSatisfy({ $0.count == 1 }),
             let features = network.blocks[layer].key.rowsPerMember(batch: tokens, members: members),
             features % sizes.queryKeyWidth == 0
@@ -102,13 +105,14 @@ extension NetworkPass {
         }
     }
 
-    /// Biases, norms of heads, rotation to the token's position, and the cache: of one token and key-value head.
+    /// Biases, norms of heads, rotation to the token's position, directions that are kept, and the cache: of one token and
+    /// key-value head.
     private func place(_ layer: Int, row: Int, head: Int, sequence: Int) {
         let sizes = network.blocks[layer].sizes
         let group = sizes.heads / sizes.keyValueHeads
         let queryFeatures = head * group * sizes.queryKeyWidth..<(head + 1) * group * sizes.queryKeyWidth
         let keyFeatures = head * sizes.queryKeyWidth..<(head + 1) * sizes.queryKeyWidth
-        let valueFeatures = head * sizes.valueWidth..<(head + 1) * sizes.valueWidth
+        let valueFeatures = network.blocks[layer].valueLayout[head]
         let (queryRow, keyRow, valueRow) = (
             queries(layer).row(row) + queryFeatures.lowerBound, keys(layer).row(row) + keyFeatures.lowerBound,
             values(layer).row(row) + valueFeatures.lowerBound
@@ -128,6 +132,11 @@ extension NetworkPass {
             let rotation = rotations.count == 1 ? 0 : layer
             rotations[rotation].apply(queryRow, token: row, heads: group, keyValueHead: head)
             rotations[rotation].apply(keyRow, token: row, heads: 1, keyValueHead: head)
+        }
+        if let basis = network.blocks[layer].keyBasis {
+            let (width, ranks) = (sizes.queryKeyWidth, network.blocks[layer].keyLayout[head])
+            basis.apply(queryRow, rows: group, width: width, ranks, addingOffset: false)
+            basis.apply(keyRow, rows: 1, width: width, ranks, addingOffset: true)
         }
         guard !caches.isEmpty else { return }
         caches[sequence].write(

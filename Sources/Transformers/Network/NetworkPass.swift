@@ -9,23 +9,28 @@ struct NetworkPass {
     /// One for each sequence, with room for its new tokens; empty when sequences begin here and nothing is kept.
     let caches: [KeyValueCache]
     /// Rows whose scores, or last hidden states, are wanted.
-    private let wanted: [Int]
+    let wanted: [Int]
 
-    private let words: Matrix
-    private let positions: Matrix
-    private let positionRows: [Int]
+    let words: Matrix
+    let positions: Matrix
+    let positionRows: [Int]
     /// One for all blocks, or one for each.
     let rotations: [RotaryTable]
     /// One, or one for each member (`TokenShare`).
     private let hidden: [MutableMatrixView]
     private let normed: [MutableMatrixView]
-    private let last: [MutableMatrixView]
+    let last: [MutableMatrixView]
     let update, query, mixed, key, value, gate, up: MutableMatrixView
-    private let projected: MutableMatrixView
+    /// What skip matrices make of a cut stream.
+    private let skipped: MutableMatrixView
+    /// Of the wanted rows; of all tokens where there is no head.
+    let projected: MutableMatrixView
     let productScratch: UnsafeMutablePointer<Float>
+    /// Of skip matrices, whose products stand between the same barriers as others.
+    private let skipScratch: UnsafeMutablePointer<Float>
     let attentionScratch: UnsafeMutablePointer<Float>
     private let arena: ActivationArena
-    private let isObserved: Bool
+    let isObserved: Bool
     /// The blocks to run.
     private let run: Range<Int>
     /// What the first of them reads, tokens x width; nil for the tokens' embeddings.
@@ -40,15 +45,16 @@ struct NetworkPass {
         blocks: Range<Int>? = nil, entering: Matrix? = nil, isObserved: Bool, members: Int
     ) {
         let sizes = PassSizes(network, tokens: batch.tokens.count, wanted: wanted.count)
-        let (tokens, width) = (batch.tokens.count, network.width)
+        let (tokens, width) = (batch.tokens.count, network.widestStream)
         let copies = TokenShare.copies(tokens: tokens, members: members)
         let lastCopies = TokenShare.copies(tokens: wanted.count, members: members)
         let normedCopies = network.normalizesFirst ? copies : 0
         let perToken = (copies + normedCopies + 1) * width + sizes.perToken
+        let projectedRows = network.headPlace == nil ? tokens : wanted.count
         var arena = ActivationArena(
-            floats: tokens * perToken + wanted.count * (lastCopies * width + sizes.projected) + sizes.products
-                + members * sizes.attention,
-            views: 13 + 2 * copies + lastCopies)
+            floats: tokens * perToken + wanted.count * lastCopies * width + projectedRows * sizes.projected
+                + sizes.products + sizes.skips + members * sizes.attention,
+            views: 15 + 2 * copies + lastCopies)
         hidden = (0..<copies).map { _ in arena.take(rows: tokens, columns: width) }
         normed = (0..<normedCopies).map { _ in arena.take(rows: tokens, columns: width) }
         last = (0..<lastCopies).map { _ in arena.take(rows: wanted.count, columns: width) }
@@ -59,8 +65,10 @@ struct NetworkPass {
         value = arena.take(rows: tokens, columns: sizes.value)
         gate = arena.take(rows: tokens, columns: sizes.gate)
         up = arena.take(rows: tokens, columns: sizes.up)
-        projected = arena.take(rows: wanted.count, columns: sizes.projected)
+        skipped = arena.take(rows: tokens, columns: sizes.skipped)
+        projected = arena.take(rows: projectedRows, columns: sizes.projected)
         productScratch = arena.take(floats: sizes.products)
+        skipScratch = arena.take(floats: sizes.skips)
         attentionScratch = arena.take(floats: members * sizes.attention)
         self.arena = arena
 
@@ -93,15 +101,18 @@ struct NetworkPass {
 
     func deallocate() { arena.deallocate() }
 
-    /// The last block's output, normalised where the network ends so, tokens x width; once all members have returned.
-    /// Not for networks with a head.
-    var output: MatrixView { hidden[0].readable }
+    /// The last block's output, tokens x width; normalised and projected where the network ends so and has no head. Once all
+    /// members have returned.
+    var output: MatrixView {
+        let isProjected = network.headPlace == nil && network.output.projection != nil && run.upperBound == network.blocks.count
+        return isProjected ? projected.readable : view(hidden[0], columns: network.streamWidth(before: run.upperBound)).readable
+    }
 
     /// What one member does of the whole run. `scores` (wanted rows x vocabulary), where given, is complete when all
     /// members have returned; where the run is observed, the first member calls the observer.
     func run(_ worker: Worker, scores: MutableMatrixView?, observer: ActivationObserver) {
         let share = TokenShare(tokens: batch.tokens.count, worker: worker)
-        let hidden = hidden[share.copy]
+        var hidden = view(hidden[share.copy], columns: network.streamWidth(before: run.lowerBound))
         if let entering {
             entering.withView { entering in
                 for row in share.rows { hidden.row(row).update(from: entering.row(row), count: hidden.columns) }
@@ -114,7 +125,9 @@ struct NetworkPass {
                 guard isObserved, worker.index == 0 else { return }
                 observer(network.blocks[index].names[keyPath: name], activations.readable)
             }
-            if network.blocks[index].sizes.heads > 0 {
+            let (middle, end) = (network.blocks[index].stream.feedForward, network.blocks[index].stream.output)
+            let hasAttention = network.blocks[index].sizes.heads > 0
+            if hasAttention {
                 let input = normalised(hidden, network.blocks[index].attentionNorm, share)
                 observe(input, \.attentionInput)
                 project(index, input.readable, worker)
@@ -122,25 +135,36 @@ struct NetworkPass {
                 worker.barrier()
                 let mixed = mixed(index)
                 observe(mixed, \.attentionOutputInput)
-                multiply(network.blocks[index].attentionOutput, mixed, update, worker)
+                skip(index, .attentionSkip, hidden, middle, worker, observer)
+                multiply(network.blocks[index].attentionOutput, mixed, view(update, columns: middle), worker)
+                worker.barrier()
+            } else if network.blocks[index].hasAttentionSkip {
+                worker.barrier()
+                skip(index, .attentionSkip, hidden, middle, worker, observer)
                 worker.barrier()
             }
-            add(
-                network.blocks[index].attentionOutput, network.blocks[index].attentionNorm, to: hidden, share,
-                hasUpdate: network.blocks[index].sizes.heads > 0)
+            hidden = add(
+                network.blocks[index].attentionOutput, network.blocks[index].attentionNorm, to: hidden, width: middle, share,
+                isSkipped: network.blocks[index].hasAttentionSkip, hasUpdate: hasAttention)
 
-            if network.blocks[index].sizes.feedForwardWidth > 0 {
+            let hasFeedForward = network.blocks[index].sizes.feedForwardWidth > 0
+            if hasFeedForward {
                 let input = normalised(hidden, network.blocks[index].feedForwardNorm, share)
                 observe(input, \.feedForwardInput)
                 let wide = expand(index, input.readable, worker)
                 worker.barrier()
                 observe(wide, \.downInput)
-                multiply(network.blocks[index].down, wide, update, worker)
+                skip(index, .feedForwardSkip, hidden, end, worker, observer)
+                multiply(network.blocks[index].down, wide, view(update, columns: end), worker)
+                worker.barrier()
+            } else if network.blocks[index].hasFeedForwardSkip {
+                worker.barrier()
+                skip(index, .feedForwardSkip, hidden, end, worker, observer)
                 worker.barrier()
             }
-            add(
-                network.blocks[index].down, network.blocks[index].feedForwardNorm, to: hidden, share,
-                hasUpdate: network.blocks[index].sizes.feedForwardWidth > 0)
+            hidden = add(
+                network.blocks[index].down, network.blocks[index].feedForwardNorm, to: hidden, width: end, share,
+                isSkipped: network.blocks[index].hasFeedForwardSkip, hasUpdate: hasFeedForward)
         }
         guard run.upperBound == network.blocks.count else { return }
         finish(hidden, share, worker, scores, observer)
@@ -154,100 +178,49 @@ struct NetworkPass {
             share.barrier()
             return hidden
         }
-        let normed = normed[share.copy]
+        let normed = view(normed[share.copy], columns: hidden.columns)
         norm.apply(hidden.rows(share.rows).readable, into: normed.rows(share.rows))
         share.barrier()
         return normed
     }
 
-    /// hidden += bias + update, and where norms stand last hidden <- norm(hidden). The update is another's to read as well,
-    /// so the bias goes to the sum.
-    private func add(
-        _ linear: borrowing Linear, _ norm: borrowing Norm, to hidden: MutableMatrixView, _ share: TokenShare,
-        hasUpdate: Bool
+    /// A member's share of what carries a cut stream past a part; complete after the next barrier. Called behind one, when
+    /// the stream is complete and no one needs any more what was skipped before.
+    private func skip(
+        _ layer: Int, _ matrix: BlockMatrix, _ hidden: MutableMatrixView, _ width: Int, _ worker: Worker,
+        _ observer: ActivationObserver
     ) {
-        let own = hidden.rows(share.rows)
+        let isThere =
+            matrix == .attentionSkip ? network.blocks[layer].hasAttentionSkip : network.blocks[layer].hasFeedForwardSkip
+        guard isThere else { return }
+        if isObserved, worker.index == 0 { observer(network.blocks[layer].names.input(of: matrix), hidden.readable) }
+        network.blocks[layer][matrix].multiply(
+            hidden.readable, into: view(skipped, columns: width), scratch: skipScratch, worker: worker)
+    }
+
+    /// The stream behind a part: hidden, or what was skipped, + bias + update, and where norms stand last norm of that. In the
+    /// memory of `hidden`. The update is another's to read as well, so the bias goes to the sum.
+    private func add(
+        _ linear: borrowing Linear, _ norm: borrowing Norm, to hidden: MutableMatrixView, width: Int, _ share: TokenShare,
+        isSkipped: Bool, hasUpdate: Bool
+    ) -> MutableMatrixView {
+        let result = view(hidden, columns: width)
+        let own = result.rows(share.rows)
+        if isSkipped {
+            let skipped = view(skipped, columns: width)
+            for row in share.rows { result.row(row).update(from: skipped.row(row), count: width) }
+        }
         linear.addBias(to: own)
+        let update = view(update, columns: width)
         if network.normalizesFirst {
-            guard hasUpdate else { return }
-            for row in share.rows { Kernels.best.add(hidden.row(row), update.row(row), hidden.columns) }
+            guard hasUpdate else { return result }
+            for row in share.rows { Kernels.best.add(result.row(row), update.row(row), width) }
         } else if hasUpdate {
             norm.apply(adding: update.rows(share.rows).readable, to: own)
         } else {
             norm.apply(own.readable, into: own)
         }
-    }
-
-    /// The sum of what word, constant and position give, normalised where the network begins so.
-    private func embed(
-        _ share: TokenShare, into hidden: MutableMatrixView, _ worker: Worker, _ observer: ActivationObserver
-    ) {
-        words.withView { words in
-            if let projection = network.input.projection {
-                if isObserved, worker.index == 0 { observer("\(projection) input", words) }
-                network[.inputProjection].multiply(words, into: update, scratch: productScratch, worker: worker)
-                worker.barrier()
-            }
-            let source = network.input.projection == nil ? words : update.readable
-            for row in share.rows { hidden.row(row).update(from: source.row(row), count: hidden.columns) }
-        }
-        if network.input.projection != nil { network[.inputProjection].addBias(to: hidden.rows(share.rows)) }
-        network.input.first.withUnsafeBufferPointer { first in
-            // An empty array may have an address too.
-            guard !first.isEmpty, let first = first.baseAddress else { return }
-            for span in batch.spans where share.rows.contains(span.lowerBound) {
-                hidden.row(span.lowerBound).update(from: first, count: hidden.columns)
-            }
-        }
-        network.input.constant.withUnsafeBufferPointer { constant in
-            guard !constant.isEmpty, let constant = constant.baseAddress else { return }
-            for row in share.rows { Kernels.best.add(hidden.row(row), constant, hidden.columns) }
-        }
-        if !positionRows.isEmpty {
-            positions.withView { positions in
-                for row in share.rows {
-                    Kernels.best.add(hidden.row(row), positions.row(positionRows[row]), hidden.columns)
-                }
-            }
-        }
-        network.input.norm?.apply(hidden.rows(share.rows).readable, into: hidden.rows(share.rows))
-    }
-
-    /// The final normalisation, of the wanted rows alone where there is a head, and the head.
-    private func finish(
-        _ hidden: MutableMatrixView, _ share: TokenShare, _ worker: Worker, _ scores: MutableMatrixView?,
-        _ observer: ActivationObserver
-    ) {
-        guard let head = network.headPlace else {
-            network.output.norm?.apply(hidden.rows(share.rows).readable, into: hidden.rows(share.rows))
-            return
-        }
-        share.barrier()
-        let wantedShare = TokenShare(tokens: wanted.count, worker: worker)
-        let last = last[wantedShare.copy]
-        for index in wantedShare.rows {
-            let source = hidden.rows(wanted[index]..<wanted[index] + 1)
-            let target = last.rows(index..<index + 1)
-            if let norm = network.output.norm {
-                norm.apply(source.readable, into: target)
-            } else {
-                target.base.update(from: source.base, count: target.columns)
-            }
-        }
-        wantedShare.barrier()
-        func observe(_ name: String, _ activations: MutableMatrixView) {
-            if isObserved, worker.index == 0 { observer(name, activations.readable) }
-        }
-        guard let projection = network.output.projection else {
-            observe(Network.headInput, last)
-            if let scores { multiply(network[head], last, scores, worker) }
-            return
-        }
-        observe("\(projection) input", last)
-        multiply(network[.outputProjection], last, projected, worker)
-        worker.barrier()
-        observe(Network.headInput, projected)
-        if let scores { multiply(network[head], projected, scores, worker) }
+        return result
     }
 
     func multiply(

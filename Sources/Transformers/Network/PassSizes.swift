@@ -10,21 +10,24 @@ struct PassSizes {
     var up = 0
     /// Features of the output projection's result.
     var projected = 0
-    /// Floats of scratch: what products between two barriers need, and what one member's attention does.
+    /// The stream as skip matrices leave it.
+    var skipped = 0
+    /// Floats of scratch: what products between two barriers need, skip matrices apart, and what one member's attention does.
     var products = 0
+    var skips = 0
     var attention = 0
 
     /// Floats for each token, beside what is as wide as the stream.
-    var perToken: Int { query + mixed + key + value + gate + up }
+    var perToken: Int { query + mixed + key + value + gate + up + skipped }
 
     init(_ network: Network, tokens: Int, wanted: Int) {
         for index in network.blocks.indices {
             let block = network.blocks[index]
             let sizes = block.sizes
             query = max(query, sizes.heads * sizes.queryKeyWidth)
-            mixed = max(mixed, sizes.heads * sizes.valueWidth)
+            mixed = max(mixed, sizes.mixedFeatures)
             key = max(key, sizes.keyValueHeads * sizes.queryKeyWidth)
-            value = max(value, sizes.keyValueHeads * sizes.valueWidth)
+            value = max(value, sizes.valueFeatures)
             up = max(up, sizes.feedForwardWidth)
             if block.isGated { gate = max(gate, sizes.feedForwardWidth) }
             func scratch(_ matrices: [BlockMatrix]) -> Int {
@@ -33,14 +36,15 @@ struct PassSizes {
             products = max(
                 products, scratch([.query, .key, .value]), scratch([.attentionOutput]), scratch([.gate, .up]),
                 scratch([.down]))
+            if block.hasAttentionSkip { skipped = max(skipped, block.stream.feedForward) }
+            if block.hasFeedForwardSkip { skipped = max(skipped, block.stream.output) }
+            skips = max(skips, scratch([.attentionSkip]), scratch([.feedForwardSkip]))
             if sizes.heads > 0 { attention = max(attention, network.attention(index).scratchFloats) }
         }
         products = max(products, network[.inputProjection].scratchFloats(batch: tokens))
-        if let head = network.headPlace {
-            products = max(
-                products, network[head].scratchFloats(batch: wanted),
-                network[.outputProjection].scratchFloats(batch: wanted))
-        }
+        let ending = network.headPlace == nil ? tokens : wanted
+        products = max(products, network[.outputProjection].scratchFloats(batch: ending))
+        if let head = network.headPlace { products = max(products, network[head].scratchFloats(batch: ending)) }
         if network.output.projection != nil { projected = network[.outputProjection].weight.shape.rows }
     }
 }
@@ -51,6 +55,7 @@ extension Network {
         let sizes = blocks[index].sizes
         return Attention(
             heads: sizes.heads, keyValueHeads: sizes.keyValueHeads, queryKeyWidth: sizes.queryKeyWidth,
-            valueWidth: sizes.valueWidth, causal: isCausal, window: blocks[index].window)
+            keys: blocks[index].keyLayout, values: blocks[index].valueLayout, causal: isCausal,
+            window: blocks[index].window)
     }
 }
