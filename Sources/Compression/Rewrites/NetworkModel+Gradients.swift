@@ -16,6 +16,7 @@ extension NetworkModel {
         func refuse(_ what: String) -> CompressionError { .notDifferentiable(block: siteName(block, .down), what: what) }
         guard sizes.heads > 0, sizes.feedForwardWidth > 0 else { throw refuse("a block without attention or feed-forward part") }
         guard sizes.rotaryPairs == nil else { throw refuse("heads that keep some of their rotary pairs") }
+        guard experts(block) == nil else { throw refuse("a feed-forward network of experts") }
         let headNorms = headNorms(block)
         guard headNorms.query == nil, headNorms.key == nil else { throw refuse("norms of single heads") }
         func map(_ place: BlockMatrix) -> AffineMap {

@@ -38,6 +38,8 @@ public struct RewriteJob: Sendable {
         public let touched: (before: Int, after: Int)
         public let parameters: (before: Int, after: Int)
         public let blocks: (before: [BlockSizes], after: [BlockSizes])
+        /// Of blocks whose feed-forward networks were cut into experts.
+        public let experts: [ExpertFit]
     }
 
     /// - Throws: `CompressionError`, `RewritingError`, `ModelFileError`, `TransformersError`; nothing is written then.
@@ -46,6 +48,7 @@ public struct RewriteJob: Sendable {
         guard !folder.configuration.isCompressed else { throw CompressionError.alreadyCompressed(folder: model) }
         let loaded = try LoadedModel.load(model)
         guard let network = loaded.model as? any NetworkModel else { throw CompressionError.notNarrowable(model: model) }
+        guard network.expertTensorNames.isEmpty else { throw CompressionError.hasExperts(folder: model) }
         guard let calibration else {
             throw CompressionError.missingCalibration(reason: "what units are worth is measured on it")
         }
@@ -60,7 +63,7 @@ public struct RewriteJob: Sendable {
         let outcome = Outcome(
             recipe: recipe, calibration: text.origin, seed: seed, touched: made.touched,
             parameters: (network.allParameters, made.model.allParameters),
-            blocks: (network.blockSizes, made.model.blockSizes))
+            blocks: (network.blockSizes, made.model.blockSizes), experts: made.experts)
         let written = try writtenFolder(folder, loaded, network, made.model)
         try written.write(extraFiles: [
             ("recipe.yaml", Array(recipe.text.utf8)),
@@ -83,7 +86,7 @@ public struct RewriteJob: Sendable {
             return (name, values)
         }
         return try RewrittenFolder(
-            source: folder, original: loaded, matrices: matrices, vectors: vectors,
+            source: folder, original: loaded, matrices: matrices, vectors: vectors, tensors: try after.expertTensors(),
             removed: before.sites.map(\.name).filter { !left.contains($0) },
             removedVectors: Set(before.vectorNames).subtracting(after.vectorNames), blocks: after.blockSizes,
             destination: output, replacing: replacesOutput)
@@ -100,11 +103,46 @@ extension RewriteJob.Outcome {
         object["touched_parameters"] = [JSONValue(integer: touched.before), JSONValue(integer: touched.after)]
         object["parameters"] = [JSONValue(integer: parameters.before), JSONValue(integer: parameters.after)]
         object["blocks"] = .array(blocks.after.map(\.json))
+        if !experts.isEmpty {
+            object["experts"] = .array(
+                experts.map {
+                    [
+                        "block": JSONValue(integer: $0.block), "relative_error": .number($0.error),
+                        "least_relative_error": .number($0.leastError),
+                    ]
+                })
+        }
         return .object(object)
     }
 
     /// One line for each block; ends with a newline.
     package var text: String {
+        experts.isEmpty ? sizesText : expertsText
+    }
+
+    private var expertsText: String {
+        var table = TerminalTable(
+            columns: [
+                .init("block", .right), .init("experts", .right), .init("run for a token", .right),
+                .init("error", .right), .init("least error", .right),
+            ])
+        for fit in experts {
+            guard let sizes = blocks.after[fit.block].experts else { continue }
+            table.rows.append(
+                .cells([
+                    "\(fit.block)", "\(sizes.count)", "\(sizes.active)", FigureText.fixed(fit.error, decimals: 4),
+                    FigureText.fixed(fit.leastError, decimals: 4),
+                ]))
+        }
+        let sums =
+            "\(recipe.name): \(recipe.title)\nmultiply-adds of a token in feed-forward networks: "
+            + "\(FigureText.share(touched.after, of: touched.before)); stored parameters: "
+            + "\(FigureText.share(parameters.after, of: parameters.before)), nothing is smaller in storage\n"
+            + "errors are squared, relative to the network's output, on the calibration text: by the router, by the best choice"
+        return ([sums, ""] + table.lines).joined(separator: "\n") + "\n"
+    }
+
+    private var sizesText: String {
         var table = TerminalTable(
             columns: [
                 .init("block", .right), .init("heads", .right), .init("q-k width", .right), .init("value width", .right),

@@ -34,6 +34,8 @@ public struct RewriteMethod: Sendable, Equatable {
     public var queryKeyPace = 0.0
     /// Whole blocks go.
     public var dropsBlocks = false
+    /// Feed-forward networks are cut into experts instead of narrowed; nil otherwise.
+    public var experts: ExpertMethod?
     public var division: Division
     /// Whether blocks are narrowed front to back, each by what it sees behind those before it.
     public var isSequential: Bool

@@ -7,7 +7,7 @@ import Tensors
 ///     recipe: flap               # its name
 ///     title: FLAP ...
 ///     source: arXiv 2312.11983
-///     rewrite: units             # heads and neurons; or widths (MoDeGPT); or blocks
+///     rewrite: units             # heads and neurons; or widths (MoDeGPT); or blocks; or experts (FactorLLM)
 ///     neurons: fluctuation       # how units are weighed; absent where they stay
 ///     heads: fluctuation
 ///     compensation: bias         # none, bias, least-squares, affine
@@ -15,7 +15,10 @@ import Tensors
 ///     epsilon: 0.1               # of softmax; steepness of sigmoid; gamma of split
 ///     pace: 50%                  # of queries and keys, against the values'
 ///     sequential: true           # front to back
-///     size: 80%                  # of the parameters that it touches
+///     experts: 8                 # of each feed-forward network
+///     split: activity            # neurons that are active together; or order, as they lie
+///     substitute: means          # for experts that are left out; or scale, of the sum of the others
+///     size: 80%                  # of the parameters that it touches; of experts, of those that run for a token
 public struct RewriteRecipe: Sendable, Equatable {
     public let name: String
     public let title: String
@@ -29,7 +32,7 @@ public struct RewriteRecipe: Sendable, Equatable {
 
     private static let keys = [
         "recipe", "title", "source", "rewrite", "neurons", "heads", "compensation", "division", "epsilon", "steepness",
-        "gamma", "pace", "sequential", "size", "notes",
+        "gamma", "pace", "sequential", "experts", "split", "substitute", "size", "notes",
     ]
 
     /// Whether a text is of this kind: it names what it rewrites.
@@ -62,7 +65,11 @@ public struct RewriteRecipe: Sendable, Equatable {
             method.narrowsValues = true
             method.queryKeyPace = try fields.share("pace") ?? 0
         case "blocks": method.dropsBlocks = true
-        case let other: throw fields.problem("rewrite: expected one of units, widths, blocks, got '\(other)'")
+        case "experts":
+            guard let count = try fields.integer("experts", in: 2...64) else { throw fields.problem("'experts' is missing") }
+            method.experts = ExpertMethod(
+                count: count, split: try fields.choice("split") ?? .order, substitute: try fields.choice("substitute") ?? .scale)
+        case let other: throw fields.problem("rewrite: expected one of units, widths, blocks, experts, got '\(other)'")
         }
         return method
     }
@@ -93,6 +100,9 @@ public struct RewriteRecipe: Sendable, Equatable {
 
     /// "narrows units, 70 % of what it touches".
     public var methodText: String {
+        if method.experts != nil {
+            return "cuts into experts, \(FigureText.percent(share)) of what it touches run for a token"
+        }
         let what = method.dropsBlocks ? "drops blocks" : method.narrowsValues ? "narrows widths" : "narrows units"
         return "\(what), \(FigureText.percent(share)) of what it touches"
     }

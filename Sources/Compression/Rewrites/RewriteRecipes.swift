@@ -13,6 +13,8 @@ public enum RewriteRecipes {
         ("nvit", PackageResources.nvit_yaml),
         ("magnitude-units", PackageResources.magnitude_units_yaml),
         ("block-drop", PackageResources.block_drop_yaml),
+        ("factor-llm", PackageResources.factor_llm_yaml),
+        ("experts", PackageResources.experts_yaml),
     ]
 
     public static var names: [String] { files.map(\.name) }

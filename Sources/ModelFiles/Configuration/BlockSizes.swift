@@ -11,10 +11,12 @@ public struct BlockSizes: Sendable, Hashable {
     /// Models with rotary positions: which of the original pairs of features the heads kept, keyValueHeads x queryKeyWidth / 2
     /// (query heads keep those of the key head they read); nil for all, in order.
     public var rotaryPairs: [Int]?
+    /// How the feed-forward network is cut into experts; nil where all of it runs for every token.
+    public var experts: ExpertSizes?
 
     public init(
         heads: Int, keyValueHeads: Int, queryKeyWidth: Int, valueWidth: Int, feedForwardWidth: Int,
-        rotaryPairs: [Int]? = nil
+        rotaryPairs: [Int]? = nil, experts: ExpertSizes? = nil
     ) {
         self.heads = heads
         self.keyValueHeads = keyValueHeads
@@ -22,6 +24,7 @@ public struct BlockSizes: Sendable, Hashable {
         self.valueWidth = valueWidth
         self.feedForwardWidth = feedForwardWidth
         self.rotaryPairs = rotaryPairs
+        self.experts = experts
     }
 
     /// The same without attention.
@@ -70,6 +73,9 @@ extension ModelConfiguration {
             else {
                 throw fields.wrong("rotary_pairs", "one number for each pair of features of each key head", pairs)
             }
+        }
+        if let experts = try fields.section("experts") {
+            sizes.experts = try ExpertSizes(experts, neurons: sizes.feedForwardWidth)
         }
         return sizes
     }
@@ -133,6 +139,7 @@ extension BlockSizes {
         object["value_width"] = .integer(Int64(valueWidth))
         object["feed_forward_width"] = .integer(Int64(feedForwardWidth))
         if let rotaryPairs { object["rotary_pairs"] = .array(rotaryPairs.map { .integer(Int64($0)) }) }
+        if let experts { object["experts"] = experts.json }
         return .object(object)
     }
 }

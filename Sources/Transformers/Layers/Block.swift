@@ -27,6 +27,10 @@ struct Block: Sendable {
     var up: Linear
     var down: Linear
     let activation: Activation
+    /// What makes experts of the feed-forward network's neurons; nil where all of them run for every token.
+    var experts: RoutedExperts?
+    /// Made by `TransformerModel.prepare` where there are experts; the matrices have no prepared form of their own then.
+    var preparedExperts: PreparedExperts?
 
     var isGated: Bool { names.gate != nil }
 
@@ -50,6 +54,7 @@ struct Block: Sendable {
             }
         }
         set {
+            if !matrix.isAttention { preparedExperts = nil }
             switch matrix {
             case .query: query = newValue
             case .key: key = newValue

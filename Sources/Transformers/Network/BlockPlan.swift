@@ -59,7 +59,8 @@ extension ModelTensors {
             key: try linear(.key), value: try linear(.value), attentionOutput: try linear(.attentionOutput),
             queryNorm: try headNorm(names.queryNorm), keyNorm: try headNorm(names.keyNorm),
             feedForwardNorm: try norm(names.feedForwardNorm, hasPart: sizes.feedForwardWidth > 0),
-            gate: try linear(.gate), up: try linear(.up), down: try linear(.down), activation: style.activation)
+            gate: try linear(.gate), up: try linear(.up), down: try linear(.down), activation: style.activation,
+            experts: try sizes.experts.map { try experts($0, block: names.block, width: style.width) })
     }
 }
 

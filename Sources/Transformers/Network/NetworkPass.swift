@@ -25,7 +25,8 @@ struct NetworkPass {
     let productScratch: UnsafeMutablePointer<Float>
     let attentionScratch: UnsafeMutablePointer<Float>
     private let arena: ActivationArena
-    private let isObserved: Bool
+    let expertMemory: ExpertMemory
+    let isObserved: Bool
     /// The blocks to run.
     private let run: Range<Int>
     /// What the first of them reads, tokens x width; nil for the tokens' embeddings.
@@ -47,8 +48,8 @@ struct NetworkPass {
         let perToken = (copies + normedCopies + 1) * width + sizes.perToken
         var arena = ActivationArena(
             floats: tokens * perToken + wanted.count * (lastCopies * width + sizes.projected) + sizes.products
-                + members * sizes.attention,
-            views: 13 + 2 * copies + lastCopies)
+                + members * sizes.attention + sizes.experts.floats(tokens: tokens, width: width, copies: copies),
+            views: 13 + 2 * copies + lastCopies + sizes.experts.views(copies: copies))
         hidden = (0..<copies).map { _ in arena.take(rows: tokens, columns: width) }
         normed = (0..<normedCopies).map { _ in arena.take(rows: tokens, columns: width) }
         last = (0..<lastCopies).map { _ in arena.take(rows: wanted.count, columns: width) }
@@ -62,6 +63,7 @@ struct NetworkPass {
         projected = arena.take(rows: wanted.count, columns: sizes.projected)
         productScratch = arena.take(floats: sizes.products)
         attentionScratch = arena.take(floats: members * sizes.attention)
+        expertMemory = ExpertMemory(sizes.experts, tokens: tokens, width: width, copies: copies, from: &arena)
         self.arena = arena
 
         self.network = network
@@ -129,25 +131,28 @@ struct NetworkPass {
                 network.blocks[index].attentionOutput, network.blocks[index].attentionNorm, to: hidden, share,
                 hasUpdate: network.blocks[index].sizes.heads > 0)
 
-            if network.blocks[index].sizes.feedForwardWidth > 0 {
+            let ranExperts = addExperts(index, to: hidden, share, worker)
+            if network.blocks[index].sizes.feedForwardWidth > 0, !ranExperts {
                 let input = normalised(hidden, network.blocks[index].feedForwardNorm, share)
                 observe(input, \.feedForwardInput)
                 let wide = expand(index, input.readable, worker)
                 worker.barrier()
+                keepChosen(index, input, wide, share, worker)
                 observe(wide, \.downInput)
                 multiply(network.blocks[index].down, wide, update, worker)
                 worker.barrier()
+                addMeans(index, to: hidden, share)
             }
             add(
                 network.blocks[index].down, network.blocks[index].feedForwardNorm, to: hidden, share,
-                hasUpdate: network.blocks[index].sizes.feedForwardWidth > 0)
+                hasUpdate: network.blocks[index].sizes.feedForwardWidth > 0 && !ranExperts)
         }
         guard run.upperBound == network.blocks.count else { return }
         finish(hidden, share, worker, scores, observer)
     }
 
     /// What a part reads: the stream, normalised where norms stand first.
-    private func normalised(
+    func normalised(
         _ hidden: MutableMatrixView, _ norm: borrowing Norm, _ share: TokenShare
     ) -> MutableMatrixView {
         guard network.normalizesFirst else {

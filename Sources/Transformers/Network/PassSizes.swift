@@ -13,6 +13,7 @@ struct PassSizes {
     /// Floats of scratch: what products between two barriers need, and what one member's attention does.
     var products = 0
     var attention = 0
+    var experts = ExpertMemory.Sizes()
 
     /// Floats for each token, beside what is as wide as the stream.
     var perToken: Int { query + mixed + key + value + gate + up }
@@ -33,6 +34,7 @@ struct PassSizes {
             products = max(
                 products, scratch([.query, .key, .value]), scratch([.attentionOutput]), scratch([.gate, .up]),
                 scratch([.down]))
+            if let own = block.experts { experts.include(own) }
             if sizes.heads > 0 { attention = max(attention, network.attention(index).scratchFloats) }
         }
         products = max(products, network[.inputProjection].scratchFloats(batch: tokens))
