@@ -23,6 +23,10 @@ import Testing
                 let best = choice.best(count)
                 #expect(best.count == count && best == best.sorted())
                 #expect(all.allSatisfy { error(best) <= error($0) + 1e-9 })
+                guard count > 1 else { continue }
+                let shared = choice.best(count, shared: 2)
+                #expect(shared.starts(with: [0, 1]))
+                #expect(all.allSatisfy { !$0.starts(with: [0, 1]) || error(shared) <= error($0) + 1e-9 })
             }
         }
     }
@@ -33,6 +37,7 @@ import Testing
         let parts = Matrix(rows: 24, columns: 24) { $0 == $1 ? sizes[$0] : 0 }
         let choice = ExpertChoice(target: sizes, parts: parts)
         #expect(choice.best(10) == (0..<24).filter { sizes[$0] > 14 })
+        #expect(choice.best(10, shared: 3) == [0, 1, 2] + (3..<24).sorted { sizes[$0] > sizes[$1] }.prefix(7).sorted())
         #expect(choice.error(choice.best(24)) == 0)
     }
 

@@ -10,7 +10,7 @@ struct ExpertCutter: Sendable {
     /// For messages.
     let name: String
     let sizes: ExpertSizes
-    let split: ExpertMethod.Split
+    let method: ExpertMethod
     /// width x neurons.
     let down: Matrix
     let seed: UInt64
@@ -29,17 +29,23 @@ struct ExpertCutter: Sendable {
     /// the router's fit 2 width x experts multiply-adds for each of up to 100 iterations.
     /// - Throws: `FittingError`, `LinearAlgebraError`.
     func cut(_ seen: ExpertActivations) throws -> Cut {
-        let split = try self.split(seen.hidden)
-        let parts = Parts(hidden: seen.hidden, down: down, units: split.units)
+        let units = try self.units(seen.hidden)
+        let parts = Parts(hidden: seen.hidden, down: down, units: units)
         // Before the router is known a constant stands for an expert as if all were left out alike often.
         let first = sizes.substitute == .means ? parts.means(of: seen.hidden) : nil
         let labels = try eachToken(parts) { outputs in
             sizes.substitute == .means
-                ? choices(outputs, first).map { $0.best(sizes.active) }
-                : split.nearest(sizes.active, outputs: outputs, layer: Self.sum(outputs)).map { $0.sorted() }
+                ? choices(outputs, first).map { $0.best(sizes.active, shared: shared) }
+                : FeedForwardSplit.nearest(sizes.active, outputs: outputs, layer: Self.sum(outputs)).map { $0.sorted() }
         }
-        let fitted = try RouterFitter().fit(
-            seen.inputs, labels: labels, experts: sizes.count, context: FitContext(name: name, seed: seed, execution: context))
+        let routed = try RouterFitter().fit(
+            seen.inputs, labels: labels.map { $0.filter { $0 >= shared }.map { $0 - shared } }, experts: sizes.count - shared,
+            context: FitContext(name: name, seed: seed, execution: context))
+        let fitted = ExpertRouter(
+            weight: Matrix(
+                rows: sizes.count, columns: routed.weight.columns,
+                elements: Array(repeating: 0, count: shared * routed.weight.columns) + routed.weight.elements),
+            bias: Array(repeating: Self.always, count: shared) + routed.bias)
         func experts(_ means: Matrix?) -> RoutedExperts {
             RoutedExperts(sizes: sizes, router: fitted.weight, bias: fitted.bias, means: means)
         }
@@ -52,20 +58,37 @@ struct ExpertCutter: Sendable {
         let means = try first.map { try constants(from: $0, parts, chosen) }
         let errors = try self.errors(parts, means, chosen)
         return Cut(
-            neurons: split.units.flatMap(\.self), experts: experts(means), error: errors.router, leastError: errors.least)
+            neurons: units.flatMap(\.self), experts: experts(means), error: errors.router, leastError: errors.least)
     }
 
-    private func split(_ hidden: Matrix) throws -> FeedForwardSplit {
-        guard split == .activity, sizes.count > 1 else {
-            return try FeedForwardSplit(hidden: hidden.columns, experts: sizes.count)
-        }
-        var moments = DoubleMatrix(rows: hidden.columns, columns: hidden.columns)
+    /// No score of another expert reaches this bias.
+    private static let always: Float = 1e30
+
+    /// Experts that every token gets; the router chooses at least one.
+    private var shared: Int { min(method.shared, sizes.active - 1) }
+
+    /// The neurons of every expert, ascending; shared experts first.
+    private func units(_ hidden: Matrix) throws -> [[Int]] {
+        let neurons = hidden.columns
+        let inOrder = try FeedForwardSplit(hidden: neurons, experts: sizes.count)
+        guard method.split == .activity, sizes.count > 1 else { return inOrder.units }
+        var moments = DoubleMatrix(rows: neurons, columns: neurons)
         for rows in Parts.pieces(of: hidden.rows) {
-            moments.addGramian(of: hidden.block(rows: rows, columns: 0..<hidden.columns).converted(to: Double.self))
+            moments.addGramian(of: hidden.block(rows: rows, columns: 0..<neurons).converted(to: Double.self))
         }
         moments.scale(by: 1 / Double(max(1, hidden.rows)))
-        return try FeedForwardSplit(
-            moments: Gram(moments), experts: sizes.count, context: FitContext(name: name, seed: seed, execution: context))
+        let worth = (0..<neurons).map { neuron in
+            moments[neuron, neuron] * (0..<down.rows).reduce(0.0) { $0 + Double(down[$1, neuron]) * Double(down[$1, neuron]) }
+        }
+        let order = worth.indices.sorted { (worth[$1], $0) < (worth[$0], $1) }
+        let size = neurons / sizes.count
+        let common = (0..<shared).map { Array(order[$0 * size..<($0 + 1) * size]).sorted() }
+        let rest = order.dropFirst(shared * size).sorted()
+        let own = DoubleMatrix(rows: rest.count, columns: rest.count) { moments[rest[$0], rest[$1]] }
+        let split = try FeedForwardSplit(
+            moments: Gram(own), experts: sizes.count - shared,
+            context: FitContext(name: name, seed: seed, execution: context))
+        return common + split.units.map { $0.map { rest[$0] } }
     }
 
     /// What experts give, some tokens at a time.
@@ -167,7 +190,7 @@ struct ExpertCutter: Sendable {
             var sums = (size: Self.sum(outputs).squaredNorm, router: 0.0, least: 0.0)
             for (choice, token) in zip(choices, pieces[piece]) {
                 sums.router += choice.error(chosen[token])
-                sums.least += choice.error(choice.best(sizes.active))
+                sums.least += choice.error(choice.best(sizes.active, shared: shared))
             }
             return sums
         }

@@ -15,11 +15,14 @@ public struct ExpertMethod: Sendable, Equatable {
     public var split: Split
     /// What stands for experts that are left out.
     public var substitute: ExpertSizes.Substitute
+    /// Experts of the neurons that matter most over all tokens, which run for every one.
+    public var shared: Int
 
-    public init(count: Int, split: Split, substitute: ExpertSizes.Substitute) {
+    public init(count: Int, split: Split, substitute: ExpertSizes.Substitute, shared: Int = 0) {
         self.count = count
         self.split = split
         self.substitute = substitute
+        self.shared = shared
     }
 }
 

@@ -29,7 +29,7 @@ extension ModelRewriter {
                 let name = model.siteName(block, .down)
                 guard seen.isFinite else { throw CompressionError.notFinite(matrix: name, what: "the calibration input") }
                 let cutter = ExpertCutter(
-                    name: name, sizes: sizes, split: method.split, down: model.linear(block, .down).weight.dense(),
+                    name: name, sizes: sizes, method: method, down: model.linear(block, .down).weight.dense(),
                     seed: seed, context: context)
                 let made = try cutter.cut(seen)
                 result.permuteNeurons(block, made.neurons)

@@ -17,6 +17,7 @@ import Tensors
 ///     sequential: true           # front to back
 ///     experts: 8                 # of each feed-forward network
 ///     split: activity            # neurons that are active together; or order, as they lie
+///     shared: 4                  # experts of the neurons that matter most, which run for every token
 ///     substitute: means          # for experts that are left out; or scale, of the sum of the others
 ///     size: 80%                  # of the parameters that it touches; of experts, of those that run for a token
 public struct RewriteRecipe: Sendable, Equatable {
@@ -32,7 +33,7 @@ public struct RewriteRecipe: Sendable, Equatable {
 
     private static let keys = [
         "recipe", "title", "source", "rewrite", "neurons", "heads", "compensation", "division", "epsilon", "steepness",
-        "gamma", "pace", "sequential", "experts", "split", "substitute", "size", "notes",
+        "gamma", "pace", "sequential", "experts", "split", "shared", "substitute", "size", "notes",
     ]
 
     /// Whether a text is of this kind: it names what it rewrites.
@@ -68,7 +69,8 @@ public struct RewriteRecipe: Sendable, Equatable {
         case "experts":
             guard let count = try fields.integer("experts", in: 2...64) else { throw fields.problem("'experts' is missing") }
             method.experts = ExpertMethod(
-                count: count, split: try fields.choice("split") ?? .order, substitute: try fields.choice("substitute") ?? .scale)
+                count: count, split: try fields.choice("split") ?? .order,
+                substitute: try fields.choice("substitute") ?? .scale, shared: try fields.integer("shared", in: 0...count - 1) ?? 0)
         case let other: throw fields.problem("rewrite: expected one of units, widths, blocks, experts, got '\(other)'")
         }
         return method

@@ -38,26 +38,34 @@ public struct ExpertChoice: Sendable {
 
     /// The choice of `count` experts with the least error, ascending: the best of all where these are few, else what is left
     /// when the expert whose absence costs least goes, one after the other.
-    /// - Precondition: `count` is from 1 to the number of experts.
-    public func best(_ count: Int) -> [Int] {
-        let all = Array(0..<products.count)
-        guard Self.choices(of: count, among: all.count) > Self.mostTried else {
-            var (best, least) = (Array(all.prefix(count)), Double.infinity)
-            Self.forEachChoice(of: count, among: all.count) { choice in
+    /// - Parameter shared: how many experts, the first ones, are always chosen.
+    /// - Precondition: `count` is from 1 to the number of experts, and at least `shared`.
+    public func best(_ count: Int, shared: Int = 0) -> [Int] {
+        let (always, free) = (Array(0..<shared), products.count - shared)
+        guard Self.choices(of: count - shared, among: free) > Self.mostTried else {
+            var (best, least) = (Array(0..<count), Double.infinity)
+            Self.forEachChoice(of: count - shared, among: free) { choice in
+                let choice = always + choice.map { $0 + shared }
                 let error = error(choice)
                 if error < least { (best, least) = (choice, error) }
             }
             return best
         }
-        var kept = all
+        return removed(to: count, shared: shared)
+    }
+
+    private func removed(to count: Int, shared: Int) -> [Int] {
+        var kept = Array(products.indices)
+        // What each expert's absence adds: |v_e|^2 - 2 v_e (what the kept make beyond t), with what is kept next to t.
+        var excess = kept.map { expert in kept.reduce(-products[expert]) { $0 + gram[expert, $1] } }
         while kept.count > count {
-            let errors = kept.indices.map { place in error(kept[..<place] + kept[(place + 1)...]) }
-            kept.remove(at: errors.indices.min { errors[$0] < errors[$1] } ?? 0)
+            func costs(_ expert: Int) -> Double { gram[expert, expert] - 2 * excess[expert] }
+            guard let worst = kept.dropFirst(shared).min(by: { costs($0) < costs($1) }) else { return kept }
+            kept.removeAll { $0 == worst }
+            for expert in excess.indices { excess[expert] -= gram[expert, worst] }
         }
         return kept
     }
-
-    private func error(_ chosen: ArraySlice<Int>) -> Double { error(Array(chosen)) }
 
     /// Bounded, so that it cannot overflow.
     private static func choices(of count: Int, among total: Int) -> Int {
