@@ -10,29 +10,29 @@ INLINE void exact_tile(
         const uint8_t *group = w.codes + g * w.groupBytes, *words = group + first * QUAD;
         fetch(ahead, g);
         V sums[MOST_SUMS];
-        UNROLLED for (int i = 0; i < rows * vectors; i++) sums[i] = v_zero();
+        UNROLL for (int i = 0; i < rows * vectors; i++) sums[i] = v_zero();
         for (intptr_t k = g * w.groupSize; k < (g + 1) * w.groupSize; k += decoded ? 1 : shares * QUAD) {
             I packed[MOST_VECTORS];
             if (!decoded) {
-                UNROLLED for (int v = 0; v < vectors; v++) packed[v] = i_load(words + v * LANES * QUAD);
+                UNROLL for (int v = 0; v < vectors; v++) packed[v] = i_load(words + v * LANES * QUAD);
                 words += HEIGHT * QUAD;
             }
-            UNROLLED for (int i = 0; i < (decoded ? 1 : shares * QUAD); i++) {
+            UNROLL for (int i = 0; i < (decoded ? 1 : shares * QUAD); i++) {
                 V column[MOST_VECTORS];
-                UNROLLED for (int v = 0; v < vectors; v++)
+                UNROLL for (int v = 0; v < vectors; v++)
                     column[v] = decoded ? v_load(values + k * HEIGHT + first + v * LANES)
                                         : decode(decoder, packed[v], bits, i % QUAD * 8 + i / QUAD * bits);
-                UNROLLED for (int r = 0; r < rows; r++) {
+                UNROLL for (int r = 0; r < rows; r++) {
                     V same = v_set(x[r * xStride + k + i]);
-                    UNROLLED for (int v = 0; v < vectors; v++)
+                    UNROLL for (int v = 0; v < vectors; v++)
                         sums[r * vectors + v] = v_fma(same, column[v], sums[r * vectors + v]);
                 }
             }
         }
         __asm__("" : "+r"(y));
-        UNROLLED for (int v = 0; v < vectors; v++) {
+        UNROLL for (int v = 0; v < vectors; v++) {
             V scales = group_scales(w, group, first, v);
-            UNROLLED for (int r = 0; r < rows; r++) {
+            UNROLL for (int r = 0; r < rows; r++) {
                 float *target = y + r * HEIGHT + first + v * LANES;
                 v_store(target, v_fma(sums[r * vectors + v], scales, v_load(target)));
             }
@@ -48,7 +48,7 @@ INLINE void decode_block(int bits, Decoder decoder, Block w, float *values) {
         for (intptr_t k = 0; k < w.groupSize; k += shares * QUAD) {
             for (intptr_t row = 0; row < HEIGHT; row += LANES) {
                 I packed = i_load(words + row * QUAD);
-                UNROLLED for (int i = 0; i < shares * QUAD; i++)
+                UNROLL for (int i = 0; i < shares * QUAD; i++)
                     v_store(values + i * HEIGHT + row, decode(decoder, packed, bits, i % QUAD * 8 + i / QUAD * bits));
             }
             words += HEIGHT * QUAD;

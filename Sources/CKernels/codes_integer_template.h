@@ -26,8 +26,8 @@ INLINE void integer_tile(
     const bool kept = vectors * rows <= KEPT_SUMS;
     V totals[MOST_SUMS];
     if (kept) {
-        UNROLLED for (int r = 0; r < rows; r++)
-            UNROLLED for (int v = 0; v < vectors; v++)
+        UNROLL for (int r = 0; r < rows; r++)
+            UNROLL for (int v = 0; v < vectors; v++)
                 totals[r * vectors + v] = fresh ? v_zero() : v_load(y + r * yStride + first + v * LANES);
     }
     for (intptr_t g = 0; g < w.groups; g++) {
@@ -35,8 +35,8 @@ INLINE void integer_tile(
         if (rows > 1) fetch(ahead, g);
         else fetch_single(group + w.codeBytes, 2 * HEIGHT);
         I sums[MOST_SUMS];
-        UNROLLED for (int r = 0; r < rows; r++)
-            UNROLLED for (int v = 0; v < vectors; v++)
+        UNROLL for (int r = 0; r < rows; r++)
+            UNROLL for (int v = 0; v < vectors; v++)
                 sums[r * vectors + v] = i_set(x.offset * x.offsets[r * BLOCK_GROUPS + g]);
         for (intptr_t step = 0; step < w.groupSize; step += stepColumns) {
             const uint8_t *words = group + step * HEIGHT * bits / 8 + first * QUAD;
@@ -45,45 +45,45 @@ INLINE void integer_tile(
             P *const parts = sums;
 #else
             P parts[MOST_SUMS];
-            UNROLLED for (int i = 0; i < rows * vectors; i++) parts[i] = p_start();
+            UNROLL for (int i = 0; i < rows * vectors; i++) parts[i] = p_start();
 #endif
-            UNROLLED for (int word = 0; word < stepColumns / QUAD / shares; word++) {
+            UNROLL for (int word = 0; word < stepColumns / QUAD / shares; word++) {
                 I packed[MOST_VECTORS];
                 if (rows == 1) fetch_single(words + word * HEIGHT * QUAD, vectors * LANES * QUAD);
-                UNROLLED for (int v = 0; v < vectors; v++)
+                UNROLL for (int v = 0; v < vectors; v++)
                     packed[v] = i_load(words + (word * HEIGHT + v * LANES) * QUAD);
-                UNROLLED for (int share = 0; share < shares; share++) {
+                UNROLL for (int share = 0; share < shares; share++) {
                     I unpacked[MOST_VECTORS];
-                    UNROLLED for (int v = 0; v < vectors; v++) unpacked[v] = i_share(packed[v], bits, share);
-                    UNROLLED for (int r = 0; r < rows; r++) {
+                    UNROLL for (int v = 0; v < vectors; v++) unpacked[v] = i_share(packed[v], bits, share);
+                    UNROLL for (int r = 0; r < rows; r++) {
                         X four = x_set(codes + r * x.codeStride + (word * shares + share) * QUAD, range);
-                        UNROLLED for (int v = 0; v < vectors; v++)
+                        UNROLL for (int v = 0; v < vectors; v++)
                             parts[r * vectors + v] = p_add(parts[r * vectors + v], unpacked[v], four, range);
                     }
                 }
             }
 #if !defined(CODES_DIRECT)
-            UNROLLED for (int i = 0; i < rows * vectors; i++) sums[i] = p_end(sums[i], parts[i], range);
+            UNROLL for (int i = 0; i < rows * vectors; i++) sums[i] = p_end(sums[i], parts[i], range);
 #endif
         }
         // Else the compiler would keep what is at y in registers after all, and then spill it.
         if (!kept) __asm__("" : "+r"(y));
         V scales[MOST_VECTORS];
-        UNROLLED for (int v = 0; v < vectors; v++) scales[v] = group_scales(w, group, first, v);
+        UNROLL for (int v = 0; v < vectors; v++) scales[v] = group_scales(w, group, first, v);
         // What is written for the first time is not read before: it may lie far away.
         if (!kept && fresh && g == 0) {
-            UNROLLED for (int r = 0; r < rows; r++) {
+            UNROLL for (int r = 0; r < rows; r++) {
                 V scale = v_set(x.scales[r * x.scaleStride + g]);
-                UNROLLED for (int v = 0; v < vectors; v++) {
+                UNROLL for (int v = 0; v < vectors; v++) {
                     V both = v_mul(scales[v], scale), numbers = v_from_int(sums[r * vectors + v]);
                     v_store(y + r * yStride + first + v * LANES, v_fma(numbers, both, v_zero()));
                 }
             }
             continue;
         }
-        UNROLLED for (int r = 0; r < rows; r++) {
+        UNROLL for (int r = 0; r < rows; r++) {
             V scale = v_set(x.scales[r * x.scaleStride + g]);
-            UNROLLED for (int v = 0; v < vectors; v++) {
+            UNROLL for (int v = 0; v < vectors; v++) {
                 V both = v_mul(scales[v], scale), numbers = v_from_int(sums[r * vectors + v]);
                 float *target = y + r * yStride + first + v * LANES;
                 if (kept) totals[r * vectors + v] = v_fma(numbers, both, totals[r * vectors + v]);
@@ -92,8 +92,8 @@ INLINE void integer_tile(
         }
     }
     if (kept) {
-        UNROLLED for (int r = 0; r < rows; r++)
-            UNROLLED for (int v = 0; v < vectors; v++)
+        UNROLL for (int r = 0; r < rows; r++)
+            UNROLL for (int v = 0; v < vectors; v++)
                 v_store(y + r * yStride + first + v * LANES, totals[r * vectors + v]);
     }
 }

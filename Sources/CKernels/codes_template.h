@@ -7,6 +7,7 @@
 // integers.
 
 #include "codes_internal.h"
+#include "unroll.h"
 
 enum {
     /// Rows of every panel here: lower ones are copied into whole ones first.
@@ -21,8 +22,6 @@ enum {
     MOST_SUMS = TILE_ROWS * TILE_VECTORS > SINGLE_VECTORS ? TILE_ROWS * TILE_VECTORS : SINGLE_VECTORS,
     MOST_VECTORS = TILE_VECTORS > SINGLE_VECTORS ? TILE_VECTORS : SINGLE_VECTORS,
 };
-
-#define UNROLLED _Pragma("clang loop unroll(full)")
 
 /// Some groups of one panel.
 typedef struct Block {
@@ -49,7 +48,7 @@ INLINE void widen(
         for (intptr_t word = 0; word < groupSize / QUAD / shares; word++) {
             for (intptr_t at = 0; at < HEIGHT * QUAD; at += LANES * QUAD) {
                 I packed = at < height * QUAD ? i_load(from + at) : i_set(0);
-                UNROLLED for (int share = 0; share < shares; share++)
+                UNROLL for (int share = 0; share < shares; share++)
                     i_store(to + share * HEIGHT * QUAD + at, i_share(packed, bits, share));
             }
             from += height * QUAD;

@@ -108,22 +108,7 @@ INLINE void grid_single(
             grid_stream(format, V <= GRID_STREAM ? V : 1, z + c, grid_at(format, s, c), w + c, inputs, width); \
         c += V * LANES; \
         break;
-                STREAM(1)
-                STREAM(2)
-                STREAM(3)
-                STREAM(4)
-                STREAM(5)
-                STREAM(6)
-                STREAM(7)
-                STREAM(8)
-                STREAM(9)
-                STREAM(10)
-                STREAM(11)
-                STREAM(12)
-                STREAM(13)
-                STREAM(14)
-                STREAM(15)
-                STREAM(16)
+                UP_TO_16(STREAM)
 #undef STREAM
             }
         }
@@ -149,12 +134,7 @@ INLINE void grid_many(
                 format, BATCH, z + b * zStride + c, zStride, grid_at(format, s, c), w + b * wStride + c, wStride, \
                 outputs, inputs, width, span); \
         break;
-                ROWS(1)
-                ROWS(2)
-                ROWS(3)
-                ROWS(4)
-                ROWS(5)
-                ROWS(6)
+                UP_TO_6(ROWS)
 #undef ROWS
             }
             b += take;

@@ -35,18 +35,7 @@ INLINE void panel_rows(
                 format, slices * VECTORS, B, slices, x, xStride, w, height, ahead, y, yStride, valid, length, \
                 accumulate); \
         break;
-            TILE(1)
-            TILE(2)
-            TILE(3)
-            TILE(4)
-            TILE(5)
-            TILE(6)
-            TILE(7)
-            TILE(8)
-            TILE(9)
-            TILE(10)
-            TILE(11)
-            TILE(12)
+            UP_TO_12(TILE)
 #undef TILE
         }
         x += take * xStride;

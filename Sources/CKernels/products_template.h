@@ -74,12 +74,7 @@ INLINE void product_panel(
     case B: \
         if (B <= most) product_tile(rows, B, false, xs, xStride, w, wStride, ys, yStride, valid, length, accumulate); \
         break;
-            TILE(1)
-            TILE(2)
-            TILE(3)
-            TILE(4)
-            TILE(5)
-            TILE(6)
+            UP_TO_6(TILE)
 #undef TILE
         }
         b += take;
@@ -178,12 +173,7 @@ INLINE void transposed_strip(
     case B: \
         transposed_tile(vectors, B, rows, xStride, w, wStride, target, yStride, out, last, accumulate); \
         break;
-            TILE(1)
-            TILE(2)
-            TILE(3)
-            TILE(4)
-            TILE(5)
-            TILE(6)
+            UP_TO_6(TILE)
 #undef TILE
         }
         b += take;

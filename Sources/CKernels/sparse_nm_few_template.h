@@ -93,16 +93,7 @@ INLINE void few_tiles(
                 bits, 1, B <= FEW_BATCH ? B : 1, kept, block, x + first * windows * window, lane, \
                 y + first * yStride + lane, yStride, valid - lane, accumulate); \
         break;
-                TILE(1)
-                TILE(2)
-                TILE(3)
-                TILE(4)
-                TILE(5)
-                TILE(6)
-                TILE(7)
-                TILE(8)
-                TILE(9)
-                TILE(10)
+                UP_TO_10(TILE)
 #undef TILE
             }
             block->next += block->ahead * chunks;

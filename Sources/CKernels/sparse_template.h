@@ -1,10 +1,6 @@
 // Included once per instruction set, after its vector type and its integers: the table SPARSE_TABLE named NAME.
 
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "unroll.h"
 
 #include "sparse_transpose_template.h"
 #include "sparse_nm_template.h"

@@ -16,6 +16,8 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case unknownFitter(name: String, known: [String])
     case unknownAllocator(name: String, known: [String])
     case unknownRecovery(name: String, known: [String])
+    case invalidLevels(text: String)
+    case notNarrowedHere(reason: String)
     case unknownMatrix(folder: String, matrix: String)
     case noCandidate(matrix: String, family: String, shape: String)
     case inputsMismatch(file: String, expected: Int, got: Int)
@@ -79,6 +81,10 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
             "unknown fitter '\(name)', expected one of \(known.joined(separator: ", "))"
         case .unknownRecovery(let name, let known):
             "unknown recovery '\(name)', expected auto, none or some of \(known.joined(separator: ", "))"
+        case .invalidLevels(let text):
+            "rewrites '\(text)': expected auto, none, or shares such as 90%,80%"
+        case .notNarrowedHere(let reason):
+            "rewrites change all matrices of a block together: \(reason)"
         case .unknownMatrix(let folder, let matrix):
             "\(pathForMessage(folder)): no linear matrix \(quotedForMessage(matrix)) (see 'tessera inspect')"
         case .noCandidate(let matrix, let family, let shape):

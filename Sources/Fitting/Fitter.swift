@@ -20,6 +20,17 @@ public protocol Fitter: Sendable {
 
 extension Fitter {
     public var method: FittingMethod { Self.method }
+
+    /// What an option must be instead.
+    static func invalid(_ option: String, _ expected: String, _ got: Int) -> FittingError {
+        .invalidOption(fitter: method.name, option: option, expected: expected, got: got)
+    }
+
+    /// Refuses options that no matrix in small integers has.
+    static func checkIntegers(bits: Int, groupSize: Int) throws {
+        guard Quantized.supportedBits.contains(bits) else { throw invalid("bits", Quantized.supportedBitsText, bits) }
+        guard groupSize > 0 else { throw invalid("group size", "1 or more", groupSize) }
+    }
 }
 
 /// What a fitting method is called, what it fits, and where it comes from. Help texts and tables read it from

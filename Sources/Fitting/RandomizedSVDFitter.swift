@@ -28,8 +28,7 @@ public struct RandomizedSVDFitter: Fitter {
             ("oversampling", sketch.oversampling), ("power iterations", sketch.powerIterations),
         ]
         where value < 0 {
-            throw FittingError.invalidOption(
-                fitter: Self.method.name, option: option, expected: "0 or more", got: value)
+            throw Self.invalid(option, "0 or more", value)
         }
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         let rank = try LowRankFactorisation.rank(

@@ -12,12 +12,12 @@ public struct TransformerBlock: Sendable {
     /// Nil where the part has no gate: down(f(up x)); with one down(f(gate x) * up x).
     public var gate: AffineMap?
     public var up, down: AffineMap
-    public var activation: ActivationFunction
+    public var activation: Activation
 
     public init(
         normalisesFirst: Bool, attentionNorm: TokenNorm, query: AffineMap, key: AffineMap, value: AffineMap,
         output: AffineMap, attention: AttentionCore, feedForwardNorm: TokenNorm, gate: AffineMap?, up: AffineMap,
-        down: AffineMap, activation: ActivationFunction
+        down: AffineMap, activation: Activation
     ) {
         self.normalisesFirst = normalisesFirst
         self.attentionNorm = attentionNorm

@@ -6,11 +6,37 @@ import Tensors
 import Testing
 
 @Suite struct MemoryGateTests {
-    @Test func piecesInWorkStayWithinTheLimit() throws {
+    /// Calls `body` with every index, on several threads however few processors there are.
+    private func onThreads(_ count: Int, _ indices: Range<Int>, _ body: @escaping @Sendable (Int) -> Void) {
+        let next = Mutex(indices.lowerBound)
+        let group = DispatchGroup()
+        for _ in 0..<count {
+            group.enter()
+            Thread.detachNewThread {
+                while true {
+                    let index = next.withLock { next in
+                        defer { next += 1 }
+                        return next
+                    }
+                    guard index < indices.upperBound else { break }
+                    body(index)
+                }
+                group.leave()
+            }
+        }
+        group.wait()
+    }
+
+    /// Two pieces wait for each other within the gate; what else is in work leaves room for both.
+    @Test func piecesThatFitAreInWorkTogether() throws {
         let gate = MemoryGate(limit: 100)
         let state = Mutex((taken: 0, most: 0, together: 0, mostTogether: 0, done: 0))
-        let sizes = (0..<60).map { 20 + $0 * 37 % 60 }
-        DispatchQueue.concurrentPerform(iterations: sizes.count) { index in
+        let sizes = (0..<60).map { 20 + $0 * 37 % 41 }
+        let meeting = sizes.indices.filter { sizes[$0] == 20 }
+        try #require(meeting.count == 2 && sizes.max() == 60)
+        let arrivals = meeting.map { _ in DispatchSemaphore(value: 0) }
+        let met = Mutex(0)
+        onThreads(4, sizes.indices) { index in
             gate.withBytes(sizes[index]) {
                 state.withLock { state in
                     state.taken += sizes[index]
@@ -18,7 +44,11 @@ import Testing
                     state.most = max(state.most, state.taken)
                     state.mostTogether = max(state.mostTogether, state.together)
                 }
-                Thread.sleep(forTimeInterval: 0.001)
+                if let own = meeting.firstIndex(of: index) {
+                    arrivals[own].signal()
+                    // A gate that lets one in at a time would never end this wait.
+                    if arrivals[1 - own].wait(timeout: .now() + 60) == .success { met.withLock { $0 += 1 } }
+                }
                 state.withLock { state in
                     state.taken -= sizes[index]
                     state.together -= 1
@@ -29,7 +59,39 @@ import Testing
         let (most, together, done) = state.withLock { ($0.most, $0.mostTogether, $0.done) }
         #expect(done == sizes.count)
         #expect(most <= 100)
-        #expect(together >= 1)
+        #expect(together > 1)
+        #expect(met.withLock { $0 } == 2)
+    }
+
+    /// A piece that does not fit beside those in work begins when one of them ends, not before.
+    @Test func whatDoesNotFitWaitsItsTurn() throws {
+        let gate = MemoryGate(limit: 100)
+        let order = Mutex<[String]>([])
+        let group = DispatchGroup()
+        func begin(_ name: String, bytes: Int, until end: DispatchSemaphore?) -> DispatchSemaphore {
+            let began = DispatchSemaphore(value: 0)
+            group.enter()
+            Thread.detachNewThread {
+                gate.withBytes(bytes) {
+                    order.withLock { $0.append(name) }
+                    began.signal()
+                    end?.wait()
+                    order.withLock { $0.append("\(name) ends") }
+                }
+                group.leave()
+            }
+            return began
+        }
+        let (first, second) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        begin("first", bytes: 50, until: first).wait()
+        begin("second", bytes: 40, until: second).wait()
+        let large = begin("large", bytes: 60, until: nil)
+        #expect(large.wait(timeout: .now() + 0.05) == .timedOut)
+        first.signal()
+        large.wait()
+        second.signal()
+        group.wait()
+        #expect(order.withLock { Array($0.prefix(4)) } == ["first", "second", "first ends", "large"])
     }
 
     @Test func whatExceedsTheLimitRunsAlone() throws {

@@ -106,6 +106,51 @@ import Transformers
         }
     }
 
+    /// A matrix that no layer reads is stored in the run's precision; what is read, and numbers that f16 cannot hold, stay.
+    @Test func matricesWithoutUseAreNarrowed() throws {
+        let (folder, original) = try load("bert")
+        try withFolder { target in
+            let source = target.appending(path: "source").path
+            try FileManager.default.copyItem(atPath: original.folder, toPath: source)
+            let numbers: [Float] = [1, 0.1, -2.5, 3e-5, .infinity, 7]
+            let added = ["spare.weight": numbers, "large.weight": [1e6, 0, 0, 0, 0, 0]]
+            var tensors: [String: Tensor] = [:]
+            for name in original.checkpoint.tensorNames { tensors[name] = try original.checkpoint.tensor(named: name) }
+            for (name, values) in added { tensors[name] = try Tensor(values, shape: [2, 3]) }
+            try SafetensorsWriter(
+                file: source + "/model.safetensors",
+                tensors: tensors.sorted { $0.key < $1.key }.map {
+                    .init(name: $0.key, elementType: $0.value.elementType, shape: $0.value.shape)
+                }
+            ).write { try #require(tensors[$0]) }
+            let loaded = try LoadedModel.load(source)
+            #expect(Set(loaded.unusedTensors).isSuperset(of: added.keys))
+            func written(_ precision: Precision?) throws -> (folder: RewrittenFolder, checkpoint: Checkpoint) {
+                let path = target.appending(path: "out-\(precision?.rawValue ?? "all")").path
+                let rewritten = try RewrittenFolder(
+                    source: folder, original: loaded, matrices: [], precision: precision, destination: path, replacing: false)
+                try rewritten.write()
+                return (rewritten, try LoadedModel.load(path).checkpoint)
+            }
+            let narrow = try written(.f16)
+            for name in loaded.checkpoint.tensorNames {
+                let before = try loaded.checkpoint.tensor(named: name), after = try narrow.checkpoint.tensor(named: name)
+                let isNarrowed = loaded.unusedTensors.contains(name) && before.shape.count == 2 && name != "large.weight"
+                #expect(after.elementType == (isNarrowed ? .f16 : before.elementType), "\(name)")
+                if !isNarrowed { #expect(try after.floats() == before.floats(), "\(name)") }
+            }
+            #expect(
+                try narrow.checkpoint.tensor(named: "spare.weight").floats() == numbers.map { Precision.f16.rounded($0) })
+            let whole = try written(nil)
+            #expect(try whole.checkpoint.tensor(named: "spare.weight").elementType == .f32)
+            let saved = loaded.unusedTensors.filter { $0 != "large.weight" }.reduce(0) { sum, name in
+                guard let entry = loaded.checkpoint.entry(named: name), entry.shape.count == 2 else { return sum }
+                return sum + entry.byteCount / 2
+            }
+            #expect(saved >= 12 && whole.folder.untouchedBytes - narrow.folder.untouchedBytes == saved)
+        }
+    }
+
     @Test func sizesThatAllBlocksShareAreOrdinary() throws {
         let (_, llama) = try load("llama")
         func ordinary(_ blocks: [BlockSizes], biases: [String] = [], of loaded: LoadedModel) throws -> ModelConfiguration {

@@ -68,6 +68,48 @@ import Testing
         }
     }
 
+    /// A fixed form costs what it says whatever the weight.
+    @Test(arguments: [(0, 6, 9), (2, 5, 16), (3, 0, 2), (1, 3, 88)])
+    func aFormCostsWhatItSays(components: Int, patches: Int, length: Int) throws {
+        let shape = MatrixShape(rows: 48, columns: 40)
+        let form = IntervalPatchFitter.Form(components: components, patches: patches, length: length)
+        let weight = try Instances.decaying(48, 40)
+        for objective in try Instances.objectives(40) {
+            let fit = try IntervalPatchFitter(form: form).fit(weight, objective: objective, size: .parameters(.max))
+            #expect(fit.matrix.cost == form.cost(shape: shape, precision: .f32))
+            #expect(fit.matrix.patches.suffix(patches).allSatisfy { $0.rows.count + $0.columns.count == length })
+            #expect(fit.relativeError < 1)
+            // Every part saves something.
+            let fewer = IntervalPatchFitter.Form(
+                components: components, patches: max(0, patches - 2), length: length)
+            guard patches >= 2 else { continue }
+            let less = try IntervalPatchFitter(form: fewer).fit(weight, objective: objective, size: .parameters(.max))
+            #expect(fit.relativeError < less.relativeError)
+        }
+        // Half of what it needs is refused.
+        let half = form.cost(shape: shape, precision: .f32).parameters / 2
+        #expect(throws: FittingError.self) {
+            try IntervalPatchFitter(form: form).fit(weight, objective: .frobenius, size: .parameters(half))
+        }
+    }
+
+    @Test(arguments: [
+        (IntervalPatchFitter.Form(components: 41, patches: 1, length: 8), "components"),
+        (IntervalPatchFitter.Form(components: 1, patches: -1, length: 8), "patches"),
+        (IntervalPatchFitter.Form(components: 1, patches: 1, length: 89), "length"),
+    ])
+    func formsOutsideAreRefused(form: IntervalPatchFitter.Form, option: String) throws {
+        let limits = ["components": "0 to 40", "patches": "0 to 1920", "length": "2 to 88"]
+        let got = ["components": 41, "patches": -1, "length": 89]
+        #expect(
+            throws: FittingError.invalidOption(
+                fitter: "gaudi-patches", option: option, expected: limits[option] ?? "", got: got[option] ?? 0)
+        ) {
+            try IntervalPatchFitter(form: form).fit(
+                Instances.random(48, 40), objective: .frobenius, size: .parameters(.max))
+        }
+    }
+
     @Test func patchesOutsideAreRefused() throws {
         let shape = MatrixShape(rows: 4, columns: 4)
         let outside = IntervalPatches.Patch(rows: Interval(start: 4, count: 1), columns: Interval(start: 0, count: 1))

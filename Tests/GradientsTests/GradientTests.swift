@@ -5,7 +5,7 @@ import Testing
 /// Every kind of block there is, small: norms before or after, gates or none, shared key-value heads, rotary positions.
 private struct Shape: Sendable, CustomTestStringConvertible {
     let normalisesFirst, centres, gated, causal, rotary: Bool
-    let activation: ActivationFunction
+    let activation: Activation
     var window: Int?
 
     var testDescription: String { "\(activation.rawValue) first:\(normalisesFirst) gated:\(gated) rotary:\(rotary)" }
@@ -137,8 +137,8 @@ private struct Shape: Sendable, CustomTestStringConvertible {
         #expect(try sum(1) == sum(3))
     }
 
-    @Test(arguments: ActivationFunction.allCases)
-    func derivativesOfActivations(function: ActivationFunction) {
+    @Test(arguments: Activation.allCases)
+    func derivativesOfActivations(function: Activation) {
         for x in [-3.1, -0.4, 0.2, 1.7, 4.5] {
             let slope = (function.value(x + 1e-6) - function.value(x - 1e-6)) / 2e-6
             #expect(abs(slope - function.derivative(x)) < 1e-8)

@@ -8,7 +8,7 @@ import Transformers
 @Suite struct BlockwiseTests {
     private let context = ExecutionContext(threads: 2)
 
-    private func expectSame(_ model: any BlockwiseModel, _ sequences: [[Int]]) throws {
+    private func expectSame(_ model: any NetworkModel, _ sequences: [[Int]]) throws {
         var whole: [String: [Matrix]] = [:]
         try model.observe(sequences, context: context) { whole[$0, default: []].append(Matrix(copying: $1)) }
 
@@ -19,12 +19,13 @@ import Transformers
         for block in 0..<model.blockCount {
             var names: Set<String> = []
             for (index, batch) in batches.enumerated() {
-                states[index] = try model.observe(
-                    Array(sequences[batch]), block: block, hidden: states[index], context: context
-                ) { name, inputs in
+                func see(_ name: String, _ inputs: MatrixView) {
                     names.insert(name)
                     seen[name, default: []].append(Matrix(copying: inputs))
                 }
+                let own = Array(sequences[batch])
+                let before = try states[index] ?? model.states(own, context: context, observer: see)
+                states[index] = try model.run(block..<block + 1, on: before, of: own, context: context, observer: see)
                 #expect(states[index]?.columns == model.hiddenSize)
             }
             #expect(names == Set(model.inputs(ofBlock: block)))
@@ -39,7 +40,7 @@ import Transformers
         let tokens = loaded.tokenizer.encode("My fellow citizens, the work before us is not the work of a day.")
         // One batch of several sequences, one of a long sequence, and one of fewer tokens than threads.
         let long = Array((0..<40).flatMap { _ in tokens }.prefix(256))
-        let model = try #require(loaded.model as? any BlockwiseModel)
+        let model = try #require(loaded.model as? any NetworkModel)
         try expectSame(model, [tokens, long, long, Array(tokens.prefix(3)), tokens])
         try expectSame(model, [[1]])
     }

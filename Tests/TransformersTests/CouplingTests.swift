@@ -1,4 +1,5 @@
 import ModelFiles
+import Tensors
 import Testing
 import Transformers
 
@@ -76,20 +77,27 @@ import Transformers
                     norms: true))
     }
 
+    /// A block of BERT's kind: layer norms, all biases, two matrices in the feed-forward part.
+    private func plainBlock(
+        _ name: String, norms: (attention: String, feedForward: String), attention names: [String], heads: Int, width: Int,
+        feedForward: (up: String, down: String), _ activation: Activation, wide: Int
+    ) -> BlockDescription {
+        BlockDescription(
+            name: name, attentionNorm: NormDescription(.layer, "\(name).\(norms.attention)"),
+            attention: attention(name, names, heads: heads, width: width, biases: [true, true, true, true]),
+            feedForwardNorm: NormDescription(.layer, "\(name).\(norms.feedForward)"),
+            feedForward: FeedForwardDescription(
+                up: linear("\(name).\(feedForward.up)"), down: linear("\(name).\(feedForward.down)"),
+                activation: activation, width: wide))
+    }
+
     /// BERT and RoBERTa: layer norms after the sums, a constant for the token type.
     private func bert(width: Int, heads: Int) -> ModelCoupling {
         let blocks = (0..<2).map { index in
-            let block = "encoder.layer.\(index)"
-            return BlockDescription(
-                name: block, attentionNorm: NormDescription(.layer, "\(block).attention.output.LayerNorm"),
-                attention: attention(
-                    block,
-                    ["attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"],
-                    heads: heads, width: width / heads, biases: [true, true, true, true]),
-                feedForwardNorm: NormDescription(.layer, "\(block).output.LayerNorm"),
-                feedForward: FeedForwardDescription(
-                    up: linear("\(block).intermediate.dense"), down: linear("\(block).output.dense"), activation: .gelu,
-                    width: 50))
+            plainBlock(
+                "encoder.layer.\(index)", norms: ("attention.output.LayerNorm", "output.LayerNorm"),
+                attention: ["attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"],
+                heads: heads, width: width / heads, feedForward: ("intermediate.dense", "output.dense"), .gelu, wide: 50)
         }
         return ModelCoupling(
             residual: ResidualStream(
@@ -110,31 +118,20 @@ import Transformers
                     width: 28, normalizesFirst: false,
                     tables: ["embeddings.word_embeddings", "embeddings.position_embeddings"],
                     inputNorm: NormDescription(.layer, "embeddings.LayerNorm")))
-        let block = "transformer.layer.1"
         #expect(
             distilled.blocks.last
-                == BlockDescription(
-                    name: block, attentionNorm: NormDescription(.layer, "\(block).sa_layer_norm"),
-                    attention: attention(
-                        block, ["attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin"], heads: 2,
-                        width: 14, biases: [true, true, true, true]),
-                    feedForwardNorm: NormDescription(.layer, "\(block).output_layer_norm"),
-                    feedForward: FeedForwardDescription(
-                        up: linear("\(block).ffn.lin1"), down: linear("\(block).ffn.lin2"), activation: .gelu, width: 45)))
+                == plainBlock(
+                    "transformer.layer.1", norms: ("sa_layer_norm", "output_layer_norm"),
+                    attention: ["attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin"], heads: 2,
+                    width: 14, feedForward: ("ffn.lin1", "ffn.lin2"), .gelu, wide: 45))
     }
 
     @Test func gpt2() throws {
         let blocks = (0..<2).map { index in
-            let block = "transformer.h.\(index)"
-            return BlockDescription(
-                name: block, attentionNorm: NormDescription(.layer, "\(block).ln_1"),
-                attention: attention(
-                    block, ["attn.c_attn.query", "attn.c_attn.key", "attn.c_attn.value", "attn.c_proj"], heads: 3,
-                    width: 11, biases: [true, true, true, true]),
-                feedForwardNorm: NormDescription(.layer, "\(block).ln_2"),
-                feedForward: FeedForwardDescription(
-                    up: linear("\(block).mlp.c_fc"), down: linear("\(block).mlp.c_proj"), activation: .geluTanh,
-                    width: 50))
+            plainBlock(
+                "transformer.h.\(index)", norms: ("ln_1", "ln_2"),
+                attention: ["attn.c_attn.query", "attn.c_attn.key", "attn.c_attn.value", "attn.c_proj"], heads: 3,
+                width: 11, feedForward: ("mlp.c_fc", "mlp.c_proj"), .geluTanh, wide: 50)
         }
         #expect(
             try coupling("gpt2")
@@ -151,15 +148,10 @@ import Transformers
     @Test func opt() throws {
         func blocks(_ width: Int, heads: Int, wide: Int) -> [BlockDescription] {
             (0..<2).map { index in
-                let block = "model.decoder.layers.\(index)"
-                return BlockDescription(
-                    name: block, attentionNorm: NormDescription(.layer, "\(block).self_attn_layer_norm"),
-                    attention: attention(
-                        block, ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj"],
-                        heads: heads, width: width / heads, biases: [true, true, true, true]),
-                    feedForwardNorm: NormDescription(.layer, "\(block).final_layer_norm"),
-                    feedForward: FeedForwardDescription(
-                        up: linear("\(block).fc1"), down: linear("\(block).fc2"), activation: .relu, width: wide))
+                plainBlock(
+                    "model.decoder.layers.\(index)", norms: ("self_attn_layer_norm", "final_layer_norm"),
+                    attention: ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj"],
+                    heads: heads, width: width / heads, feedForward: ("fc1", "fc2"), .relu, wide: wide)
             }
         }
         let (words, positions) = ("model.decoder.embed_tokens", "model.decoder.embed_positions")
@@ -183,19 +175,12 @@ import Transformers
 
     @Test func vit() throws {
         let blocks = (0..<2).map { index in
-            let block = "encoder.layer.\(index)"
-            return BlockDescription(
-                name: block, attentionNorm: NormDescription(.layer, "\(block).layernorm_before"),
-                attention: attention(
-                    block,
-                    [
-                        "attention.attention.query", "attention.attention.key", "attention.attention.value",
-                        "attention.output.dense",
-                    ], heads: 3, width: 10, biases: [true, true, true, true]),
-                feedForwardNorm: NormDescription(.layer, "\(block).layernorm_after"),
-                feedForward: FeedForwardDescription(
-                    up: linear("\(block).intermediate.dense"), down: linear("\(block).output.dense"), activation: .gelu,
-                    width: 50))
+            plainBlock(
+                "encoder.layer.\(index)", norms: ("layernorm_before", "layernorm_after"),
+                attention: [
+                    "attention.attention.query", "attention.attention.key", "attention.attention.value",
+                    "attention.output.dense",
+                ], heads: 3, width: 10, feedForward: ("intermediate.dense", "output.dense"), .gelu, wide: 50)
         }
         #expect(
             try coupling("vit")

@@ -35,7 +35,7 @@ struct RecipeCommandTests {
 
     @Test func mistakesGiveOneLine() throws {
         let tiny = CommandLineTool.tinyLlama
-        let known = MethodRecipes.names.joined(separator: ", ")
+        let known = NamedRecipe.names.joined(separator: ", ")
         let mistakes: [([String], Int32, String)] = [
             (["show", "gptq"], 64, "unknown recipe 'gptq', expected a YAML file or one of \(known)"),
             (["show", "Makefile.yaml"], 66, "Makefile.yaml: cannot be read: open: No such file or directory"),

@@ -14,8 +14,9 @@ struct AllocationProblem: Sendable {
     let sensitivities: [Double]
     /// Token sequences that fits are made from; what strategies measure is measured on a sample of them.
     let calibration: [[Int]]
-    /// The output distance on that sample.
+    /// The output distance on that sample, and that of `model`: 0 but where it was narrowed.
     let sampled: OutputDistance
+    let unchanged: Double
     let context: ExecutionContext
     let seed: UInt64
     /// The candidates that may be chosen, in the table's order: those that no other beats in costs and error both.
@@ -28,7 +29,7 @@ struct AllocationProblem: Sendable {
 
     init(
         table: CandidateTable, prices: CandidatePrices, model: any TransformerModel, sensitivities: [Double],
-        calibration: [[Int]], sampled: OutputDistance, context: ExecutionContext, seed: UInt64
+        calibration: [[Int]], sampled: OutputDistance, unchanged: Double, context: ExecutionContext, seed: UInt64
     ) {
         self.table = table
         self.prices = prices
@@ -36,6 +37,7 @@ struct AllocationProblem: Sendable {
         self.sensitivities = sensitivities
         self.calibration = calibration
         self.sampled = sampled
+        self.unchanged = unchanged
         self.context = context
         self.seed = seed
         candidates = table.sites.map { site in
@@ -114,10 +116,10 @@ struct AllocationProblem: Sendable {
         return measured
     }
 
-    /// The output distance on the sample with one matrix of the original replaced.
+    /// The output distance on the sample with one matrix of the model replaced, less that of the model itself.
     func distance(replacing site: MatrixSite, by matrix: any StructuredMatrix) throws -> Double {
         var changed = model
         changed[site: site.name] = matrix
-        return try sampled(changed, context: context)
+        return try sampled(changed, context: context) - unchanged
     }
 }

@@ -13,12 +13,13 @@ extension Compressor {
     func choose(
         _ table: CandidateTable, _ sensitivities: [Double], _ distance: OutputDistance, _ prices: CandidatePrices
     ) throws -> Result {
+        let sampled = try OutputDistance(
+            original: original, sequences: OutputDistance.sample(of: calibration).map { calibration[$0] },
+            context: context)
         let problem = AllocationProblem(
             table: table, prices: prices, model: model, sensitivities: sensitivities, calibration: calibration,
-            sampled: try OutputDistance(
-                original: model, sequences: OutputDistance.sample(of: calibration).map { calibration[$0] },
-                context: context),
-            context: context, seed: recipe.seed)
+            sampled: sampled, unchanged: isNarrowed ? try sampled(model, context: context) : 0, context: context,
+            seed: recipe.seed)
         var trials = AllocationTrials(problem: problem, distance: distance)
         let (strategies, refinements) = try AllocationStrategies.named(recipe.allocators)
         for strategy in strategies {
@@ -29,7 +30,7 @@ extension Compressor {
             try trials.consider([answer], strategy.name, progress: report("fitting: \(strategy.name)"))
         }
         let weights = selected.reduce(0) { $0 + $1.shape.count }
-        let isRefined = !recipe.allocators.isEmpty || weights <= Self.mostWeightsRefined
+        let isRefined = refines && (!recipe.allocators.isEmpty || weights <= Self.mostWeightsRefined)
         for refinement in refinements where isRefined {
             guard let start = trials.best else { break }
             let answers = try refinement.improve(
@@ -41,8 +42,10 @@ extension Compressor {
         }
         let gap = best.answer.gap.map { ", at most \((100 * $0).shortened) % above the optimum of its table" } ?? ""
         let chosen = problem.chosen(best.answer.choices)
-        return try result(
+        var result = try result(
             table, table.fits(chosen.map(\.candidate)), choices: chosen, sensitivities: sensitivities,
             notes: trials.notes + ["kept: \(best.name)\(gap)"])
+        result.distance = best.distance
+        return result
     }
 }

@@ -207,6 +207,8 @@ public enum CandidateSources {
         ProductQuantizedCandidates(),
         RotatedProductCandidates(),
         SharedRowsCandidates(),
+        IntervalPatchCandidates(),
+        ButterflyCandidates(),
     ]
 
     public static var names: [String] { all.map(\.name) }

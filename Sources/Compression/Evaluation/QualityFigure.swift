@@ -1,3 +1,4 @@
+import Analysis
 import ModelFiles
 
 /// A measured figure of a model: a line of text, a member of a JSON object, a coordinate of a plot.
@@ -51,5 +52,21 @@ public struct QualityFigure: Sendable, Equatable {
                     standardError: member["standard_error"]?.doubleValue, measuredOn: on))
         }
         return figures
+    }
+}
+
+extension QualityFigure {
+    /// Of an encoder's embeddings against another's.
+    /// - Parameter what: what was embedded, in words.
+    package static func all(of fidelity: EncoderFidelity, what: String = "distinct sentences") -> [QualityFigure] {
+        let on = "\(FigureText.grouped(fidelity.sentences)) \(what)"
+        return [
+            QualityFigure(
+                name: "mean cosine", key: "mean_cosine", value: fidelity.meanCosine,
+                standardError: fidelity.meanCosineStandardError, measuredOn: on),
+            QualityFigure(
+                name: "overlap@\(fidelity.neighbours)", key: "overlap", value: fidelity.overlap,
+                standardError: fidelity.overlapStandardError, measuredOn: on),
+        ]
     }
 }

@@ -71,11 +71,12 @@ public struct QualityJudge: Sendable {
         switch reference {
         case .pairs(let judge):
             let verdict = try judge.verdict(of: model, context: context)
-            return [Self.figure(verdict.similarity)] + Self.figures(verdict.fidelity)
+            return [Self.figure(verdict.similarity)] + QualityFigure.all(of: verdict.fidelity)
         case .sentences(let sequences, let dense):
             guard let encoder = model as? any EncoderModel else { return [] }
             let embeddings = try encoder.embed(sequences, context: context)
-            return Self.figures(try EncoderFidelity.measure(embeddings, reference: dense, context: context))
+            return QualityFigure.all(
+                of: try EncoderFidelity.measure(embeddings, reference: dense, context: context))
         case .windows(let dense):
             guard let causal = model as? any CausalModel else { return [] }
             return Self.figures(
@@ -91,18 +92,6 @@ public struct QualityJudge: Sendable {
             standardError: similarity.standardError,
             measuredOn: "\(FigureText.grouped(similarity.pairs)) pairs of "
                 + "\(FigureText.grouped(similarity.distinctSentences)) sentences")
-    }
-
-    private static func figures(_ fidelity: EncoderFidelity) -> [QualityFigure] {
-        let on = "\(FigureText.grouped(fidelity.sentences)) distinct sentences"
-        return [
-            QualityFigure(
-                name: "mean cosine", key: "mean_cosine", value: fidelity.meanCosine,
-                standardError: fidelity.meanCosineStandardError, measuredOn: on),
-            QualityFigure(
-                name: "overlap@\(fidelity.neighbours)", key: "overlap", value: fidelity.overlap,
-                standardError: fidelity.overlapStandardError, measuredOn: on),
-        ]
     }
 
     private static func figures(_ fidelity: CausalFidelity) -> [QualityFigure] {

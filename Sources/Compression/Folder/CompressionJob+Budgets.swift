@@ -5,7 +5,9 @@ import Transformers
 
 extension CompressionJob {
     /// A budget over the selected matrices, and what 100 % is.
-    func size(of budget: Budget, _ selected: [MatrixSite], _ checkpoint: Checkpoint) -> BudgetSize {
+    func size(
+        of budget: Budget, _ selected: [MatrixSite], _ checkpoint: Checkpoint, _ unused: UnusedMatrices
+    ) -> BudgetSize {
         func share(_ whole: Int) -> BudgetSize {
             BudgetSize(budget: budget, limit: Int(budget.fraction * Double(whole)), whole: whole)
         }
@@ -25,7 +27,7 @@ extension CompressionJob {
                 if entry.elementType.isFloatingPoint {
                     numbers += entry.byteCount / entry.elementType.byteCount
                 }
-                untouched += entry.byteCount
+                untouched += unused.byteCount(of: entry)
             }
             let header = 200 * (checkpoint.tensorNames.count + 3 * selected.count)
             let whole = 2 * numbers

@@ -29,11 +29,11 @@ extension CompressionJob {
             rows.append(
                 .init(
                     name: site.name, shape: site.shape, role: site.role.rawValue, family: entry.choice.candidate.family,
-                    candidate: entry.choice.candidate.label, reason: nil, cost: entry.choice.cost,
+                    candidate: Self.label(entry, of: site), reason: nil, cost: entry.choice.cost,
                     sourceBytes: sourceBytes, relativeError: entry.choice.relativeError, sensitivity: entry.sensitivity,
                     spectrum: result.spectra[index], curves: curves(result.candidates[index])))
         }
-        let dense = result.entries.reduce(0) { $0 + $1.shape.count }
+        let dense = opened.loaded.model.sites.filter { taken[$0.name] != nil }.reduce(0) { $0 + $1.shape.count }
         // Matrices that were left are carried over too, but have rows of their own.
         let left = rows.filter { $0.reason != nil }
         let leftTensors = Set(
@@ -41,7 +41,7 @@ extension CompressionJob {
         return CompressionReport(
             modelName: URL(fileURLWithPath: model).lastPathComponent,
             architecture: opened.folder.configuration.value("model_type")?.stringValue ?? "unknown",
-            recipe: recipe.properties + [
+            recipe: recipe.properties + Self.narrowed(result) + [
                 ("calibration", text.origin),
                 ("calibration sequences", "\(text.calibration.count)"),
                 ("held-out sequences", "\(text.heldOut.count)"),
@@ -58,6 +58,15 @@ extension CompressionJob {
                 opened.loaded.model, result.model, text.heldOut, opened.memory.context(context, passes: 2)),
             allocationNotes: result.notes + tableNote(rows),
             calibrationFingerprints: text.fingerprints(for: opened.loaded.model))
+    }
+
+    /// "low-rank rank=96", with the shape that was left of a matrix that was narrowed.
+    private static func label(_ entry: Plan.Entry, of site: MatrixSite) -> String {
+        entry.choice.candidate.label + (entry.shape == site.shape ? "" : " of \(entry.shape)")
+    }
+
+    private static func narrowed(_ result: Compressor.Result) -> [(name: String, value: String)] {
+        result.rewrite.map { [("narrowed", "\($0.recipe), \(FigureText.percent($0.share)) of the parameters in blocks")] } ?? []
     }
 
     /// What share of the matrices' numbers is embedding tables, and whether they took part: a budget that leaves them out says

@@ -76,6 +76,7 @@ public struct CompressionJob: Sendable {
     struct Opened {
         let loaded: LoadedModel
         let folder: ModelFolder
+        let unused: UnusedMatrices
         let forecast: Forecast
         let memory: WorkingMemory
     }
@@ -88,7 +89,7 @@ public struct CompressionJob: Sendable {
         let folder = try ModelFolder(path: model)
         guard !folder.configuration.isCompressed else { throw CompressionError.alreadyCompressed(folder: model) }
         var loaded = try load()
-        if loaded.model is any ImageModel, case .file(let images)? = calibration { try loaded.take(images: images) }
+        try loaded.take(calibration)
         let checkpoint = loaded.checkpoint
         var (selected, left) = try recipe.selection.split(loaded.model.sites)
         if !recipe.countsBytes {
@@ -97,7 +98,8 @@ public struct CompressionJob: Sendable {
             }
             selected.removeAll { !$0.isMultiplied }
         }
-        let budgets = recipe.budgets.map { size(of: $0, selected, checkpoint) }
+        let unused = try UnusedMatrices(loaded, precision: recipe.precision)
+        let budgets = recipe.budgets.map { size(of: $0, selected, checkpoint, unused) }
         let dense = selected.reduce(0) { $0 + $1.shape.count }
         let memory = try workingMemory(loaded.model, selected, text: nil)
         if memory.isScarce {
@@ -106,7 +108,7 @@ public struct CompressionJob: Sendable {
         }
         let moments = recipe.objective == .activations ? Calibration.bytes(Calibration.features(of: selected)) : 0
         return Opened(
-            loaded: loaded, folder: folder,
+            loaded: loaded, folder: folder, unused: unused,
             forecast: Forecast(
                 selected: selected, left: left, budgets: budgets, memory: memory.peak,
                 disk: checkpoint.fileByteCount + 2 * moments + (memory.isScarce ? 8 : 4) * dense),
@@ -167,11 +169,7 @@ public struct CompressionJob: Sendable {
     private func write(
         _ opened: Opened, _ result: Compressor.Result, _ journal: Journal, _ text: CalibrationText
     ) throws -> CompressionReport {
-        let matrices = zip(result.entries, result.fits).map { ($0.name, $1.matrix) }
-        let folder = try RewrittenFolder(
-            source: opened.folder, original: opened.loaded, matrices: matrices,
-            vectors: result.vectors.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, destination: output,
-            replacing: replacesOutput)
+        let folder = try writtenFolder(opened, result)
         let report = try makeReport(opened, result, text, folder)
         try folder.write(extraFiles: [
             ("report.json", report.json.serialized(pretty: true) + [UInt8(ascii: "\n")]),
@@ -197,7 +195,7 @@ public struct CompressionJob: Sendable {
         Plan(
             recipe: recipe.properties, entries: result.entries,
             left: opened.forecast.left.map { ($0.site.name, $0.reason) }, notes: result.notes,
-            latency: result.latency.map { Plan.Latency($0) },
+            latency: result.latency.map { Plan.Latency($0) }, rewrite: result.rewrite,
             calibration: source.map { Plan.Calibration($0, text) })
     }
 
@@ -212,16 +210,10 @@ public struct CompressionJob: Sendable {
         let start = try communicator.together { try begin(opened) }
         try agree(on: start.identity)
         let journal = try communicator.together { try Journal(folder: ownJournalFolder, identity: start.identity) }
-        let goal = start.latency.flatMap { self.goal($0, opened, run: Self.name(of: start.identity)) }
-        var compressor = Compressor(
-            recipe: recipe, model: opened.loaded.model, calibration: start.text.calibration, heldOut: start.text.heldOut,
-            limits: opened.forecast.budgets.map { $0.limit }, latency: goal, selected: start.selected, context: context,
-            progress: progress)
-        compressor.memory = start.memory
-        compressor.communicator = communicator
-        var result = try start.plan.map { try compressor.run(plan: $0, journal: journal) } ?? compressor.run(journal: journal)
+        let chosen = try compressed(opened, start, journal)
+        var result = chosen.result
         if !withoutCalibration {
-            result = try compressor.recovered(result, plan: start.plan, journal: journal) {
+            result = try chosen.compressor.recovered(result, plan: start.plan, journal: chosen.journal) {
                 try opened.loaded.checkpoint.rounded($1, as: $0)
             }
         } else {
@@ -232,8 +224,12 @@ public struct CompressionJob: Sendable {
     }
 
     /// What is read and checked before the work begins.
-    private struct Start {
+    struct Start {
         var plan: Plan?
+        /// What the plan narrows the model to; nil where it does not.
+        var narrowed: (any TransformerModel)?
+        /// How far narrowing is tried.
+        var levels: [Double]
         var selected: [MatrixSite]
         var latency: PreparedLatency?
         var text: CalibrationText
@@ -250,12 +246,14 @@ public struct CompressionJob: Sendable {
                 throw CompressionError.missingCalibration(reason: "a budget in time needs the model to run")
             }
         }
+        let levels = planFile == nil ? try narrowingLevels(opened) : []
         var plan: Plan?
         var selected = opened.forecast.selected
         var latency: PreparedLatency?
         if let planFile {
             let read = try Plan(file: URL(fileURLWithPath: planFile))
-            try read.check(against: opened.loaded.model.sites, file: planFile)
+            // Of a model that is narrowed the matrices are known once it is.
+            if read.rewrite == nil { try read.check(against: opened.loaded.model.sites, file: planFile) }
             try read.check(against: recipe, file: planFile)
             let names = Set(read.entries.map { $0.name })
             let left = Set(read.left.map { $0.name })
@@ -269,10 +267,17 @@ public struct CompressionJob: Sendable {
             try check(prices(opened.forecast, latency?.prediction))
         }
         let text = try calibrationText(opened.loaded, following: plan)
+        var narrowed: (any TransformerModel)?
+        if let plan, let planFile, let rewrite = plan.rewrite {
+            let model = try self.narrowed(opened.loaded.model, rewrite, text, progress: progress)
+            try plan.check(against: model.sites, file: planFile)
+            narrowed = model
+        }
         let identity = try identity(opened, text, latency, choices: recipe.properties)
         let memory = opened.memory.isScarce ? try workingMemory(opened.loaded.model, selected, text: text) : opened.memory
         return Start(
-            plan: plan, selected: selected, latency: latency, text: text, identity: identity, memory: memory)
+            plan: plan, narrowed: narrowed, levels: levels, selected: selected, latency: latency, text: text,
+            identity: identity, memory: memory)
     }
 
     /// Where this process keeps unfinished work: rank 0's is the one that is found again.
@@ -317,7 +322,7 @@ public struct CompressionJob: Sendable {
         if let planFile { try recipeText.add(fileAt: planFile) }
         let table = latency.map { [("latency table", $0.fingerprint)] } ?? []
         return [
-            ("format", "2"), ("model", weights.text), ("calibration text", sequences.text),
+            ("format", "3"), ("model", weights.text), ("calibration text", sequences.text),
             ("recipe or seed", recipeText.text),
             // Other kernels round otherwise: what they continued would not be what either of them makes.
             ("linear algebra library", LinearAlgebraLibrary.description), ("kernels", String(cString: tessera_kernels_best().pointee.name)),

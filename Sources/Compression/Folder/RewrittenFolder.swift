@@ -10,7 +10,7 @@ import Transformers
 /// under the ordinary `<name>.weight`, so a folder without structured ones is an ordinary Hugging Face folder; only where the
 /// checkpoint keeps a matrix in a form of its own (`MatrixSite.stored`) a dense one is listed too, and matrices that shared
 /// a tensor with it are carried over under their own names. Tensors that belong to no replaced matrix are carried over bit
-/// for bit.
+/// for bit, but for matrices that the model does not use (`UnusedMatrices`).
 public struct RewrittenFolder {
     private let source: ModelFolder
     private let checkpoint: Checkpoint
@@ -24,6 +24,7 @@ public struct RewrittenFolder {
     private let dropped: Set<String>
     /// Names of matrices that are listed though they are dense.
     private let listed: Set<String>
+    private let unused: UnusedMatrices
     private let writer: SafetensorsWriter
     private let output: OutputFolder
     /// Tensors of the source that are carried over, some perhaps with other numbers: how many, and their bytes.
@@ -41,18 +42,20 @@ public struct RewrittenFolder {
     ///   - removed: matrices that the model no longer has, by the same names, and vectors.
     ///   - blocks: the sizes of all blocks where they change; nil to keep what the source says.
     ///   - dropsMeans: whether norms no longer subtract means (`NetworkModel.dropMeans`); their biases are left out then.
+    ///   - precision: of matrices that the model does not use, at most; nil carries them over bit for bit.
     /// - Throws: `ModelFileError` (destination exists, no space, unreadable source), `StructuredMatrixError`.
     public init(
         source: ModelFolder, original: LoadedModel, matrices: [(name: String, matrix: any StructuredMatrix)],
         vectors: [(name: String, values: [Float])] = [], tensors: [(name: String, tensor: Tensor)] = [],
         removed: [String] = [], removedVectors: Set<String> = [], blocks: [BlockSizes]? = nil,
-        dropsMeans: Bool = false, destination: String, replacing: Bool
+        dropsMeans: Bool = false, precision: Precision? = nil, destination: String, replacing: Bool
     ) throws {
         self.source = source
         checkpoint = original.checkpoint
         self.tensors = tensors
         self.blocks = blocks
         self.dropsMeans = dropsMeans
+        unused = try UnusedMatrices(original, precision: precision)
         let structured = Set(try source.configuration.structuredEntries()?.map(\.matrix) ?? [])
         let replaced = Set(matrices.map(\.name) + removed)
         let split = SplitTensors(original, structured: structured, touched: replaced, vectors: vectors)
@@ -73,9 +76,9 @@ public struct RewrittenFolder {
         for name in checkpoint.tensorNames {
             guard let entry = checkpoint.entry(named: name) else { continue }
             guard !dropped.contains(name), !Self.belongs(name, to: replaced, structured: structured) else { continue }
-            declarations.append(.init(name: name, elementType: entry.elementType, shape: entry.shape))
+            declarations.append(.init(name: name, elementType: unused.elementType(of: entry), shape: entry.shape))
             count += 1
-            bytes += entry.byteCount
+            bytes += unused.byteCount(of: entry)
         }
         for (name, matrix) in self.matrices {
             for (factor, tensor) in try matrix.tensors {
@@ -133,7 +136,7 @@ public struct RewrittenFolder {
             tensors[name] = try Tensor(
                 values, shape: [values.count], elementType: checkpoint.elementType(of: name, count: values.count))
         }
-        try writer.write { try tensors[$0] ?? checkpoint.tensor(named: $0) }
+        try writer.write { try tensors[$0] ?? unused.carried(checkpoint.tensor(named: $0), named: $0) }
         try configuration().write(to: output.file(ModelFolder.configurationFileName))
         for (name, bytes) in extraFiles { try AtomicFile.write(bytes, to: output.file(name)) }
         try source.copyAuxiliaryFiles(to: output.path)

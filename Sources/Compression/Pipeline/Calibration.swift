@@ -81,17 +81,8 @@ public struct Calibration: Sendable {
                 try work.sendSums(to: communicator.rank + 1, communicator)
                 continue
             }
-            for name in work.names {
-                unlessFailed {
-                    try keep(name) {
-                        var moment = work.takeSum(name)
-                        guard moment.isFinite else {
-                            throw CompressionError.notFinite(matrix: name, what: "the calibration input")
-                        }
-                        moment.scale(by: 1 / Double(max(1, tokens)))
-                        return moment
-                    }
-                }
+            for name in work.sums.names {
+                unlessFailed { try keep(name) { try work.sums.take(name, tokens: tokens).second } }
             }
         }
         try communicator.together { if let failure { throw failure } }

@@ -65,3 +65,12 @@ extension CalibrationText {
         try sentences(ShippedSentences.text, origin: "the sentences that ship with tessera") { loaded.tokens($0) }
     }
 }
+
+extension LoadedModel {
+    /// Hands a model of images the ones that it is calibrated on; other models read their text later.
+    /// - Throws: as `take(images:)`.
+    mutating func take(_ calibration: CalibrationSource?) throws {
+        guard model is any ImageModel, case .file(let images)? = calibration else { return }
+        try take(images: images)
+    }
+}

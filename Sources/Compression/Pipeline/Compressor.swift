@@ -26,6 +26,9 @@ public struct CompressionProgress: Sendable {
 public struct Compressor: Sendable {
     public let recipe: Recipe
     public let model: any TransformerModel
+    /// What outputs are compared with: `model`, or what it was narrowed from.
+    let original: any TransformerModel
+    let isNarrowed: Bool
     /// Token sequences the moments are accumulated over.
     public let calibration: [[Int]]
     /// Token sequences that sensitivities and quality are measured on.
@@ -39,14 +42,18 @@ public struct Compressor: Sendable {
     public let progress: @Sendable (CompressionProgress) -> Void
     var memory: WorkingMemory = .ample
     var communicator: any Communicator = LocalCommunicator()
+    /// Whether the best allocation is bettered by measuring the model.
+    var refines = true
 
     init(
-        recipe: Recipe, model: any TransformerModel, calibration: [[Int]], heldOut: [[Int]], limits: [Int],
-        latency: LatencyGoal? = nil, selected: [MatrixSite], context: ExecutionContext,
+        recipe: Recipe, model: any TransformerModel, original: (any TransformerModel)? = nil, calibration: [[Int]],
+        heldOut: [[Int]], limits: [Int], latency: LatencyGoal? = nil, selected: [MatrixSite], context: ExecutionContext,
         progress: @escaping @Sendable (CompressionProgress) -> Void
     ) {
         self.recipe = recipe
         self.model = model
+        self.original = original ?? model
+        isNarrowed = original != nil
         self.calibration = calibration
         self.heldOut = heldOut
         self.limits = limits
@@ -72,6 +79,10 @@ public struct Compressor: Sendable {
         public internal(set) var vectors: [String: [Float]] = [:]
         /// Where latency is a budget.
         var latency: LatencyOutcome?
+        /// Of the model's output from the original's on held-out text; nil where a plan was followed.
+        var distance: Double?
+        /// How the model was narrowed before.
+        var rewrite: Plan.Rewrite?
     }
 
     /// What choices are made of, whatever the budgets allow: compressors that differ in nothing else share it.
@@ -95,13 +106,11 @@ public struct Compressor: Sendable {
         let sources = try recipe.sources()
         let prices = prices
         let table = try makeTable(journal)
-        let distance = try OutputDistance(
-            original: model, sequences: heldOut, context: context, folder: memory.isScarce ? journal.folder : nil,
-            mostThreads: memory.context(context).threads)
+        let distance = try distance(from: original, journal)
         // Without text nothing can be measured, and matrices count alike.
         let sensitivities = heldOut.isEmpty ? selected.map { _ in 1 } : try Sensitivity.measure(
-            table, model: model, distance: distance, journal: journal, context: context,
-            progress: report("measuring sensitivity"))
+            table, model: model, distance: isNarrowed ? try self.distance(from: model, journal) : distance,
+            journal: journal, context: context, progress: report("measuring sensitivity"))
 
         var grid: [GridKey: [Candidate]] = [:]
         for source in sources {
@@ -116,6 +125,12 @@ public struct Compressor: Sendable {
                 selected.map { ($0, source, grid[GridKey(family: source.name, site: $0.name)] ?? []) }
             }, progress: report("fitting quick families"))
         return Prepared(table: table, distance: distance, sensitivities: sensitivities, grid: grid)
+    }
+
+    private func distance(from model: any TransformerModel, _ journal: Journal) throws -> OutputDistance {
+        try OutputDistance(
+            original: model, sequences: heldOut, context: context, folder: memory.isScarce ? journal.folder : nil,
+            mostThreads: memory.context(context).threads)
     }
 
     /// Chooses within the budgets and fits what was chosen.

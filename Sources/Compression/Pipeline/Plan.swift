@@ -33,6 +33,8 @@ public struct Plan: Sendable, Equatable {
     public var notes: [String]
     /// Where latency was a budget.
     public var latency: Latency?
+    /// How the model is narrowed before; nil where it is not.
+    public var rewrite: Rewrite?
     /// The text that fits are made on, so that who follows the plan need not name it.
     public var calibration: Calibration?
 
@@ -49,13 +51,14 @@ public struct Plan: Sendable, Equatable {
 
     public init(
         recipe: [(name: String, value: String)], entries: [Entry], left: [(name: String, reason: String)],
-        notes: [String], latency: Latency? = nil, calibration: Calibration? = nil
+        notes: [String], latency: Latency? = nil, rewrite: Rewrite? = nil, calibration: Calibration? = nil
     ) {
         self.recipe = recipe
         self.entries = entries
         self.left = left
         self.notes = notes
         self.latency = latency
+        self.rewrite = rewrite
         self.calibration = calibration
     }
 
@@ -75,6 +78,7 @@ public struct Plan: Sendable, Equatable {
             ]
         }
         if let latency { object["latency"] = latency.json }
+        if let rewrite { object["rewrite"] = rewrite.json }
         object["notes"] = .array(notes.map { .string($0) })
         object["matrices"] = .array(entries.map { $0.json })
         object["left"] = .array(left.map { ["name": .string($0.name), "reason": .string($0.reason)] })
@@ -109,6 +113,12 @@ public struct Plan: Sendable, Equatable {
             } ?? [],
             notes: json["notes"]?.arrayValue?.compactMap(\.stringValue) ?? [],
             latency: json["latency"].flatMap { Latency(json: $0) },
+            rewrite: try json["rewrite"].map { json in
+                guard let rewrite = Rewrite(json: json) else {
+                    throw refuse("'rewrite' needs a recipe and a share above 0 and at most 1")
+                }
+                return rewrite
+            },
             calibration: json["calibration"].flatMap { Calibration(json: $0) })
     }
 
@@ -121,6 +131,9 @@ public struct Plan: Sendable, Equatable {
         }
         guard choices.isEmpty else {
             throw CompressionError.planOfOtherChoices(file: file, choices: choices.map { "--\($0.name) \($0.value)" })
+        }
+        if let rewrite, !RewriteRecipes.names.contains(rewrite.recipe) {
+            throw CompressionError.planMismatch(file: file, reason: "unknown rewrite '\(rewrite.recipe)'")
         }
     }
 

@@ -22,6 +22,8 @@ public struct Recipe: Sendable, Equatable {
     public var seed: UInt64
     /// What wins quality back after the choice; every step is kept only where it does.
     public var recovery: [RecoveryStep] = []
+    /// How far coupled matrices may be narrowed before the choice; the level is kept only where it helps.
+    public var rewrites = NarrowingLevels.none
 
     /// - Precondition: one or two budgets, not of the same quantity.
     public init(
@@ -89,6 +91,7 @@ public struct Recipe: Sendable, Equatable {
             ("precision", precision.rawValue),
             ("seed", String(seed)),
             ("recovery", RecoveryStep.text(recovery)),
+            ("rewrites", rewrites.text),
         ].filter { !$0.1.isEmpty }
     }
 }

@@ -137,7 +137,7 @@ extension MemoryNeeds {
         keptMoments = 5 * all
         largestMoment = features.values.map { 8 * $0 * $0 }.max() ?? 0
         var blocks = [features]
-        if let model = model as? any BlockwiseModel {
+        if let model = model as? any NetworkModel {
             blocks = (0..<model.blockCount).map { block in
                 let inputs = Set(model.inputs(ofBlock: block))
                 return features.filter { inputs.contains($0.key) }
@@ -153,10 +153,10 @@ extension MemoryNeeds {
         let widths = Set(Calibration.features(of: sites.filter { $0.role == .linear }).values)
         layers = 4 * batch * (widths.reduce(0, +) * 7 / 2)
         let widest = blocks.map { $0.values.reduce(0, +) }.max() ?? 0
-        held = max(HeldInputs.limit, 4 * batch * widest) + 8 * HeldInputs.rowsAtOnce * widest
+        held = max(MomentSums.limit, 4 * batch * widest) + 8 * MomentSums.rowsAtOnce * widest
         scores = model is any CausalModel ? 4 * measured * model.vocabularySize : 0
         sampling = 0
-        if samples, let model = model as? any BlockwiseModel, model is any CausalModel {
+        if samples, let model = model as? any NetworkModel, model is any CausalModel {
             sampling = 2 * 4 * 64 * min(256, model.maximumPositions) * model.blockCount * model.hiddenSize
         }
     }

@@ -48,7 +48,8 @@ public struct RecipeJob: Sendable {
     public func run() throws -> Outcome {
         let folder = try ModelFolder(path: model)
         guard !folder.configuration.isCompressed else { throw CompressionError.alreadyCompressed(folder: model) }
-        let loaded = try LoadedModel.load(model)
+        var loaded = try LoadedModel.load(model)
+        try loaded.take(calibration)
         let selection = MatrixSelection(scope: .linear, only: recipe.only, except: recipe.except)
         let sites = try selection.split(loaded.model.sites).selected
         // Refuse a destination that is taken before hours of work, not after.

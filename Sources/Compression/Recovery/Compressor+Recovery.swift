@@ -24,7 +24,7 @@ extension Compressor {
             result.notes.append("recovery: not within a limit of memory")
             return result
         }
-        guard let dense = model as? any LayeredModel, let compressed = result.model as? any LayeredModel else {
+        guard let dense = model as? any NetworkModel, let compressed = result.model as? any NetworkModel else {
             var result = result
             result.notes.append("recovery: not for this architecture, whose layers cannot be run one at a time")
             return result
@@ -41,7 +41,7 @@ extension Compressor {
                 table: table, dense: dense, candidates: candidates, sequences: calibration, journal: journal,
                 key: "recovery/\(digest.text)", context: context, rounding: rounding,
                 inputs: try ForwardWalk.inputs(of: dense, sequence: shortest)),
-            distance: try OutputDistance(original: model, sequences: heldOut, context: context),
+            distance: try OutputDistance(original: original, sequences: heldOut, context: context),
             state: RecoveredModel(model: compressed, matrices: fits.mapValues(\.matrix)), report: report)
         try search.run(recipe.recovery, room: room(plan, result), sensitivities: result.entries)
         return try self.result(result, search, table)

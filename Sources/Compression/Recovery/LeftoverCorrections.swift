@@ -53,11 +53,11 @@ extension RecoveryWalks {
     ) throws -> [LeftoverCorrections.Site] {
         var walk = try forwardWalk(state.model)
         var found: [LeftoverCorrections.Site] = []
-        try forEachInput(progress) { sites, input, layer in
+        try forEachInput(progress) { sites, input, block in
             let precision = table.recipe.precision
             let open = sites.filter { Cost.lowRank(1, shape: $0.shape, precision: precision).storedBytes <= room }
             guard !open.isEmpty else { return }
-            let target = try OutputTarget(walk.moments(of: input, layer: layer, centred: open.allSatisfy(hasBias)))
+            let target = try OutputTarget(walk.moments(of: input, block: block, centred: open.allSatisfy(hasBias)))
             found += try context.parallelMap(open.count) { index in
                 let site = open[index]
                 let place = try table.candidateContext(site)

@@ -6,7 +6,7 @@ import Transformers
 /// A compressed model on its way through recovery.
 struct RecoveredModel: Sendable {
     /// Runs as it would be written.
-    var model: any LayeredModel
+    var model: any NetworkModel
     /// By site.
     var matrices: [String: any StructuredMatrix]
     /// Biases and norms that are not the checkpoint's any more, by the tensor's name.

@@ -14,9 +14,7 @@ struct RecoveryTrial: Sendable {
     /// In journals and notes.
     let name: String
     var matrices: Matrices
-    /// Whether biases absorb the mean errors of outputs.
+    /// Whether biases absorb the mean errors of outputs, and of the sums they are added to.
     var biases = false
     var norms = false
-    /// Whether outputs that are added to a sum make up for what the sum lacks.
-    var mendsSums = false
 }

@@ -4,10 +4,10 @@ import StructuredMatrices
 import Tensors
 import Transformers
 
-/// Walks through the layers of a compressed model, changing it on the way. What was found is journaled input by input.
+/// Walks through the blocks of a compressed model, changing it on the way. What was found is journaled input by input.
 struct RecoveryWalks {
     let table: CandidateTable
-    let dense: any LayeredModel
+    let dense: any NetworkModel
     /// What was chosen for every matrix that takes part.
     let candidates: [String: Candidate]
     let sequences: [[Int]]
@@ -17,26 +17,25 @@ struct RecoveryWalks {
     let context: ExecutionContext
     /// Numbers of a tensor of the checkpoint as they will be stored.
     let rounding: @Sendable (_ tensor: String, _ values: [Float]) throws -> [Float]
-    /// The inputs of every layer in order.
+    /// The inputs of every block in order.
     let inputs: [[String]]
 
-    func forwardWalk(_ own: any LayeredModel) throws -> ForwardWalk {
-        let width = try dense.states([[0]], context: .serial).columns
-        return ForwardWalk(dense: dense, own: own, sequences: sequences, width: width, context: context)
+    func forwardWalk(_ own: any NetworkModel) throws -> ForwardWalk {
+        try ForwardWalk(dense: dense, own: own, sequences: sequences, context: context)
     }
 
     func hasBias(_ site: MatrixSite) -> Bool { dense[bias: site.name] != nil }
 
     /// Calls `body` with the matrices of every input that take part, in the order of the computation.
     func forEachInput(
-        _ progress: (Int, Int) -> Void, _ body: (_ sites: [MatrixSite], _ input: String, _ layer: Int) throws -> Void
+        _ progress: (Int, Int) -> Void, _ body: (_ sites: [MatrixSite], _ input: String, _ block: Int) throws -> Void
     ) rethrows {
         let byInput = Dictionary(grouping: table.sites.filter { $0.role == .linear }, by: { $0.input ?? "" })
         let total = inputs.reduce(0) { $0 + $1.count }
         var done = 0
-        for (layer, names) in inputs.enumerated() {
+        for (block, names) in inputs.enumerated() {
             for name in names {
-                try body(byInput[name] ?? [], name, layer)
+                try body(byInput[name] ?? [], name, block)
                 done += 1
                 progress(done, total)
             }
@@ -61,10 +60,10 @@ struct RecoveryWalks {
                 try tuneNorm(norm, key, &state, &walk)
             }
         }
-        try forEachInput(progress) { sites, input, layer in
-            try tune { $0.layer < layer || ($0.layer == layer && $0.output == .input(input)) }
+        try forEachInput(progress) { sites, input, block in
+            try tune { $0.block < block || ($0.block == block && $0.output == .input(input)) }
             guard !sites.isEmpty else { return }
-            try change(sites, input, layer, trial, key, &state, &walk)
+            try change(sites, input, block, trial, key, &state, &walk)
         }
         try tune { _ in true }
         return state
@@ -88,7 +87,7 @@ struct RecoveryWalks {
 
     /// The matrices of one input, and their biases.
     private func change(
-        _ sites: [MatrixSite], _ input: String, _ layer: Int, _ trial: RecoveryTrial, _ key: String,
+        _ sites: [MatrixSite], _ input: String, _ block: Int, _ trial: RecoveryTrial, _ key: String,
         _ state: inout RecoveredModel, _ walk: inout ForwardWalk
     ) throws {
         let key = "\(key)/\(input)"
@@ -107,8 +106,9 @@ struct RecoveryWalks {
             for (name, values) in vectors { state.set(name, to: values) }
             return
         }
-        let sum = trial.mendsSums && sites.count == 1 ? dense.residual(of: sites[0].name) : nil
-        let moments = try walk.moments(of: input, layer: layer, sum: sum, centred: isCentred, meansOnly: meansOnly)
+        // Outputs mended by themselves add to what the sum lacks already: in encoders biases alone then do harm.
+        let sum = sites.count == 1 ? dense.residual(of: sites[0].name) : nil
+        let moments = try walk.moments(of: input, block: block, sum: sum, centred: isCentred, meansOnly: meansOnly)
         let target = meansOnly ? nil : try OutputTarget(moments)
         let old = sites.map { state.matrices[$0.name] }
         let found = try context.parallelMap(sites.count) { index in

@@ -5,43 +5,16 @@ extension CompressionReport {
         case multiplyAdds
     }
 
-    /// The report as one self-contained page: no scripts, nothing fetched, light and dark, fit for paper.
-    ///
-    /// The markup is HTML and well-formed XML at once. Equal reports give equal bytes. Size: a few kilobytes for
-    /// each matrix.
+    /// The report as one self-contained page (`HTMLPage`): no scripts, nothing fetched. Equal reports give equal bytes. Size:
+    /// a few kilobytes for each matrix.
     public func html(sizeUnit: SizeUnit = .bytes) -> String {
-        let title = Markup.escape("\(modelName): compression report")
-        return """
-            <!DOCTYPE html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8"/>
-            <meta name="viewport" content="width=device-width, initial-scale=1"/>
-            <meta name="color-scheme" content="light dark"/>
-            <title>\(title)</title>
-            <style>
-            \(Self.styleSheet)
-            \(SVGPlot.styleSheet)
-            </style>
-            </head>
-            <body>
-            <header>
-            <p class="over">Compression report</p>
-            <h1>\(Markup.breakable(modelName))</h1>
-            <p class="soft">\(Markup.escape(architecture)) · \(matrices.count) matrices, \(selectedCount) of them took part</p>
-            </header>
-            <main>
-            \(headlines)
-            \(byteSection)
-            \(qualitySection)
-            \(overviewSection(sizeUnit))
-            \(matrixSection(sizeUnit))
-            \(recipeSection)
-            </main>
-            </body>
-            </html>
-
-            """
+        HTMLPage(
+            title: "\(modelName): compression report", kind: "Compression report", heading: modelName,
+            summary: "\(architecture) · \(matrices.count) matrices, \(selectedCount) of them took part",
+            sections: [
+                headlines, byteSection, qualitySection, overviewSection(sizeUnit), matrixSection(sizeUnit), recipeSection,
+            ]
+        ).text
     }
 
     // MARK: - Headline figures

@@ -14,36 +14,32 @@ struct BlockMoments: Sendable {
     fileprivate(set) var angles: [Double] = []
 }
 
-/// A model run block by block over the calibration sequences, the stream being kept where it stands: behind blocks that were
-/// narrowed already, before those that are next.
+/// Moments behind blocks that were narrowed already, before those that are next.
 ///
-/// Memory: the stream (tokens x width floats), and features^2 doubles for each input that is asked for.
-struct BlockWalk: Sendable {
-    let sequences: [[Int]]
-    let context: ExecutionContext
-    private(set) var states: Matrix
-    private(set) var next = 0
-
+/// Memory: the states, and features^2 doubles for each input that is asked for.
+extension BlockWalk {
     /// Before the first block.
-    /// - Throws: `TransformersError`.
     init(_ model: any NetworkModel, sequences: [[Int]], context: ExecutionContext) throws {
-        self.sequences = sequences
-        self.context = context
-        states = try model.states(sequences, context: context)
+        try self.init(
+            sequences, batches: model.batches(sequences), width: model.hiddenSize, context: context)
     }
+
+    private var tokens: Int { sequences.reduce(0) { $0 + $1.count } }
 
     /// Moments of some inputs of the next block, which is run but not passed. The same bits at any number of threads.
     /// - Throws: `TransformersError`; `CompressionError.notFinite`.
     func moments(of names: Set<String>, in model: any NetworkModel) throws -> BlockMoments {
-        try run(model, names).moments
+        var sums = sums(of: names, in: model)
+        for batch in batches.indices {
+            _ = try run(batch, to: next + 1, of: model) { sums.see($0, $1) }
+            sums.addFull(context)
+        }
+        return try moments(&sums)
     }
 
     /// Passes the next block.
-    /// - Throws: `TransformersError`; `CompressionError.notFinite`.
-    mutating func advance(_ model: any NetworkModel) throws {
-        states = try run(model, []).states
-        next += 1
-    }
+    /// - Throws: `TransformersError`.
+    mutating func advance(_ model: any NetworkModel) throws { try pass(to: next + 1, of: model) }
 
     /// Every block in turn: moments of the inputs that are named, and what blocks do to the stream.
     /// - Throws: `TransformersError`; `CompressionError.notFinite`.
@@ -53,37 +49,45 @@ struct BlockWalk: Sendable {
     ) throws -> BlockMoments {
         var walk = try BlockWalk(model, sequences: sequences, context: context)
         var all = BlockMoments()
-        for block in 0..<model.layerCount {
-            progress(block, model.layerCount)
-            let (states, moments) = try walk.run(model, names)
-            all.inputs.merge(moments.inputs) { $1 }
-            let (influence, angle) = turn(walk.states, states)
-            all.influences.append(influence)
-            all.angles.append(angle)
-            walk.states = states
-            walk.next += 1
+        for block in 0..<model.blockCount {
+            progress(block, model.blockCount)
+            var sums = walk.sums(of: names, in: model)
+            var turn = StreamTurn()
+            try walk.pass(to: block + 1, of: model) {
+                sums.see($0, $1)
+            } seen: { _, before, after in
+                sums.addFull(context)
+                turn.add(before, after)
+            }
+            all.inputs.merge(try walk.moments(&sums).inputs) { $1 }
+            all.influences.append(turn.influence)
+            all.angles.append(turn.angle)
         }
-        progress(model.layerCount, model.layerCount)
+        progress(model.blockCount, model.blockCount)
         return all
     }
 
-    private func run(_ model: any NetworkModel, _ names: Set<String>) throws -> (states: Matrix, moments: BlockMoments) {
-        var sums: [String: MomentSums] = [:]
-        let after = try model.run(next..<next + 1, on: states, of: sequences, context: context) { name, activations in
-            guard names.contains(name) else { return }
-            sums[name, default: MomentSums(columns: activations.columns)].add(activations)
-        }
-        var moments = BlockMoments()
-        for (name, sum) in sums {
-            guard sum.isFinite else { throw CompressionError.notFinite(matrix: name, what: "the calibration input") }
-            moments.inputs[name] = sum.moments
-        }
-        return (after, moments)
+    private func sums(of names: Set<String>, in model: any NetworkModel) -> MomentSums {
+        let shown = names.intersection(model.inputs(ofBlock: next))
+        return MomentSums(
+            features: Calibration.features(of: model.sites).filter { shown.contains($0.key) }, withMeans: true)
     }
 
-    /// 1 - mean cosine, and mean angle over pi, of the rows of two streams.
-    private static func turn(_ before: Matrix, _ after: Matrix) -> (influence: Double, angle: Double) {
-        var (cosines, angles) = (0.0, 0.0)
+    private func moments(_ sums: inout MomentSums) throws -> BlockMoments {
+        sums.add(context)
+        var moments = BlockMoments()
+        for name in sums.names { moments.inputs[name] = try sums.take(name, tokens: tokens) }
+        return moments
+    }
+}
+
+/// How far a block turns the stream, over tokens as they come.
+private struct StreamTurn {
+    private var cosines = 0.0
+    private var angles = 0.0
+    private var tokens = 0
+
+    mutating func add(_ before: Matrix, _ after: Matrix) {
         for row in 0..<before.rows {
             var (product, first, second) = (0.0, 0.0, 0.0)
             for (a, b) in zip(before.row(row), after.row(row)) {
@@ -95,37 +99,11 @@ struct BlockWalk: Sendable {
             cosines += cosine
             angles += acos(cosine) / .pi
         }
-        let count = Double(max(1, before.rows))
-        return (1 - cosines / count, angles / count)
-    }
-}
-
-/// First and second moments as they add up.
-private struct MomentSums {
-    private var second: DoubleMatrix
-    private var sum: [Double]
-    private var tokens = 0
-
-    init(columns: Int) {
-        second = DoubleMatrix(rows: columns, columns: columns)
-        sum = Array(repeating: 0, count: columns)
+        tokens += before.rows
     }
 
-    mutating func add(_ activations: MatrixView) {
-        let rows = DoubleMatrix(rows: activations.rows, columns: activations.columns) { Double(activations.row($0)[$1]) }
-        second.addGramian(of: rows)
-        for row in 0..<rows.rows {
-            for column in 0..<rows.columns { sum[column] += rows[row, column] }
-        }
-        tokens += rows.rows
-    }
-
-    var isFinite: Bool { second.isFinite }
-
-    var moments: InputMoments {
-        let share = 1 / Double(max(1, tokens))
-        var second = second
-        second.scale(by: share)
-        return InputMoments(second: second, mean: sum.map { $0 * share })
-    }
+    /// 1 - mean cosine.
+    var influence: Double { 1 - cosines / Double(max(1, tokens)) }
+    /// Mean angle over pi.
+    var angle: Double { angles / Double(max(1, tokens)) }
 }

@@ -13,9 +13,7 @@ extension ModelRewriter {
         }
         let moments = try BlockWalk.moments(
             of: Set(names), in: model, sequences: calibration, context: context, progress: report("measuring blocks"))
-        let rule: SharesByBlock
-        if case .blocks(let own) = method.division { rule = own } else { rule = .softmax(epsilon: .infinity) }
-        let sizes = try sizes(of: model, rule, importance(rule, moments))
+        let sizes = try sizes(of: model, moments)
         let before = model.blockParameters
         var result = model
         let report = self.report("narrowing")
@@ -32,7 +30,16 @@ extension ModelRewriter {
         return Outcome(model: result, touched: (before, result.blockParameters))
     }
 
-    private func narrowHeads(
+    private func sizes(of model: any NetworkModel, _ moments: BlockMoments) throws -> [BlockSizes] {
+        switch method.division {
+        case .measured: try measuredSizes(of: model, moments)
+        case .blocks(let rule): try sizes(of: model, rule, importance(rule, moments))
+        case .uniform, .pooled, .split, .latency:
+            try sizes(of: model, .softmax(epsilon: .infinity), model.blockSizes.map { _ in 0 })
+        }
+    }
+
+    func narrowHeads(
         _ model: inout any NetworkModel, _ block: Int, to sizes: BlockSizes, _ moments: BlockMoments
     ) throws {
         let own = model.blockSizes[block]
@@ -84,7 +91,8 @@ extension ModelRewriter {
     private func sizes(of model: any NetworkModel, _ rule: SharesByBlock, _ importance: [Double]) throws -> [BlockSizes] {
         let before = model.blockSizes
         func at(_ nominal: Double) -> [BlockSizes] {
-            zip(before, rule.shares(keeping: nominal, importance: importance)).map { own, share in
+            zip(before.indices, rule.shares(keeping: nominal, importance: importance)).map { block, share in
+                let own = before[block]
                 var sizes = own
                 func scaled(_ width: Int, _ share: Double, _ multiple: Int) -> Int {
                     min(width, max(multiple, Int((share * Double(width) / Double(multiple)).rounded(.down)) * multiple))
@@ -94,7 +102,9 @@ extension ModelRewriter {
                 }
                 if own.heads > 0 {
                     sizes.valueWidth = scaled(own.valueWidth, share, 1)
-                    sizes.queryKeyWidth = scaled(own.queryKeyWidth, 1 - (1 - share) * method.queryKeyPace, 2)
+                    if model.channelsCanGo(block) {
+                        sizes.queryKeyWidth = scaled(own.queryKeyWidth, 1 - (1 - share) * method.queryKeyPace, 2)
+                    }
                 }
                 return sizes
             }
@@ -119,6 +129,12 @@ extension ModelRewriter {
 }
 
 extension NetworkModel {
+    /// Whether heads' queries and keys can lose channels: a norm over a head's channels would no longer be what it was.
+    func channelsCanGo(_ block: Int) -> Bool {
+        let norms = headNorms(block)
+        return norms.query == nil && norms.key == nil
+    }
+
     /// Parameters of a block's matrices at other sizes.
     func parameters(block: Int, sizes: BlockSizes) -> Int {
         let width = linear(block, .attentionOutput).weight.shape.rows

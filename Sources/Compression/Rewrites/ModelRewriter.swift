@@ -108,7 +108,7 @@ struct ModelRewriter: Sendable {
     private func choose(_ groups: [UnitGroup], _ model: any NetworkModel, _ moments: BlockMoments) throws -> [[Int]] {
         let allocation: any UnitAllocation =
             switch method.division {
-            case .uniform, .latency: UniformAllocation()
+            case .uniform, .measured, .latency: UniformAllocation()
             case .blocks(let rule):
                 BlockwiseAllocation(rule, importance: importance(rule, moments))
             case .pooled(let scale): PooledAllocation(scale)

@@ -24,13 +24,6 @@ extension NetworkModel {
             return AffineMap(weight: weight.dense().converted(), bias: bias.map { $0.map(Double.init) })
         }
         let norms = norms(block)
-        let function: ActivationFunction =
-            switch activation(block) {
-            case .gelu: .gelu
-            case .geluTanh: .geluTanh
-            case .relu: .relu
-            case .silu: .silu
-            }
         return TransformerBlock(
             normalisesFirst: normalizesFirst, attentionNorm: Self.norm(norms.attention), query: map(.query), key: map(.key),
             value: map(.value), output: map(.attentionOutput),
@@ -38,7 +31,7 @@ extension NetworkModel {
                 heads: sizes.heads, keyValueHeads: sizes.keyValueHeads, isCausal: isCausal,
                 frequencies: rotaryFrequencies, window: window(block)),
             feedForwardNorm: Self.norm(norms.feedForward), gate: isGated(block) ? map(.gate) : nil, up: map(.up),
-            down: map(.down), activation: function)
+            down: map(.down), activation: activation(block))
     }
 
     private static func norm(_ norm: Norm) -> TokenNorm {

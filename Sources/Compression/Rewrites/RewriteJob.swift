@@ -33,10 +33,13 @@ public struct RewriteJob: Sendable {
     public struct Outcome: Sendable {
         public let recipe: RewriteRecipe
         public let calibration: String
+        public let calibrationFingerprints: CalibrationFingerprints
         public let seed: UInt64
         /// Parameters that the recipe touches, and of the whole model, before and after.
         public let touched: (before: Int, after: Int)
         public let parameters: (before: Int, after: Int)
+        /// Of the weight files.
+        public let fileBytes: (before: Int, after: Int)
         public let blocks: (before: [BlockSizes], after: [BlockSizes])
         /// Of blocks whose feed-forward networks were cut into experts.
         public let experts: [ExpertFit]
@@ -46,7 +49,8 @@ public struct RewriteJob: Sendable {
     public func run() throws -> Outcome {
         let folder = try ModelFolder(path: model)
         guard !folder.configuration.isCompressed else { throw CompressionError.alreadyCompressed(folder: model) }
-        let loaded = try LoadedModel.load(model)
+        var loaded = try LoadedModel.load(model)
+        try loaded.take(calibration)
         guard let network = loaded.model as? any NetworkModel else { throw CompressionError.notNarrowable(model: model) }
         guard network.expertTensorNames.isEmpty else { throw CompressionError.hasExperts(folder: model) }
         guard let calibration else {
@@ -60,36 +64,19 @@ public struct RewriteJob: Sendable {
             method: recipe.method, share: recipe.share, calibration: text.calibration, seed: seed, context: context,
             progress: progress
         ).run(network)
+        let written = try RewrittenFolder(
+            source: folder, original: loaded, changes: ModelChanges(from: network, to: made.model), destination: output,
+            replacing: replacesOutput)
         let outcome = Outcome(
-            recipe: recipe, calibration: text.origin, seed: seed, touched: made.touched,
-            parameters: (network.allParameters, made.model.allParameters),
+            recipe: recipe, calibration: text.origin, calibrationFingerprints: text.fingerprints(for: loaded.model),
+            seed: seed, touched: made.touched, parameters: (network.allParameters, made.model.allParameters),
+            fileBytes: (loaded.checkpoint.fileByteCount, written.fileByteCount),
             blocks: (network.blockSizes, made.model.blockSizes), experts: made.experts)
-        let written = try writtenFolder(folder, loaded, network, made.model)
         try written.write(extraFiles: [
             ("recipe.yaml", Array(recipe.text.utf8)),
             ("report.json", outcome.json.serialized(pretty: true) + [UInt8(ascii: "\n")]),
         ])
         return outcome
-    }
-
-    private func writtenFolder(
-        _ folder: ModelFolder, _ loaded: LoadedModel, _ before: any NetworkModel, _ after: any NetworkModel
-    ) throws -> RewrittenFolder {
-        var changed: Set<String> = []
-        for (block, sizes) in after.blockSizes.enumerated() where sizes != before.blockSizes[block] {
-            for matrix in BlockMatrix.allCases { changed.insert(after.siteName(block, matrix)) }
-        }
-        let left = Set(after.sites.map(\.name))
-        let matrices = after.sites.filter { changed.contains($0.name) }.map { ($0.name, after[site: $0.name]) }
-        let vectors = after.vectorNames.compactMap { name -> (name: String, values: [Float])? in
-            guard let values = after[vector: name], values != before[vector: name] else { return nil }
-            return (name, values)
-        }
-        return try RewrittenFolder(
-            source: folder, original: loaded, matrices: matrices, vectors: vectors, tensors: try after.expertTensors(),
-            removed: before.sites.map(\.name).filter { !left.contains($0) },
-            removedVectors: Set(before.vectorNames).subtracting(after.vectorNames), blocks: after.blockSizes,
-            destination: output, replacing: replacesOutput)
     }
 }
 
@@ -98,10 +85,13 @@ extension RewriteJob.Outcome {
         var object = JSONObject()
         object["recipe"] = .string(recipe.name)
         object["share"] = .number(recipe.share)
+        object["share_of"] = .string(recipe.quantityText)
         object["calibration"] = .string(calibration)
+        object[CalibrationFingerprints.key] = calibrationFingerprints.json
         object["seed"] = .string(String(seed))
         object["touched_parameters"] = [JSONValue(integer: touched.before), JSONValue(integer: touched.after)]
         object["parameters"] = [JSONValue(integer: parameters.before), JSONValue(integer: parameters.after)]
+        object["file_bytes"] = [JSONValue(integer: fileBytes.before), JSONValue(integer: fileBytes.after)]
         object["blocks"] = .array(blocks.after.map(\.json))
         if !experts.isEmpty {
             object["experts"] = .array(
@@ -157,8 +147,10 @@ extension RewriteJob.Outcome {
                 ]))
         }
         let sums =
-            "\(recipe.name): \(recipe.title)\ntouched parameters: \(FigureText.share(touched.after, of: touched.before)); "
-            + "of the whole model: \(FigureText.share(parameters.after, of: parameters.before))"
+            "\(recipe.name): \(recipe.title)\nasked for \(FigureText.percent(recipe.share)) of \(recipe.quantityText); "
+            + "left are \(FigureText.share(touched.after, of: touched.before)) of those parameters, "
+            + "\(FigureText.share(parameters.after, of: parameters.before)) of the whole model's, "
+            + "\(FigureText.share(fileBytes.after, of: fileBytes.before)) of the weight file's bytes"
         return ([sums, ""] + table.lines).joined(separator: "\n") + "\n"
     }
 }

@@ -19,6 +19,8 @@ public struct RewriteMethod: Sendable, Equatable {
         case pooled(PooledAllocation.Scale)
         /// NIRVANA's relation between heads and neurons.
         case split(gamma: Double)
+        /// Sizes of least loss by the measured output, coefficients searched; of widths alone.
+        case measured
         /// Sizes of least loss within a measured time, coefficients searched (ZipLM).
         case latency
     }

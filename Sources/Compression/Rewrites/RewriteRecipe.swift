@@ -11,7 +11,7 @@ import Tensors
 ///     neurons: fluctuation       # how units are weighed; absent where they stay
 ///     heads: fluctuation
 ///     compensation: bias         # none, bias, least-squares, affine
-///     division: standardised     # uniform, softmax, sigmoid, raw, mean, standardised, split, latency
+///     division: standardised     # uniform, softmax, sigmoid, raw, mean, standardised, split, measured, latency
 ///     epsilon: 0.1               # of softmax; steepness of sigmoid; gamma of split
 ///     pace: 50%                  # of queries and keys, against the values'
 ///     sequential: true           # front to back
@@ -61,9 +61,13 @@ public struct RewriteRecipe: Sendable, Equatable {
             isSequential: try fields.truth("sequential") ?? false)
         switch try fields.text("rewrite") {
         case "units":
+            guard method.division != .measured else { throw fields.problem("division: measured is for widths") }
             guard method.neurons != nil || method.heads != nil else { throw fields.problem("expected neurons, heads or both") }
         case "widths":
             method.narrowsValues = true
+            if method.division == .measured, method.neurons.map({ $0 != .score(.secondOrder) }) ?? false {
+                throw fields.problem("division: measured is for neurons: second-order, whose order tells the loss of every width")
+            }
             method.queryKeyPace = try fields.share("pace") ?? 0
         case "blocks": method.dropsBlocks = true
         case "experts":
@@ -85,12 +89,13 @@ public struct RewriteRecipe: Sendable, Equatable {
     }
 
     private static func division(_ fields: RecipeFields) throws -> RewriteMethod.Division {
-        let known = ["uniform", "softmax", "sigmoid", "raw", "mean", "standardised", "split", "latency"]
+        let known = ["uniform", "softmax", "sigmoid", "raw", "mean", "standardised", "split", "measured", "latency"]
         switch try fields.optionalText("division") ?? "uniform" {
         case "uniform": return .uniform
         case "softmax": return .blocks(.softmax(epsilon: try fields.positive("epsilon") ?? 0.1))
         case "sigmoid": return .blocks(.sigmoid(steepness: try fields.positive("steepness") ?? 26))
         case "split": return .split(gamma: try fields.positive("gamma") ?? 3)
+        case "measured": return .measured
         case "latency": return .latency
         case let other:
             guard let scale = PooledAllocation.Scale(rawValue: other) else {
@@ -100,13 +105,20 @@ public struct RewriteRecipe: Sendable, Equatable {
         }
     }
 
-    /// "narrows units, 70 % of what it touches".
+    /// Whether `share` is of the dense model's time, not of the parameters that the method touches.
+    public var countsTime: Bool { method.division == .latency }
+
+    /// What `share` is of.
+    public var quantityText: String {
+        if method.experts != nil { return "the neurons, which run for a token" }
+        return countsTime ? "the dense model's time" : "the parameters that it touches"
+    }
+
+    /// "narrows units, 70 % of the parameters that it touches".
     public var methodText: String {
-        if method.experts != nil {
-            return "cuts into experts, \(FigureText.percent(share)) of what it touches run for a token"
-        }
+        if method.experts != nil { return "cuts into experts, \(FigureText.percent(share)) of \(quantityText)" }
         let what = method.dropsBlocks ? "drops blocks" : method.narrowsValues ? "narrows widths" : "narrows units"
-        return "\(what), \(FigureText.percent(share)) of what it touches"
+        return "\(what), \(FigureText.percent(share)) of \(quantityText)"
     }
 
     /// The same method at another share.

@@ -1,35 +1,11 @@
-/// The sweep as one self-contained page in the manner of a compression's report: no scripts, nothing fetched.
+/// The sweep as a page in the manner of a compression's report.
 extension SweepResults {
-    /// The markup is HTML and well-formed XML at once. Equal results give equal bytes.
     package var html: String {
-        let title = Markup.escape("\(model): sizes and what they cost")
-        return """
-            <!DOCTYPE html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8"/>
-            <meta name="viewport" content="width=device-width, initial-scale=1"/>
-            <meta name="color-scheme" content="light dark"/>
-            <title>\(title)</title>
-            <style>
-            \(CompressionReport.styleSheet)
-            \(SVGPlot.styleSheet)
-            </style>
-            </head>
-            <body>
-            <header>
-            <p class="over">Sweep over sizes</p>
-            <h1>\(Markup.breakable(model))</h1>
-            <p class="soft">\(Markup.escape(architecture)) · \(FigureText.bytes(bytesInF16)) in f16 · \(rows.count) points</p>
-            </header>
-            <main>
-            \(quantities.map(section).joined(separator: "\n"))
-            \(recipeSection)
-            </main>
-            </body>
-            </html>
-
-            """
+        HTMLPage(
+            title: "\(model): sizes and what they cost", kind: "Sweep over sizes", heading: model,
+            summary: "\(architecture) · \(FigureText.bytes(bytesInF16)) in f16 · \(rows.count) points",
+            sections: quantities.map(section) + [recipeSection]
+        ).text
     }
 
     private func section(_ quantity: Budget.Quantity) -> String {

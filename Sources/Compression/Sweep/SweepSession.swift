@@ -33,7 +33,7 @@ final class SweepSession {
     var selected: [MatrixSite] { opened.forecast.selected }
 
     /// What a budget allows the selected matrices, in its own unit.
-    func limit(_ budget: Budget) -> Int { base.size(of: budget, selected, opened.loaded.checkpoint).limit }
+    func limit(_ budget: Budget) -> Int { base.size(of: budget, selected, opened.loaded.checkpoint, opened.unused).limit }
 
     /// The journal of one size.
     func journal(for budget: Budget, _ method: String) -> Journal { journal.part("\(method), \(budget.text)") }
@@ -74,7 +74,7 @@ final class SweepSession {
         let names = Set(replaced.map { "\($0.name).weight" })
         let checkpoint = opened.loaded.checkpoint
         let left = checkpoint.tensorNames.filter { !names.contains($0) }.reduce(0) {
-            $0 + (checkpoint.entry(named: $1)?.byteCount ?? 0)
+            $0 + (checkpoint.entry(named: $1).map(opened.unused.byteCount) ?? 0)
         }
         return left + replaced.reduce(0) { $0 + $1.bytes }
     }

@@ -51,8 +51,7 @@ public struct ARMORFitter: Fitter {
         try context.check(weight, objective)
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         if let blockSize, blockSize < 1 {
-            throw FittingError.invalidOption(
-                fitter: Self.method.name, option: "block size", expected: "1 or more", got: blockSize)
+            throw Self.invalid("block size", "1 or more", blockSize)
         }
         let quarter = size.share(0.25, shape: shape)
         let blockSize = blockSize ?? (1...32).last {

@@ -37,8 +37,7 @@ public struct BLASTGradientFitter: Fitter {
         try context.check(weight, objective)
         let iterations = iterations ?? (objective.gram == nil ? 300 : 100)
         guard iterations > 0 else {
-            throw FittingError.invalidOption(
-                fitter: Self.method.name, option: "iterations", expected: "1 or more", got: iterations)
+            throw Self.invalid("iterations", "1 or more", iterations)
         }
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         let (blocks, rank) = try BLAST.size(

@@ -30,8 +30,7 @@ public struct ButterflyFitter: Fitter {
         try context.check(weight, objective)
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         if let blocks, blocks < 4 || blocks & (blocks - 1) != 0 {
-            throw FittingError.invalidOption(
-                fitter: Self.method.name, option: "blocks", expected: "a power of two, 4 or more", got: blocks)
+            throw Self.invalid("blocks", "a power of two, 4 or more", blocks)
         }
         let counts = (blocks.map { [$0] } ?? [4, 8, 16, 32, 64]).filter { shape.rows % $0 == 0 && shape.columns % $0 == 0 }
         guard !counts.isEmpty else {
@@ -48,7 +47,7 @@ public struct ButterflyFitter: Fitter {
                 var problem = ButterflyProblem(layout: layout, sweeps: sweeps, context: context)
                 try problem.factorise(weight.converted(to: Double.self), gram?.matrix, level: 0)
                 let fit = try Fit(
-                    measuring: problem.product(), for: weight, objective: objective, context: context)
+                    measuring: layout.product(of: problem.blocks), for: weight, objective: objective, context: context)
                 if let best, best.relativeError <= fit.relativeError { continue }
                 best = fit
             } catch FittingError.budgetBelowMinimum(let matrix, let family, let shape, let budget, let minimum) {
@@ -61,45 +60,13 @@ public struct ButterflyFitter: Fitter {
     }
 }
 
-/// The integers that fix a block butterfly.
-struct ButterflyLayout: Sendable {
-    let shape: MatrixShape
-    /// N and b.
-    let (blocks, rank): (Int, Int)
-    let precision: Precision
-
-    /// log2 N.
-    var levels: Int { blocks.trailingZeroBitCount }
-
-    /// The largest b within the budget, at most that of a block.
-    /// - Throws: `FittingError.budgetBelowMinimum`.
-    init(within size: SizeBudget, shape: MatrixShape, blocks: Int, precision: Precision, matrix: String) throws {
-        (self.shape, self.blocks, self.precision) = (shape, blocks, precision)
-        rank = try size.largest(
-            in: 1...min(shape.rows, shape.columns) / blocks, family: MatrixProduct.family, shape: shape, matrix: matrix
-        ) { Self.cost(shape: shape, blocks: blocks, rank: $0, precision: precision) }
-    }
-
-    /// 2 b (rows + columns) + 2 (log2 N - 2) N b^2 numbers and multiply-adds, and the orders.
-    static func cost(shape: MatrixShape, blocks: Int, rank: Int, precision: Precision) -> Cost {
-        func coupling(_ rows: Int, _ columns: Int) -> Cost {
-            PermutedBlockDiagonal.cost(
-                shape: MatrixShape(rows: rows, columns: columns), blocks: blocks / 2, precision: precision)
-        }
-        let inner = blocks * rank
-        var cost = coupling(inner, shape.columns) + .factors(2 * rank * shape.rows, precision: precision)
-        for _ in 2..<max(2, blocks.trailingZeroBitCount) { cost = cost + coupling(inner, inner) }
-        return cost
-    }
-}
-
 /// The blocks of every level as they are found.
 private struct ButterflyProblem {
     let layout: ButterflyLayout
     let sweeps: Int
     let context: FitContext
     /// By level, in the order of groups and pairs.
-    private var blocks: [[DoubleMatrix]]
+    private(set) var blocks: [[DoubleMatrix]]
 
     init(layout: ButterflyLayout, sweeps: Int, context: FitContext) {
         (self.layout, self.sweeps, self.context) = (layout, sweeps, context)
@@ -118,7 +85,7 @@ private struct ButterflyProblem {
             return
         }
         let (pairs, width, rank) = (count / 2, weight.columns / count, layout.rank)
-        let places = Self.pairing(blocks: count, width: width)
+        let places = ButterflyLayout.pairing(blocks: count, width: width)
         let sorted = DoubleMatrix(rows: weight.rows, columns: weight.columns) { weight[$0, places[$1]] }
         let moments = try gram.map { gram in
             try Gram(
@@ -173,36 +140,5 @@ private struct ButterflyProblem {
             }
         }
         return result
-    }
-
-    /// Features in the order of pairs: those of blocks p and p + count / 2 next to each other.
-    private static func pairing(blocks count: Int, width: Int) -> [Int] {
-        (0..<count / 2).flatMap { pair in
-            [pair, pair + count / 2].flatMap { block in block * width..<(block + 1) * width }
-        }
-    }
-
-    /// The factors of all levels, the last level's first.
-    func product() throws -> MatrixProduct {
-        var factors: [any StructuredMatrix] = []
-        for (level, blocks) in blocks.enumerated() {
-            let (rows, columns) = (blocks[0].rows, blocks[0].columns)
-            let values = Factor(
-                blocks.flatMap { $0.elements.map { Float($0) } }, shape: [blocks.count, rows, columns],
-                precision: layout.precision)
-            guard level < layout.levels - 1 else {
-                factors.insert(BlockDiagonal(blocks: values), at: 0)
-                break
-            }
-            /// Every group of the level has its own pairs.
-            func order(_ width: Int) -> Permutation? {
-                let count = layout.blocks >> level
-                let pairing = Self.pairing(blocks: count, width: width)
-                return Permutation((0..<1 << level).flatMap { group in pairing.map { group * count * width + $0 } })
-            }
-            guard let rowOrder = order(rows / 2), let columnOrder = order(columns / 2) else { continue }
-            factors.insert(PermutedBlockDiagonal(blocks: values, rowOrder: rowOrder, columnOrder: columnOrder), at: 0)
-        }
-        return try MatrixProduct(factors)
     }
 }

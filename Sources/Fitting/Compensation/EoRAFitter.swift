@@ -28,7 +28,7 @@ public struct EoRAFitter: Fitter {
         try context.check(weight, objective)
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         if let rank, rank < 1 {
-            throw FittingError.invalidOption(fitter: Self.method.name, option: "rank", expected: "1 or more", got: rank)
+            throw Self.invalid("rank", "1 or more", rank)
         }
         let allotted = size.share(share, shape: shape)
         let first = rank ?? (try? LowRankFactorisation.rank(within: allotted, shape: shape, precision: context.precision)) ?? 1

@@ -24,8 +24,7 @@ public struct StraightThroughFitter: Fitter {
         _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
     ) throws -> Fit<MatrixProduct> {
         guard rounds >= 0 else {
-            throw FittingError.invalidOption(
-                fitter: Self.method.name, option: "rounds", expected: "0 or more", got: rounds)
+            throw Self.invalid("rounds", "0 or more", rounds)
         }
         do {
             return try alternating.fit(

@@ -34,8 +34,7 @@ public struct HouseholderFitter: Fitter {
         }
         let (smaller, none) = (min(shape.rows, shape.columns), DoubleMatrix(rows: 0, columns: shape.columns))
         if let count, !(0...smaller).contains(count) {
-            throw FittingError.invalidOption(
-                fitter: Self.method.name, option: "count", expected: "0 to \(smaller)", got: count)
+            throw Self.invalid("count", "0 to \(smaller)", count)
         }
         let both = try size.largest(
             in: (count ?? 0)...(count ?? smaller), family: HouseholderProduct.family, shape: shape, matrix: context.name

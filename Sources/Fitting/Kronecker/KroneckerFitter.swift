@@ -32,8 +32,7 @@ public struct KroneckerFitter: Fitter {
     ) throws -> Fit<KroneckerSum> {
         try context.check(weight, objective)
         guard sweeps >= 0 else {
-            throw FittingError.invalidOption(
-                fitter: Self.method.name, option: "sweeps", expected: "0 or more", got: sweeps)
+            throw Self.invalid("sweeps", "0 or more", sweeps)
         }
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         let wide = weight.converted(to: Double.self)

@@ -27,8 +27,7 @@ public struct FeatureMimickingFitter: Fitter {
     ) throws -> Fit<LowRank> {
         try context.check(weight, objective)
         if let mean, mean.count != weight.columns {
-            throw FittingError.invalidOption(
-                fitter: Self.method.name, option: "mean", expected: "\(weight.columns) numbers", got: mean.count)
+            throw Self.invalid("mean", "\(weight.columns) numbers", mean.count)
         }
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         let rank = try LowRankFactorisation.rank(

@@ -63,8 +63,7 @@ public struct MonarchFitter: Fitter {
             return try fitScalingRows(weight, rowWeights, objective: objective, size: size, context: context)
         }
         guard sweeps >= 0 else {
-            throw FittingError.invalidOption(
-                fitter: Self.method.name, option: "sweeps", expected: "0 or more", got: sweeps)
+            throw Self.invalid("sweeps", "0 or more", sweeps)
         }
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         let layouts = try Monarch.layouts(

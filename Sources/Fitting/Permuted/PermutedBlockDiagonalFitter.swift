@@ -25,8 +25,7 @@ public struct PermutedBlockDiagonalFitter: Fitter {
     ) throws -> Fit<PermutedBlockDiagonal> {
         try context.check(weight, objective)
         guard restarts >= 1 else {
-            throw FittingError.invalidOption(
-                fitter: Self.method.name, option: "restarts", expected: "1 or more", got: restarts)
+            throw Self.invalid("restarts", "1 or more", restarts)
         }
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         let count = try BlockCount.smallest(

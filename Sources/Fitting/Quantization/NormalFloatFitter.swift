@@ -33,8 +33,7 @@ public struct NormalFloatFitter: Fitter {
         try context.check(weight, objective)
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         guard groupSize > 0 else {
-            throw FittingError.invalidOption(
-                fitter: Self.method.name, option: "group size", expected: "1 or more", got: groupSize)
+            throw Self.invalid("group size", "1 or more", groupSize)
         }
         let cost = NormalFloat.cost(shape: shape, groupSize: groupSize)
         guard size.allows(cost, shape: shape) else {

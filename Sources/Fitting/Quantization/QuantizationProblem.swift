@@ -24,7 +24,7 @@ struct QuantizationProblem<Form: GroupQuantized> {
             .invalidOption(fitter: fitter, option: option, expected: expected, got: got)
         }
         guard groupSize > 0 else { throw invalid("group size", "1 or more", groupSize) }
-        if let bits, !Quantized.supportedBits.contains(bits) { throw invalid("bits", "2, 3, 4, 5, 6 or 8", bits) }
+        if let bits, !Quantized.supportedBits.contains(bits) { throw invalid("bits", Quantized.supportedBitsText, bits) }
         let candidates = bits.map { [$0] } ?? Quantized.supportedBits.sorted()
         let costs = candidates.map { Form.cost(shape: shape, bits: $0, groupSize: groupSize) }
         guard let chosen = costs.lastIndex(where: { size.allows($0, shape: shape) }) else {

@@ -38,13 +38,9 @@ public struct QuantizedFactorsFitter: Fitter {
     ) throws -> Fit<MatrixProduct> {
         try context.check(weight, objective)
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
-        func invalid(_ option: String, _ expected: String, _ got: Int) -> FittingError {
-            .invalidOption(fitter: Self.method.name, option: option, expected: expected, got: got)
-        }
-        guard Quantized.supportedBits.contains(bits) else { throw invalid("bits", Quantized.supportedBitsText, bits) }
-        guard groupSize > 0 else { throw invalid("group size", "1 or more", groupSize) }
+        try Self.checkIntegers(bits: bits, groupSize: groupSize)
         let most = min(shape.rows, shape.columns)
-        if let rank, !(1...most).contains(rank) { throw invalid("rank", "1 to \(most)", rank) }
+        if let rank, !(1...most).contains(rank) { throw Self.invalid("rank", "1 to \(most)", rank) }
         let rank = try size.largest(
             in: rank.map { $0...$0 } ?? 1...most, family: MatrixProduct.family, shape: shape, matrix: context.name
         ) { Self.cost(shape: shape, rank: $0, bits: bits, groupSize: groupSize) }

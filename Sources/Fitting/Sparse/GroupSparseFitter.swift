@@ -24,13 +24,10 @@ public struct GroupSparseFitter<Method: PruningMethod>: Fitter {
     ) throws -> Fit<GroupSparse> {
         try context.check(weight, objective)
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
-        func invalid(_ option: String, _ expected: String, _ got: Int) -> FittingError {
-            .invalidOption(fitter: Self.method.name, option: option, expected: expected, got: got)
-        }
-        guard tile >= 1 else { throw invalid("tile", "1 or more", tile) }
+        guard tile >= 1 else { throw Self.invalid("tile", "1 or more", tile) }
         // More rows than there are make the same groups.
         let tile = min(tile, shape.rows)
-        if let kept, !(1...shape.columns).contains(kept) { throw invalid("kept", "1 to \(shape.columns)", kept) }
+        if let kept, !(1...shape.columns).contains(kept) { throw Self.invalid("kept", "1 to \(shape.columns)", kept) }
         let kept = try size.largest(
             in: kept.map { $0...$0 } ?? 1...shape.columns, family: GroupSparse.family, shape: shape,
             matrix: context.name

@@ -42,11 +42,8 @@ public struct NMSparseFitter<Method: PruningMethod>: Fitter {
     }
 
     private func kept(within size: SizeBudget, shape: MatrixShape, context: FitContext) throws -> Int {
-        func invalid(_ option: String, _ expected: String, _ got: Int) -> FittingError {
-            .invalidOption(fitter: Self.method.name, option: option, expected: expected, got: got)
-        }
-        guard NMSparse.supportedGroups.contains(group) else { throw invalid("group", "4, 8 or 16", group) }
-        if let kept, !(1...group).contains(kept) { throw invalid("kept", "1 to \(group)", kept) }
+        guard NMSparse.supportedGroups.contains(group) else { throw Self.invalid("group", "4, 8 or 16", group) }
+        if let kept, !(1...group).contains(kept) { throw Self.invalid("kept", "1 to \(group)", kept) }
         guard shape.columns % group == 0 else {
             throw FittingError.ungroupable(
                 matrix: context.name, family: NMSparse.family.name, shape: shape, group: group)

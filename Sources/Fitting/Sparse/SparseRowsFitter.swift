@@ -28,8 +28,7 @@ public struct SparseRowsFitter<Method: PruningMethod>: Fitter {
         try context.check(weight, objective)
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
         if let entries, entries < 0 {
-            throw FittingError.invalidOption(
-                fitter: Self.method.name, option: "entries", expected: "0 or more", got: entries)
+            throw Self.invalid("entries", "0 or more", entries)
         }
         let largest = min(entries ?? shape.count, shape.count)
         let count = try size.largest(

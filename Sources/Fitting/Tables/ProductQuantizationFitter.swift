@@ -62,12 +62,9 @@ public struct ProductQuantizationFitter: Fitter {
     }
 
     private func sizes(_ shape: MatrixShape, _ size: SizeBudget, _ context: FitContext) throws -> (Int, Int) {
-        func invalid(_ option: String, _ expected: String, _ got: Int) -> FittingError {
-            .invalidOption(fitter: Self.method.name, option: option, expected: expected, got: got)
-        }
-        if let bits, !(1...16).contains(bits) { throw invalid("bits", "1 to 16", bits) }
+        if let bits, !(1...16).contains(bits) { throw Self.invalid("bits", "1 to 16", bits) }
         if let subspaces, !(1...shape.columns).contains(subspaces) {
-            throw invalid("subspaces", "1 to the \(shape.columns) columns of a \(shape) matrix", subspaces)
+            throw Self.invalid("subspaces", "1 to the \(shape.columns) columns of a \(shape) matrix", subspaces)
         }
         func cost(_ subspaces: Int, _ bits: Int) -> Cost {
             Self.cost(shape: shape, subspaces: subspaces, bits: bits, precision: context.precision)

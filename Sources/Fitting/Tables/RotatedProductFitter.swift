@@ -110,14 +110,11 @@ public struct RotatedProductFitter: Fitter {
     }
 
     private func sizes(_ shape: MatrixShape, _ size: SizeBudget, _ context: FitContext) throws -> (Int, Int) {
-        func invalid(_ option: String, _ expected: String, _ got: Int) -> FittingError {
-            .invalidOption(fitter: Self.method.name, option: option, expected: expected, got: got)
-        }
-        guard (1...16).contains(bits) else { throw invalid("bits", "1 to 16", bits) }
-        guard (1...Self.shares).contains(share) else { throw invalid("share", "1 to \(Self.shares)", share) }
+        guard (1...16).contains(bits) else { throw Self.invalid("bits", "1 to 16", bits) }
+        guard (1...Self.shares).contains(share) else { throw Self.invalid("share", "1 to \(Self.shares)", share) }
         for (name, value) in [("subspaces", subspaces), ("top subspaces", topSubspaces)] {
             if let value, !(1...shape.columns).contains(value) {
-                throw invalid(name, "1 to the \(shape.columns) columns of a \(shape) matrix", value)
+                throw Self.invalid(name, "1 to the \(shape.columns) columns of a \(shape) matrix", value)
             }
         }
         // Where not even one sub-space of so many centroids is affordable, fewer centroids may be.

@@ -40,13 +40,9 @@ public struct RowSharingFitter: Fitter {
     ) throws -> Fit<SharedRows> {
         try context.check(weight, objective)
         let shape = MatrixShape(rows: weight.rows, columns: weight.columns)
-        func invalid(_ option: String, _ expected: String, _ got: Int) -> FittingError {
-            .invalidOption(fitter: Self.method.name, option: option, expected: expected, got: got)
-        }
-        guard Quantized.supportedBits.contains(bits) else { throw invalid("bits", Quantized.supportedBitsText, bits) }
-        guard groupSize > 0 else { throw invalid("group size", "1 or more", groupSize) }
+        try Self.checkIntegers(bits: bits, groupSize: groupSize)
         let most = min(shape.rows, ProductQuantized.mostCentroids)
-        if let rows, !(1...most).contains(rows) { throw invalid("rows", "1 to \(most)", rows) }
+        if let rows, !(1...most).contains(rows) { throw Self.invalid("rows", "1 to \(most)", rows) }
         let count = try size.largest(
             in: rows.map { $0...$0 } ?? 1...most, family: SharedRows.family, shape: shape, matrix: context.name
         ) { Self.cost(shape: shape, rows: $0, bits: bits, groupSize: groupSize) }

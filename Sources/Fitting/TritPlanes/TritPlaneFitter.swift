@@ -99,12 +99,9 @@ public struct TritPlaneFitter: Fitter {
     }
 
     private func planes(within size: SizeBudget, shape: MatrixShape, context: FitContext) throws -> Int {
-        func invalid(_ option: String, _ expected: String, _ got: Int) -> FittingError {
-            .invalidOption(fitter: Self.method.name, option: option, expected: expected, got: got)
-        }
-        guard groupSize > 0 else { throw invalid("group size", "1 or more", groupSize) }
+        guard groupSize > 0 else { throw Self.invalid("group size", "1 or more", groupSize) }
         let supported = TritPlanes.supportedPlanes
-        if let planes, !supported.contains(planes) { throw invalid("planes", "1 to 4", planes) }
+        if let planes, !supported.contains(planes) { throw Self.invalid("planes", "1 to 4", planes) }
         return try size.largest(
             in: planes.map { $0...$0 } ?? supported, family: TritPlanes.family, shape: shape, matrix: context.name
         ) { TritPlanes.cost(shape: shape, planes: $0, groupSize: groupSize) }

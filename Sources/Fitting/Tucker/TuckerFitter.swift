@@ -40,8 +40,7 @@ public struct TuckerFitter: Fitter {
                 matrix: context.name, family: Tucker.family.name, shape: shape, blocks: kernel.count)
         }
         guard sweeps >= 0 else {
-            throw FittingError.invalidOption(
-                fitter: Self.method.name, option: "sweeps", expected: "0 or more", got: sweeps)
+            throw Self.invalid("sweeps", "0 or more", sweeps)
         }
         if kernel.count == 1, ranks == nil, case .activations = objective {
             return try linear(weight, objective: objective, size: size, context: context)
@@ -137,9 +136,7 @@ public struct TuckerFitter: Fitter {
         }
         if let ranks {
             guard ranks.count == 4, zip(ranks, sizes).allSatisfy({ (1...$1).contains($0) }) else {
-                throw FittingError.invalidOption(
-                    fitter: Self.method.name, option: "ranks", expected: "four numbers from 1 to \(sizes)",
-                    got: ranks.first { $0 < 1 } ?? ranks.count)
+                throw Self.invalid("ranks", "four numbers from 1 to \(sizes)", ranks.first { $0 < 1 } ?? ranks.count)
             }
             guard size.allows(cost(ranks), shape: shape) else {
                 throw FittingError.budgetBelowMinimum(

@@ -1,4 +1,5 @@
 import ModelFiles
+import Tensors
 
 /// What `config.json` says about a BERT or RoBERTa encoder.
 public struct BertConfiguration: Sendable, Equatable {

@@ -1,4 +1,5 @@
 import ModelFiles
+import Tensors
 
 /// What `config.json` says about a Llama model, or one of its variants.
 public struct LlamaConfiguration: Sendable, Equatable {

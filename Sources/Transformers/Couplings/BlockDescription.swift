@@ -1,4 +1,5 @@
 import ModelFiles
+import Tensors
 
 /// A linear layer, by the names of what it is made of.
 public struct LinearDescription: Sendable, Hashable {

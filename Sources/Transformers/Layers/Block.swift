@@ -1,5 +1,6 @@
 import ModelFiles
 import StructuredMatrices
+import Tensors
 
 /// One block of a transformer: attention, then a feed-forward network, each added to the residual stream, each with a norm
 /// before it or after the sum.

@@ -1,9 +1,16 @@
+import StructuredMatrices
 import Tensors
 
+/// Blocks run a few at a time over all sequences, the caller keeping the states between them: what every block sees can be
+/// looked at with the weights of one block in memory, and what is done to blocks one after the other needs one run of each.
 extension NetworkModel {
     public var blockCount: Int { network.blocks.count }
+
+    /// Numbers of a token's states between two blocks.
     public var hiddenSize: Int { network.width }
 
+    /// The inputs (`MatrixSite.input`) that a block shows: the first one's with those of what makes its states, the last one's
+    /// with those of what follows it.
     public func inputs(ofBlock index: Int) -> [String] {
         let block = network.blocks[index]
         var result = index == 0 ? [network.input.projection].compactMap { $0.map { "\($0) input" } } : []
@@ -15,23 +22,51 @@ extension NetworkModel {
         return network.headPlace == nil ? result : result + [Network.headInput]
     }
 
+    /// How `observe` cuts sequences, in their order, into batches.
     public func batches(_ sequences: [[Int]]) -> [Range<Int>] {
         SequenceBatch.runs(sequences, maximumTokens: Network.tokensPerBatch)
     }
 
-    public func observe(
-        _ sequences: [[Int]], block: Int, hidden: Matrix?, context: ExecutionContext, observer: ActivationObserver
+    /// What the first block reads, tokens x width, sequence after sequence; shows the input of a projection before it.
+    /// - Throws: as `observe`.
+    public func states(
+        _ sequences: [[Int]], context: ExecutionContext, observer: ActivationObserver = { _, _ in }
+    ) throws -> Matrix {
+        try run(0..<0, entering: nil, of: sequences, context: context, observer: observer)
+    }
+
+    /// Runs some blocks on the states that the first of them reads, to those that the last gives (tokens x width), showing
+    /// the inputs of their matrices as `observe` does, and behind the last block of all those of what follows it too. The
+    /// same bits as `observe` shows, for any cut into blocks and any number of threads.
+    /// - Parameter blocks: within 0..<`blockCount`.
+    /// - Throws: as `observe`.
+    public func run(
+        _ blocks: Range<Int>, on states: Matrix, of sequences: [[Int]], context: ExecutionContext,
+        observer: ActivationObserver
+    ) throws -> Matrix {
+        try run(blocks, entering: states, of: sequences, context: context, observer: observer)
+    }
+
+    private func run(
+        _ blocks: Range<Int>, entering: Matrix?, of sequences: [[Int]], context: ExecutionContext,
+        observer: ActivationObserver
     ) throws -> Matrix {
         try check(sequences)
-        let batch = SequenceBatch(sequences)
-        let pass = NetworkPass(
-            network, batch, wanted: network.headPlace == nil ? [] : Array(batch.tokens.indices), blocks: block..<block + 1,
-            entering: hidden, isObserved: true, members: context.largestTeam)
-        defer { pass.deallocate() }
-        WorkerPool.shared.run(members: context.threads) { worker in pass.run(worker, scores: nil, observer: observer) }
-        return Matrix(copying: pass.output)
+        let width = network.width
+        var result: [Float] = []
+        for run in batches(sequences) {
+            let batch = SequenceBatch(sequences[run])
+            let first = result.count / width
+            let own = entering?.block(rows: first..<first + batch.tokens.count, columns: 0..<width)
+            let pass = NetworkPass(
+                network, batch, wanted: network.headPlace == nil ? [] : Array(batch.tokens.indices), blocks: blocks,
+                entering: own, isObserved: true, members: context.largestTeam)
+            defer { pass.deallocate() }
+            WorkerPool.shared.run(members: context.threads) { worker in
+                pass.run(worker, scores: nil, observer: observer)
+            }
+            result += UnsafeBufferPointer(start: pass.output.base, count: pass.output.rows * pass.output.columns)
+        }
+        return Matrix(rows: result.count / width, columns: width, elements: result)
     }
 }
-
-extension TransformerEncoder: BlockwiseModel {}
-extension CausalTransformer: BlockwiseModel {}

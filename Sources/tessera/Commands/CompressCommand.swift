@@ -23,6 +23,13 @@ struct CompressCommand: ParsableCommand {
             where the table of this machine lacks them, and the compressed model is timed before it is written. Two \
             budgets may be given; both are kept.
 
+            With --recipe NAME one method is applied as its paper has it, and --size means a share of the parameters in the \
+            matrices that the recipe touches (all linear ones, or those that it narrows), whatever that makes of the file: \
+            the report tells its true bytes. Recipes that count time take --latency.
+
+            Under --macs a model is narrowed first (heads' widths and neurons that others can stand for go from all matrices \
+            they belong to) as far as that leaves outputs closer to the original's on held-out text; --rewrites says otherwise.
+
             Models larger than memory: where --memory is less than keeping everything takes, weights are read from the \
             files block by block. Several processes share the work under Open MPI's mpirun, and write the same bytes.
 
@@ -30,13 +37,21 @@ struct CompressCommand: ParsableCommand {
               tessera compress minilm --macs 50% --calibration sentences.txt -o minilm-half
               tessera compress minilm --size 25% --calibration self -o minilm-quarter
               tessera compress minilm --latency 0.6x --batch 64 --calibration self -o minilm-fast
+              tessera compress minilm --recipe modegpt --size 70% --calibration self -o minilm-narrow
               tessera compress llama --size 30% --families quantized,low-rank --calibration self -o small --plan-only
             """)
 
     @Argument(help: "The model folder.")
     var model: String
 
-    @Option(help: ArgumentHelp("Budget in bytes: a share such as 50% of the f16 bytes.", valueName: "share"))
+    @Option(help: ArgumentHelp(
+        "A recipe that ships ('tessera recipe list') or a YAML file, in place of auto, the choice for every matrix.",
+        valueName: "name"))
+    var recipe = Self.automaticRecipe
+
+    @Option(help: ArgumentHelp(
+        "Budget in bytes: a share such as 50% of the f16 bytes. With a recipe: of the parameters in the matrices that it touches.",
+        valueName: "share"))
     var size: String?
 
     @Option(help: ArgumentHelp("Budget in multiply-adds: a share of the dense ones.", valueName: "share"))
@@ -93,6 +108,11 @@ struct CompressCommand: ParsableCommand {
         valueName: "steps"))
     var recovery: String = "none"
 
+    @Option(help: ArgumentHelp(
+        "How far to narrow coupled matrices before: auto, none, or shares of the parameters in blocks to try, such as 90%,80%.",
+        valueName: "levels"))
+    var rewrites: String = Self.defaultRewrites
+
     @Flag(help: "Stop at the plan: print it (or write it to --output, a file) instead of compressing.")
     var planOnly = false
 
@@ -116,6 +136,7 @@ struct CompressCommand: ParsableCommand {
 
     func validate() throws {
         guard output?.isEmpty != true else { throw ValidationError("--output: expected a path, got none") }
+        if recipe != Self.automaticRecipe { return try validateRecipe() }
         if let families, families.allSatisfy({ $0 == "," || $0 == " " }) {
             throw ValidationError("--families: expected names separated by commas, got '\(families)'")
         }
@@ -146,9 +167,11 @@ struct CompressCommand: ParsableCommand {
         }
     }
 
-    private static let defaultObjective = Objective.Kind.activations.rawValue
+    static let defaultObjective = Objective.Kind.activations.rawValue
+    static let defaultRewrites = "auto"
 
     func run() throws {
+        if recipe != Self.automaticRecipe { return try runRecipe() }
         guard MPICommunicator.isAskedFor, !dryRun else { return try run(LocalCommunicator()) }
         let communicator = try MPICommunicator()
         var failure: (any Error)?
@@ -160,7 +183,7 @@ struct CompressCommand: ParsableCommand {
     private func run(_ communicator: any Communicator) throws {
         let display = ProgressDisplay(quiet: common.quiet || !communicator.isFirst)
         var job = CompressionJob(
-            model: model, output: outputPath, recipe: try recipe(), calibration: source, planFile: plan,
+            model: model, output: outputPath, recipe: try choices(), calibration: source, planFile: plan,
             context: common.context, progress: { display($0) })
         job.replacesOutput = force
         job.latencyTable = table
@@ -193,17 +216,17 @@ struct CompressCommand: ParsableCommand {
     }
 
     /// Without trailing slashes, so that siblings can be named after it. A plan on its own journals beside the model.
-    private var outputPath: String {
+    var outputPath: String {
         var path = planOnly ? "\(model).plan" : output ?? "\(model).compressed"
         while path.count > 1, path.hasSuffix("/") { path.removeLast() }
         return path
     }
 
-    private var source: CalibrationSource? {
+    var source: CalibrationSource? {
         calibration.map { $0 == "self" ? .own : .file($0) }
     }
 
-    private func recipe() throws -> Recipe {
+    private func choices() throws -> Recipe {
         func choice<Value: RawRepresentable & CaseIterable>(
             _ text: String, _ option: String, among values: [Value] = Array(Value.allCases)
         ) throws -> Value where Value.RawValue == String {
@@ -228,6 +251,7 @@ struct CompressCommand: ParsableCommand {
             objective: try choice(objective, "objective", among: Recipe.objectives), precision: try choice(precision, "precision"), seed: seed)
         recipe.allocators = names(allocator)
         recipe.recovery = try RecoveryStep.named(recovery)
+        recipe.rewrites = try NarrowingLevels(rewrites)
         return recipe
     }
 

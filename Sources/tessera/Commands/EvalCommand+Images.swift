@@ -8,18 +8,10 @@ extension EvalCommand {
         var (loaded, reference) = (loaded, try ReadyModel.open(against, runtime, context: common.context).loaded)
         try loaded.take(images: images)
         try reference.take(images: images)
-        let measured = try EncoderFidelity.measure(
-            loaded.encoder.embed(loaded.imageSequences, context: common.context),
-            reference: reference.encoder.embed(reference.imageSequences, context: common.context),
-            context: common.context)
-        let on = "\(FigureText.grouped(measured.sentences)) images"
-        return [
-            QualityFigure(
-                name: "mean cosine", key: "mean_cosine", value: measured.meanCosine,
-                standardError: measured.meanCosineStandardError, measuredOn: on),
-            QualityFigure(
-                name: "overlap@\(measured.neighbours)", key: "overlap", value: measured.overlap,
-                standardError: measured.overlapStandardError, measuredOn: on),
-        ]
+        return QualityFigure.all(
+            of: try EncoderFidelity.measure(
+                loaded.encoder.embed(loaded.imageSequences, context: common.context),
+                reference: reference.encoder.embed(reference.imageSequences, context: common.context),
+                context: common.context), what: "images")
     }
 }

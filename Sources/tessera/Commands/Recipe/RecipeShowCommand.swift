@@ -13,6 +13,6 @@ struct RecipeShowCommand: ParsableCommand {
     var recipe: String
 
     func run() throws {
-        try StandardOutput.write(try RewriteRecipes.recipe(recipe)?.text ?? MethodRecipes.named(recipe).text)
+        try StandardOutput.write(try NamedRecipe(recipe).text)
     }
 }

@@ -2,16 +2,7 @@ import Foundation
 import ModelFiles
 import Tensors
 
-/// The nonlinearity of a feed-forward network.
-public enum Activation: String, Sendable, Hashable, CaseIterable {
-    /// x Phi(x), with the normal distribution's own Phi (Hendrycks, Gimpel 2016).
-    case gelu
-    /// The same with Phi by a tanh.
-    case geluTanh
-    case relu
-    /// x / (1 + exp(-x)).
-    case silu
-
+extension Activation {
     /// By the names that Hugging Face's configurations use.
     private static let names: [String: Activation] = [
         "gelu": .gelu, "gelu_new": .geluTanh, "gelu_pytorch_tanh": .geluTanh, "gelu_fast": .geluTanh, "relu": .relu,

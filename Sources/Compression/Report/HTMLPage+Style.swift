@@ -1,4 +1,4 @@
-extension CompressionReport {
+extension HTMLPage {
     /// The page's look. Colours are variables, so that dark pages only replace those; paper is always light.
     static let styleSheet = """
         :root{--paper:#fff;--panel:#f5f6f8;--ink:#1b2027;--soft:#5a6472;--line:#dde1e7;--other:#c7ccd4}

@@ -3,10 +3,10 @@ import Tensors
 import Testing
 import Transformers
 
-/// Layers run a few at a time give what the whole model gives.
-@Suite struct LayeredModelTests {
+/// Blocks run a few at a time give what the whole model gives.
+@Suite struct BlockCutTests {
     private let context = ExecutionContext(threads: 2)
-    private var models: [any LayeredModel] {
+    private var models: [any NetworkModel] {
         get throws { [try SmallModels.bert(), try SmallModels.llama(), try SmallModels.llama(changing: ["mlp_bias": true])] }
     }
 
@@ -21,11 +21,11 @@ import Transformers
                     }
                 }
                 let context = ExecutionContext(threads: threads)
-                for cuts in [[0..<model.layerCount], [0..<1, 1..<model.layerCount]] {
+                for cuts in [[0..<model.blockCount], [0..<1, 1..<model.blockCount]] {
                     var states = try model.states(sequences, context: context)
                     var seen: [String: [Float]] = [:]
-                    for layers in cuts {
-                        states = try model.run(layers, on: states, of: sequences, context: context) { name, activations in
+                    for blocks in cuts {
+                        states = try model.run(blocks, on: states, of: sequences, context: context) { name, activations in
                             for row in 0..<activations.rows {
                                 seen[name, default: []]
                                     += UnsafeBufferPointer(start: activations.row(row), count: activations.columns)
@@ -66,11 +66,11 @@ import Transformers
                 copy[norm: norm.name].gain = values.gain.enumerated().map { $1 * (1 + 0.1 * Float($0 % 3)) }
                 #expect(try outputs(copy) != before, "\(norm.name)")
             }
-            #expect(model.norms.count == 2 * model.layerCount + 1)
+            #expect(model.norms.count == 2 * model.blockCount + 1)
         }
     }
 
-    private func outputs(_ model: any LayeredModel) throws -> [Float] {
+    private func outputs(_ model: any NetworkModel) throws -> [Float] {
         if let encoder = model as? any EncoderModel { return try encoder.embed([[3, 5, 8, 13, 2]], context: context).elements }
         guard let causal = model as? any CausalModel else { return [] }
         return try causal.logits([3, 5, 8, 13, 2], context: context).elements
