@@ -100,7 +100,7 @@ import Transformers
     @Test func theRouterLearnsWhatTokensNeed() throws {
         try CompressionJobTests.temporary { folder in
             let output = folder.appending(path: "out")
-            _ = try Self.outcome("experts", share: 0.5, to: output, characters: 30_000)
+            _ = try Self.outcome("experts", share: 0.5, to: output, characters: 12_000)
             let loaded = try LoadedModel.load(output.path)
             let model = try #require(loaded.model as? any NetworkModel)
             let sequences = try Self.text(loaded)

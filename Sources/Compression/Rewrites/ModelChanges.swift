@@ -1,7 +1,6 @@
 import ModelFiles
 import StructuredMatrices
 import Tensors
-import Tensors
 import Transformers
 
 /// What a rewrite changed in a model: what a folder of the new one must hold that the old one's does not, and must not hold.

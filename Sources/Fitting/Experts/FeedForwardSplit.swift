@@ -28,7 +28,7 @@ public struct FeedForwardSplit: Sendable, Equatable {
             let scale = squares[row] * squares[column]
             return row != column && scale > 0 ? matrix[row, column] * matrix[row, column] / scale : 0
         }
-        let groups = try CoClustering(energy, groups: experts).best(of: 10, context: context).rows
+        let groups = try CoClustering(energy, groups: experts).best(of: 3, context: context).rows
         units = (0..<experts).map { expert in groups.indices.filter { groups[$0] == expert } }
     }
 
