@@ -34,6 +34,7 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case notFinite(matrix: String, what: String)
     case notDifferentiable(block: String, what: String)
     case notNarrowable(model: String)
+    case hasExperts(folder: String)
     case journalMismatch(folder: String, differs: [String])
     case journalUnreadable(file: String, reason: String)
     case journalNotWritable(file: String, reason: String)
@@ -112,6 +113,8 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
                 + (names.isEmpty ? "no arrays" : names.prefix(8).map(quotedForMessage).joined(separator: ", "))
         case .notFinite(let matrix, let what):
             "\(matrix): \(what) holds NaN or infinite numbers"
+        case .hasExperts(let folder):
+            "\(pathForMessage(folder)): its feed-forward networks are cut into experts, which cannot be narrowed"
         case .notNarrowable(let model):
             "\(pathForMessage(model)): not a network of blocks: nothing is known that could be narrowed"
         case .notDifferentiable(let block, let what):

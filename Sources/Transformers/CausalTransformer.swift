@@ -64,7 +64,7 @@ public struct CausalTransformer: CausalModel, NetworkModel {
 
     /// Runs the blocks on a batch and writes the scores of the wanted rows (wanted x vocabulary), by one team.
     /// With caches, each sequence of the batch continues what its cache holds, and its new tokens are written behind that.
-    private func run(
+    func run(
         _ batch: SequenceBatch, caches: [KeyValueCache], wanted: [Int], scores: MutableMatrixView?,
         context: ExecutionContext, isObserved: Bool = false, observer: ActivationObserver = { _, _ in }
     ) {

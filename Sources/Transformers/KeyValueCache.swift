@@ -144,6 +144,13 @@ public struct KeyValueCache: Sendable {
     /// Counts what every layer has written as seen.
     mutating func advance(by tokens: Int) { count += tokens }
 
+    /// Forgets the tokens from this one on.
+    /// - Precondition: there are as many.
+    mutating func truncate(to tokens: Int) {
+        precondition((0...count).contains(tokens))
+        count = tokens
+    }
+
     /// For each layer's keys and values a plane: numbers token after token, then their scales.
     /// Shared between copies of a cache until one of them grows.
     private final class Storage: @unchecked Sendable {

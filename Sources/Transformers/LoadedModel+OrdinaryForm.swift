@@ -26,7 +26,7 @@ extension LoadedModel {
                     + "passes through skip matrices, so it opens only in Tessera")
         }
         if let blocks = try configuration.blockSizes() {
-            for (key, number) in try ordinarySizes(blocks) { configuration.root[key] = .integer(Int64(number)) }
+            for (key, number) in try ordinarySizes(blocks.map(\.withoutExperts)) { configuration.root[key] = .integer(Int64(number)) }
             configuration.setBlockSizes(nil)
         }
         if try configuration.dropsMeans() {
@@ -112,5 +112,14 @@ extension LoadedModel {
                     + "and config.json has no key for the width of a head")
         }
         return result
+    }
+}
+
+extension BlockSizes {
+    /// All experts together are the network that they were cut from.
+    fileprivate var withoutExperts: BlockSizes {
+        var sizes = self
+        sizes.experts = nil
+        return sizes
     }
 }

@@ -100,7 +100,7 @@ import Testing
             let sum = parts.dropFirst().reduce(parts[0]) { $0 + $1 }
             #expect((sum - whole).squaredNorm < 1e-10 * whole.squaredNorm)
             // Labels by brute force.
-            let labels = split.nearest(2, outputs: parts, layer: whole)
+            let labels = FeedForwardSplit.nearest(2, outputs: parts, layer: whole)
             for token in 0..<x.rows {
                 let distances = parts.map { part in
                     (0..<8).reduce(0.0) { sum, feature in

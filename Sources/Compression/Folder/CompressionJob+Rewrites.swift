@@ -38,6 +38,7 @@ extension CompressionJob {
         guard !opened.memory.isScarce else { return "that takes more memory than --memory allows" }
         guard recipe.latencyBudget == nil else { return "the table of latencies has no times of narrowed shapes; use --recipe ziplm" }
         guard let network = opened.loaded.model as? any NetworkModel else { return "this model is no network of blocks" }
+        guard network.expertTensorNames.isEmpty else { return "its feed-forward networks are cut into experts" }
         let selected = Set(opened.forecast.selected.map(\.name))
         for block in network.blockSizes.indices {
             for matrix in BlockMatrix.allCases where network.linear(block, matrix).weight.shape.count > 0 {

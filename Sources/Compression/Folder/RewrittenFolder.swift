@@ -16,6 +16,7 @@ public struct RewrittenFolder {
     private let checkpoint: Checkpoint
     private let matrices: [(name: String, matrix: any StructuredMatrix)]
     private let vectors: [(name: String, values: [Float])]
+    private let tensors: [(name: String, tensor: Tensor)]
     private let addedBiases: [String]
     private let blocks: [BlockSizes]?
     private let dropsMeans: Bool
@@ -39,6 +40,7 @@ public struct RewrittenFolder {
     ///   - matrices: the replacements, by the weight's name without ".weight".
     ///   - vectors: biases and norms that change or come new, by name (`NetworkModel.vectorNames`), stored as those of the
     ///     source are, new ones in f32.
+    ///   - tensors: others that come new or change, as they are.
     ///   - removed: matrices that the model no longer has, by the same names, and vectors.
     ///   - blocks: the sizes of all blocks where they change; nil to keep what the source says.
     ///   - dropsMeans: whether norms no longer subtract means (`NetworkModel.dropMeans`); their biases are left out then.
@@ -48,12 +50,14 @@ public struct RewrittenFolder {
     /// - Throws: `ModelFileError` (destination exists, no space, unreadable source), `StructuredMatrixError`.
     public init(
         source: ModelFolder, original: LoadedModel, matrices: [(name: String, matrix: any StructuredMatrix)],
-        vectors: [(name: String, values: [Float])] = [], removed: [String] = [], removedVectors: Set<String> = [],
-        blocks: [BlockSizes]? = nil, dropsMeans: Bool = false, stream: CutStream? = nil, untiesHead: Bool = false,
-        precision: Precision? = nil, destination: String, replacing: Bool
+        vectors: [(name: String, values: [Float])] = [], tensors: [(name: String, tensor: Tensor)] = [],
+        removed: [String] = [], removedVectors: Set<String> = [], blocks: [BlockSizes]? = nil, dropsMeans: Bool = false,
+        stream: CutStream? = nil, untiesHead: Bool = false, precision: Precision? = nil, destination: String,
+        replacing: Bool
     ) throws {
         self.source = source
         checkpoint = original.checkpoint
+        self.tensors = tensors
         self.blocks = blocks
         self.dropsMeans = dropsMeans
         self.stream = stream
@@ -64,7 +68,7 @@ public struct RewrittenFolder {
         let split = SplitTensors(original, structured: structured, touched: replaced, vectors: vectors)
         self.matrices = matrices + split.matrices
         self.vectors = vectors + split.vectors
-        var dropped = split.dropped.union(vectors.map(\.name)).union(removedVectors)
+        var dropped = split.dropped.union(vectors.map(\.name)).union(tensors.map(\.name)).union(removedVectors)
         // A vector "<table>.<row>" stands for the one row of a table that was used.
         for (name, _) in vectors {
             guard let dot = name.lastIndex(of: "."), Int(name[name.index(after: dot)...]) != nil else { continue }
@@ -97,6 +101,9 @@ public struct RewrittenFolder {
         for (name, values) in self.vectors {
             declarations.append(
                 .init(name: name, elementType: checkpoint.elementType(of: name, count: values.count), shape: [values.count]))
+        }
+        for (name, tensor) in tensors {
+            declarations.append(.init(name: name, elementType: tensor.elementType, shape: tensor.shape))
         }
         untouchedTensors = count + split.matrices.count + split.vectors.count
         untouchedBytes = bytes + split.matrices.reduce(0) { $0 + $1.matrix.cost.storedBytes }
@@ -133,7 +140,7 @@ public struct RewrittenFolder {
     /// Writes everything and renames the folder into place; extra files (reports) come by name and content.
     /// - Throws: `ModelFileError`; nothing is left then.
     public func write(extraFiles: [(name: String, bytes: [UInt8])] = []) throws {
-        var tensors: [String: Tensor] = [:]
+        var tensors = Dictionary(self.tensors.map { ($0.name, $0.tensor) }, uniquingKeysWith: { $1 })
         for (name, matrix) in matrices {
             for (factor, tensor) in try matrix.tensors { tensors["\(name).\(factor)"] = tensor }
         }

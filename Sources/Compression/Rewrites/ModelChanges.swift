@@ -20,8 +20,11 @@ package struct ModelChanges: Sendable {
     let stream: CutStream?
     /// The head, which was the table of words, has a weight of its own.
     let untiesHead: Bool
+    /// Of routers and what belongs to them.
+    let tensors: [(name: String, tensor: Tensor)]
 
-    package init(from before: any NetworkModel, to after: any NetworkModel) {
+    /// - Throws: `TensorError`.
+    package init(from before: any NetworkModel, to after: any NetworkModel) throws {
         var changed: Set<String> = []
         for (block, sizes) in after.blockSizes.enumerated() where sizes != before.blockSizes[block] {
             for matrix in BlockMatrix.allCases { changed.insert(after.siteName(block, matrix)) }
@@ -39,6 +42,7 @@ package struct ModelChanges: Sendable {
         dropsMeans = !before.coupling.normBiases.isEmpty && after.coupling.normBiases.isEmpty
         stream = after.cutStream
         untiesHead = before.isHeadTied && !after.isHeadTied
+        tensors = try after.expertTensors()
     }
 
     /// Sites of a model whose stream was cut that are new or other than before.
@@ -73,7 +77,8 @@ extension RewrittenFolder {
     ) throws {
         try self.init(
             source: source, original: original, matrices: changes.matrices, vectors: changes.vectors,
-            removed: changes.removed, removedVectors: changes.removedVectors, blocks: changes.blocks,
-            dropsMeans: changes.dropsMeans, stream: changes.stream, untiesHead: changes.untiesHead, precision: precision, destination: destination, replacing: replacing)
+            tensors: changes.tensors, removed: changes.removed, removedVectors: changes.removedVectors,
+            blocks: changes.blocks, dropsMeans: changes.dropsMeans, stream: changes.stream,
+            untiesHead: changes.untiesHead, precision: precision, destination: destination, replacing: replacing)
     }
 }

@@ -19,8 +19,10 @@ struct ModelRewriter: Sendable {
     /// What came of it.
     struct Outcome: Sendable {
         let model: any NetworkModel
-        /// Parameters that the method may touch, before and after.
+        /// Parameters that the method may touch, before and after; of experts those that run for a token.
         let touched: (before: Int, after: Int)
+        /// Of blocks whose feed-forward networks were cut into experts.
+        var experts: [ExpertFit] = []
     }
 
     /// A part of the model whose units the method chooses among.
@@ -32,6 +34,7 @@ struct ModelRewriter: Sendable {
 
     /// - Throws: `RewritingError`, `TransformersError`, `CompressionError`, `LinearAlgebraError`.
     func run(_ model: any NetworkModel) throws -> Outcome {
+        if let experts = method.experts { return try cutIntoExperts(model, experts) }
         if method.dropsBlocks { return try dropBlocks(model) }
         if let slicing = method.slicing { return try slice(model, slicing) }
         if let block = model.blockSizes.firstIndex(where: { $0.keyRanks != nil || $0.valueWidths != nil }) {

@@ -18,6 +18,7 @@ extension NetworkModel {
         guard !isStreamCut else { throw refuse("a residual stream that is cut") }
         guard sizes.keyRanks == nil, sizes.valueWidths == nil else { throw refuse("keys or values kept in other directions") }
         guard sizes.rotaryPairs == nil else { throw refuse("heads that keep some of their rotary pairs") }
+        guard experts(block) == nil else { throw refuse("a feed-forward network of experts") }
         let headNorms = headNorms(block)
         guard headNorms.query == nil, headNorms.key == nil else { throw refuse("norms of single heads") }
         func map(_ place: BlockMatrix) -> AffineMap {

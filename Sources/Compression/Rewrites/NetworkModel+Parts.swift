@@ -88,6 +88,20 @@ extension NetworkModel {
         setBlock(block, sizes: sizes, matrices: matrices)
     }
 
+    /// Puts a block's neurons into another order: neuron i is the one that was `order[i]`. Nothing changes but the order of sums.
+    mutating func permuteNeurons(_ block: Int, _ order: [Int]) {
+        guard order != Array(order.indices) else { return }
+        var matrices: [BlockMatrix: (weight: any StructuredMatrix, bias: [Float]?)] = [:]
+        for place in isGated(block) ? [BlockMatrix.gate, .up] : [.up] {
+            let bias = linear(block, place).bias.map { bias in order.map { bias[$0] } }
+            matrices[place] = (stored(dense(block, place).keeping(rows: order), like: place, of: block), bias)
+        }
+        let down = dense(block, .down)
+        let moved = DoubleMatrix(rows: down.rows, columns: down.columns) { down[$0, order[$1]] }
+        matrices[.down] = (stored(moved, like: .down, of: block), linear(block, .down).bias)
+        setBlock(block, sizes: blockSizes[block], matrices: matrices)
+    }
+
     private func output(
         _ place: BlockMatrix, of block: Int, _ reduced: Compensation.Result
     ) -> (weight: any StructuredMatrix, bias: [Float]?) {
@@ -164,6 +178,9 @@ extension NetworkModel {
             BlockMatrix.allCases.reduce(sum) { $0 + linear(block, $1).weight.cost.parameters }
         }
     }
+
+    /// Of routers and what stands for experts that are left out.
+    var expertParameters: Int { blockSizes.indices.reduce(0) { $0 + (experts($1)?.parameters ?? 0) } }
 }
 
 extension DenseMatrix {

@@ -43,6 +43,8 @@ public struct RewriteJob: Sendable {
         public let blocks: (before: [BlockSizes], after: [BlockSizes])
         /// Features of the residual stream, and what is left of them at each of its places; empty where it is whole.
         public let stream: (features: Int, widths: [Int])
+        /// Of blocks whose feed-forward networks were cut into experts.
+        public let experts: [ExpertFit]
     }
 
     /// - Throws: `CompressionError`, `RewritingError`, `ModelFileError`, `TransformersError`; nothing is written then.
@@ -52,6 +54,7 @@ public struct RewriteJob: Sendable {
         var loaded = try LoadedModel.load(model)
         try loaded.take(calibration)
         guard let network = loaded.model as? any NetworkModel else { throw CompressionError.notNarrowable(model: model) }
+        guard network.expertTensorNames.isEmpty else { throw CompressionError.hasExperts(folder: model) }
         guard let calibration else {
             throw CompressionError.missingCalibration(reason: "what units are worth is measured on it")
         }
@@ -71,7 +74,7 @@ public struct RewriteJob: Sendable {
             seed: seed, touched: made.touched, parameters: (network.allParameters, made.model.allParameters),
             fileBytes: (loaded.checkpoint.fileByteCount, written.fileByteCount),
             blocks: (network.blockSizes, made.model.blockSizes),
-            stream: (network.streamFeatures, made.model.isStreamCut ? made.model.streamWidths : []))
+            stream: (network.streamFeatures, made.model.isStreamCut ? made.model.streamWidths : []), experts: made.experts)
         try written.write(extraFiles: [
             ("recipe.yaml", Array(recipe.text.utf8)),
             ("report.json", outcome.json.serialized(pretty: true) + [UInt8(ascii: "\n")]),
@@ -97,11 +100,46 @@ extension RewriteJob.Outcome {
             object["stream_features"] = JSONValue(integer: stream.features)
             object["stream_widths"] = .array(stream.widths.map { JSONValue(integer: $0) })
         }
+        if !experts.isEmpty {
+            object["experts"] = .array(
+                experts.map {
+                    [
+                        "block": JSONValue(integer: $0.block), "relative_error": .number($0.error),
+                        "least_relative_error": .number($0.leastError),
+                    ]
+                })
+        }
         return .object(object)
     }
 
     /// One line for each block; ends with a newline.
     package var text: String {
+        experts.isEmpty ? sizesText : expertsText
+    }
+
+    private var expertsText: String {
+        var table = TerminalTable(
+            columns: [
+                .init("block", .right), .init("experts", .right), .init("run for a token", .right),
+                .init("error", .right), .init("least error", .right),
+            ])
+        for fit in experts {
+            guard let sizes = blocks.after[fit.block].experts else { continue }
+            table.rows.append(
+                .cells([
+                    "\(fit.block)", "\(sizes.count)", "\(sizes.active)", FigureText.fixed(fit.error, decimals: 4),
+                    FigureText.fixed(fit.leastError, decimals: 4),
+                ]))
+        }
+        let sums =
+            "\(recipe.name): \(recipe.title)\nmultiply-adds of a token in feed-forward networks: "
+            + "\(FigureText.share(touched.after, of: touched.before)); stored parameters: "
+            + "\(FigureText.share(parameters.after, of: parameters.before)), nothing is smaller in storage\n"
+            + "errors are squared, relative to the network's output, on the calibration text: by the router, by the best choice"
+        return ([sums, ""] + table.lines).joined(separator: "\n") + "\n"
+    }
+
+    private var sizesText: String {
         var table = TerminalTable(
             columns: [
                 .init("block", .right), .init("heads", .right), .init("q-k width", .right), .init("value width", .right),

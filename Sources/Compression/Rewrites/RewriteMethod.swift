@@ -43,6 +43,8 @@ public struct RewriteMethod: Sendable, Equatable {
     public var slicing: StreamSlicing?
     /// Keys and values are kept in fewer directions.
     public var cacheRanks: CacheRanks?
+    /// Feed-forward networks are cut into experts instead of narrowed; nil otherwise.
+    public var experts: ExpertMethod?
     public var division: Division
     /// Whether blocks are narrowed front to back, each by what it sees behind those before it.
     public var isSequential: Bool

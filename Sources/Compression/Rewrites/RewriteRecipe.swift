@@ -8,7 +8,7 @@ import Tensors
 ///     title: FLAP ...
 ///     source: arXiv 2312.11983
 ///     rewrite: units             # heads and neurons; or widths (MoDeGPT); or blocks; or stream (SliceGPT);
-///                                # or cache (MatryoshkaKV)
+///                                # or cache (MatryoshkaKV); or experts (FactorLLM)
 ///     neurons: fluctuation       # how units are weighed; absent where they stay
 ///     heads: fluctuation
 ///     compensation: bias         # none, bias, least-squares, affine
@@ -21,7 +21,12 @@ import Tensors
 ///     widths: uniform            # of a stream: uniform or energies
 ///     tied: copied               # a table of words that is the head too: copied and cut twice, or kept
 ///     ranks: greedy              # of a cache's directions: greedy or uniform
-///     size: 80%                  # of the parameters that it touches; of a token's numbers in the cache
+///     experts: 8                 # of each feed-forward network
+///     split: activity            # neurons that are active together; or order, as they lie
+///     shared: 4                  # experts of the neurons that matter most, which run for every token
+///     substitute: means          # for experts that are left out; or scale, of the sum of the others
+///     size: 80%                  # of the parameters that it touches; of a token's numbers in the cache; of experts, of
+///                                # those that run for a token
 public struct RewriteRecipe: Sendable, Equatable {
     public let name: String
     public let title: String
@@ -35,7 +40,8 @@ public struct RewriteRecipe: Sendable, Equatable {
 
     private static let keys = [
         "recipe", "title", "source", "rewrite", "neurons", "heads", "compensation", "division", "epsilon", "steepness",
-        "gamma", "ridge", "pace", "sequential", "basis", "widths", "tied", "ranks", "size", "notes",
+        "gamma", "ridge", "pace", "sequential", "basis", "widths", "tied", "ranks", "experts", "split", "shared",
+        "substitute", "size", "notes",
     ]
 
     /// Whether a text is of this kind: it names what it rewrites.
@@ -78,7 +84,13 @@ public struct RewriteRecipe: Sendable, Equatable {
                 basis: try fields.choice("basis") ?? .principal, widths: try fields.choice("widths") ?? .uniform,
                 tied: try fields.choice("tied") ?? .copied)
         case "cache": method.cacheRanks = try fields.choice("ranks") ?? .greedy
-        case let other: throw fields.problem("rewrite: expected one of units, widths, blocks, stream, cache, got '\(other)'")
+        case "experts":
+            guard let count = try fields.integer("experts", in: 2...64) else { throw fields.problem("'experts' is missing") }
+            method.experts = ExpertMethod(
+                count: count, split: try fields.choice("split") ?? .order,
+                substitute: try fields.choice("substitute") ?? .scale, shared: try fields.integer("shared", in: 0...count - 1) ?? 0)
+        case let other:
+            throw fields.problem("rewrite: expected one of units, widths, blocks, stream, cache, experts, got '\(other)'")
         }
         return method
     }
@@ -113,7 +125,8 @@ public struct RewriteRecipe: Sendable, Equatable {
 
     /// What `share` is of.
     public var quantityText: String {
-        countsTime ? "the dense model's time" : method.cacheRanks != nil ? "a token's cache" : "the parameters that it touches"
+        if method.experts != nil { return "the neurons, which run for a token" }
+        return countsTime ? "the dense model's time" : method.cacheRanks != nil ? "a token's cache" : "the parameters that it touches"
     }
 
     /// What is counted before and after.
@@ -121,6 +134,7 @@ public struct RewriteRecipe: Sendable, Equatable {
 
     /// "narrows units, 70 % of the parameters that it touches".
     public var methodText: String {
+        if method.experts != nil { return "cuts into experts, \(FigureText.percent(share)) of \(quantityText)" }
         let what =
             method.slicing != nil ? "cuts the stream" : method.cacheRanks != nil ? "narrows the cache"
             : method.dropsBlocks ? "drops blocks" : method.narrowsValues ? "narrows widths" : "narrows units"

@@ -18,6 +18,8 @@ public enum RewriteRecipes {
         ("slice-coordinates", PackageResources.slice_coordinates_yaml),
         ("matryoshka-kv", PackageResources.matryoshka_kv_yaml),
         ("matryoshka-kv-uniform", PackageResources.matryoshka_kv_uniform_yaml),
+        ("factor-llm", PackageResources.factor_llm_yaml),
+        ("experts", PackageResources.experts_yaml),
     ]
 
     public static var names: [String] { files.map(\.name) }

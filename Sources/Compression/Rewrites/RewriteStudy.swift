@@ -106,12 +106,16 @@ public struct RewriteStudy: ModelStudy, Sendable {
 extension NetworkModel {
     /// Of all matrices and vectors.
     var allParameters: Int {
-        sites.reduce(0) { $0 + self[site: $1.name].cost.parameters }
+        expertParameters + sites.reduce(0) { $0 + self[site: $1.name].cost.parameters }
             + vectorNames.reduce(0) { $0 + (self[vector: $1]?.count ?? 0) }
     }
 
-    /// Of all matrices that are multiplied with, for one token.
+    /// Of all matrices that are multiplied with, for one token; of experts those that run.
     var multiplyAdds: Int {
-        sites.filter(\.isMultiplied).reduce(0) { $0 + self[site: $1.name].cost.multiplyAdds }
+        let all = sites.filter(\.isMultiplied).reduce(0) { $0 + self[site: $1.name].cost.multiplyAdds }
+        return blockSizes.indices.filter { experts($0) != nil }.reduce(all) { sum, block in
+            let whole = [BlockMatrix.gate, .up, .down].reduce(0) { $0 + linear(block, $1).weight.cost.multiplyAdds }
+            return sum - whole + feedForwardMultiplyAdds(block)
+        }
     }
 }

@@ -28,7 +28,7 @@ public struct FeedForwardSplit: Sendable, Equatable {
             let scale = squares[row] * squares[column]
             return row != column && scale > 0 ? matrix[row, column] * matrix[row, column] / scale : 0
         }
-        let groups = try CoClustering(energy, groups: experts).best(of: 10, context: context).rows
+        let groups = try CoClustering(energy, groups: experts).best(of: 3, context: context).rows
         units = (0..<experts).map { expert in groups.indices.filter { groups[$0] == expert } }
     }
 
@@ -59,8 +59,8 @@ public struct FeedForwardSplit: Sendable, Equatable {
     /// For every token the `count` experts whose outputs are nearest to the layer's output times count / N, nearest first: what
     /// a router learns to choose.
     /// - Precondition: outputs of every expert and of the layer, all tokens x features.
-    public func nearest(_ count: Int, outputs: [Matrix], layer: Matrix) -> [[Int]] {
-        let share = Float(count) / Float(experts)
+    public static func nearest(_ count: Int, outputs: [Matrix], layer: Matrix) -> [[Int]] {
+        let share = Float(count) / Float(max(1, outputs.count))
         return (0..<layer.rows).map { token in
             let distances = outputs.map { output in
                 zip(output.row(token), layer.row(token)).reduce(0.0) { sum, pair in

@@ -37,8 +37,8 @@ struct CoClustering {
                 rows: [Int](repeating: 0, count: energy.rows), columns: [Int](repeating: 0, count: energy.columns),
                 kept: kept, trace: [kept])
         }
-        let coordinates = try spectralCoordinates()
         var generator = context.generator(for: "co-clustering")
+        let coordinates = try spectralCoordinates(using: &generator)
         var best: Groups?
         for _ in 0..<restarts {
             try context.checkCancellation()
@@ -48,7 +48,10 @@ struct CoClustering {
         return best ?? alternated(from: (0..<energy.columns).map { $0 * groups / energy.columns })
     }
 
-    private func spectralCoordinates() throws -> DoubleMatrix {
+    /// From this size on the few leading vectors are found by randomized SVD.
+    private static let largestExact = 512
+
+    private func spectralCoordinates(using generator: inout SeededGenerator) throws -> DoubleMatrix {
         func sums(_ matrix: DoubleMatrix) -> [Double] {
             (0..<matrix.rows).map { matrix.row($0).reduce(0) { $0 + $1.squareRoot() } }
         }
@@ -57,7 +60,10 @@ struct CoClustering {
             let scale = rowSums[row] * columnSums[column]
             return scale > 0 ? energy[row, column].squareRoot() / scale.squareRoot() : 0
         }
-        let vt = try SingularValues(normalised).truncated(to: groups).vt
+        let vt =
+            min(energy.rows, energy.columns) > Self.largestExact
+            ? try RandomizedSVD()(normalised, rank: groups, using: &generator).vt
+            : try SingularValues(normalised).truncated(to: groups).vt
         return DoubleMatrix(rows: energy.columns, columns: vt.rows) { vt[$1, $0] }
     }
 

@@ -15,10 +15,12 @@ public struct BlockSizes: Sendable, Hashable {
     public var keyRanks: [Int]?
     /// Features of each value head where they are not all alike, of which `valueWidth` is then the largest.
     public var valueWidths: [Int]?
+    /// How the feed-forward network is cut into experts; nil where all of it runs for every token.
+    public var experts: ExpertSizes?
 
     public init(
         heads: Int, keyValueHeads: Int, queryKeyWidth: Int, valueWidth: Int, feedForwardWidth: Int,
-        rotaryPairs: [Int]? = nil, keyRanks: [Int]? = nil, valueWidths: [Int]? = nil
+        rotaryPairs: [Int]? = nil, keyRanks: [Int]? = nil, valueWidths: [Int]? = nil, experts: ExpertSizes? = nil
     ) {
         self.heads = heads
         self.keyValueHeads = keyValueHeads
@@ -28,6 +30,7 @@ public struct BlockSizes: Sendable, Hashable {
         self.rotaryPairs = rotaryPairs
         self.keyRanks = keyRanks
         self.valueWidths = valueWidths
+        self.experts = experts
     }
 
     /// Features of all value heads, and of what all query heads make of them.
@@ -85,6 +88,9 @@ extension ModelConfiguration {
         }
         sizes.keyRanks = try headSizes(fields, "key_ranks", heads: sizes.keyValueHeads, most: sizes.queryKeyWidth)
         sizes.valueWidths = try headSizes(fields, "value_widths", heads: sizes.keyValueHeads, most: sizes.valueWidth)
+        if let experts = try fields.section("experts") {
+            sizes.experts = try ExpertSizes(experts, neurons: sizes.feedForwardWidth)
+        }
         return sizes
     }
 
@@ -160,6 +166,7 @@ extension BlockSizes {
         if let keyRanks { object["key_ranks"] = .array(keyRanks.map { .integer(Int64($0)) }) }
         if let valueWidths { object["value_widths"] = .array(valueWidths.map { .integer(Int64($0)) }) }
         if let rotaryPairs { object["rotary_pairs"] = .array(rotaryPairs.map { .integer(Int64($0)) }) }
+        if let experts { object["experts"] = experts.json }
         return .object(object)
     }
 }

@@ -34,6 +34,10 @@ struct Block: Sendable {
     /// Nil where keys are kept as they are.
     var keyBasis: KeyBasis?
     let activation: Activation
+    /// What makes experts of the feed-forward network's neurons; nil where all of them run for every token.
+    var experts: RoutedExperts?
+    /// Made by `TransformerModel.prepare` where there are experts; the matrices have no prepared form of their own then.
+    var preparedExperts: PreparedExperts?
 
     /// What a cache keeps of keys, and the features of values.
     var keyLayout: HeadLayout {
@@ -73,6 +77,7 @@ struct Block: Sendable {
             }
         }
         set {
+            if !matrix.isAttention { preparedExperts = nil }
             switch matrix {
             case .query: query = newValue
             case .key: key = newValue

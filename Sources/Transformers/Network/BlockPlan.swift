@@ -70,7 +70,8 @@ extension ModelTensors {
             feedForwardNorm: try norm(
                 names.feedForwardNorm, hasPart: sizes.feedForwardWidth > 0, stream.feedForward, stream.output),
             gate: try linear(.gate), up: try linear(.up), down: try linear(.down), attentionSkip: try skip(.attentionSkip),
-            feedForwardSkip: try skip(.feedForwardSkip), keyBasis: try keyBasis(names, sizes), activation: style.activation)
+            feedForwardSkip: try skip(.feedForwardSkip), keyBasis: try keyBasis(names, sizes), activation: style.activation,
+            experts: try sizes.experts.map { try experts($0, block: names.block, width: style.stream.features) })
     }
 }
 
@@ -110,6 +111,10 @@ extension ModelConfiguration {
         }
         if pairs == 0, let index = blocks.firstIndex(where: { $0.rotaryPairs != nil }) {
             throw refuse(".\(index).rotary_pairs", "there", "models with rotary positions")
+        }
+        // Routers read the stream as wide as the architecture has it.
+        if let index = blocks.firstIndex(where: { $0.experts != nil }), try cutStream() != nil {
+            throw refuse(".\(index).experts", "there", "models whose stream is not cut")
         }
         return blocks
     }

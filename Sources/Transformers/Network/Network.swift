@@ -163,10 +163,15 @@ public struct Network: Sendable {
     mutating func prepare(_ options: PreparationOptions, context: ExecutionContext) {
         var multiplied = places.filter { $0.role == .linear }.map(\.place)
         if output.isTied { multiplied.append(.words) }
+        multiplied.removeAll { place in
+            guard case .block(let index, let matrix) = place else { return false }
+            return !matrix.isAttention && blocks[index].cutsExperts
+        }
         let weights = multiplied.map { self[$0].weight }
         for (place, product) in zip(multiplied, preparedProducts(weights, options, context: context)) {
             self[place].prepared = product
         }
+        prepareExperts(options, context: context)
     }
 }
 

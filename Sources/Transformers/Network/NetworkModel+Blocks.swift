@@ -21,13 +21,16 @@ extension NetworkModel {
     public func inputName(_ block: Int, _ matrix: BlockMatrix) -> String { network.blocks[block].names.input(of: matrix) }
     public func siteName(_ block: Int, _ matrix: BlockMatrix) -> String { network.blocks[block].names.name(of: matrix) }
 
-    /// Gives a block other sizes, and matrices that have them; those that are not named stay.
+    /// Gives a block other sizes, and matrices that have them; those that are not named stay. Experts are what `setExperts`
+    /// made of them, and are no more where the neurons are others in number.
     /// - Precondition: all shapes are what `sizes` says; `MatrixSite.shape` tells the old ones.
     public mutating func setBlock(
         _ index: Int, sizes: BlockSizes, matrices: [BlockMatrix: (weight: any StructuredMatrix, bias: [Float]?)]
     ) {
         var block = network.blocks[index]
+        if sizes.feedForwardWidth != block.sizes.feedForwardWidth { block.experts = nil }
         block.sizes = sizes
+        block.sizes.experts = block.experts?.sizes
         for (matrix, (weight, bias)) in matrices { block[matrix] = Linear(weight: weight, bias: bias) }
         for matrix in BlockMatrix.allCases
         where !matrix.isSkip && (matrix.isAttention ? sizes.heads == 0 : sizes.feedForwardWidth == 0) {

@@ -16,17 +16,8 @@ extension NetworkPass {
 
         let result = isGated ? gate : up
         func activate(_ row: Int, _ columns: Range<Int>) {
-            let up = up.row(row) + columns.lowerBound
-            guard isGated else {
-                return network.blocks[layer].up.withBias { bias in
-                    network.blocks[layer].activation.apply(
-                        up, bias: bias.map { $0 + columns.lowerBound }, count: columns.count)
-                }
-            }
-            let gate = gate.row(row) + columns.lowerBound
-            network.blocks[layer].gate.addBias(to: gate, columns: columns)
-            network.blocks[layer].up.addBias(to: up, columns: columns)
-            network.blocks[layer].activation.apply(gate: gate, up: up, count: columns.count)
+            self.activate(
+                layer, gate: gate.row(row) + columns.lowerBound, up: up.row(row) + columns.lowerBound, columns: columns)
         }
         let columns = network.blocks[layer].up.rowsPerMember(batch: input.rows, members: worker.count)
         let sameColumns =
@@ -40,5 +31,21 @@ extension NetworkPass {
             worker.forEachPiece(of: result) { row, columns in activate(row, columns) }
         }
         return result
+    }
+    /// Makes hidden features of a token's products: in the place of the gate's where there is one, else of the others.
+    /// - Parameters:
+    ///   - gate, up: the products of the first of these features.
+    ///   - columns: which of the block's hidden features these are.
+    func activate(
+        _ layer: Int, gate: UnsafeMutablePointer<Float>, up: UnsafeMutablePointer<Float>, columns: Range<Int>
+    ) {
+        guard network.blocks[layer].isGated else {
+            return network.blocks[layer].up.withBias { bias in
+                network.blocks[layer].activation.apply(up, bias: bias.map { $0 + columns.lowerBound }, count: columns.count)
+            }
+        }
+        network.blocks[layer].gate.addBias(to: gate, columns: columns)
+        network.blocks[layer].up.addBias(to: up, columns: columns)
+        network.blocks[layer].activation.apply(gate: gate, up: up, count: columns.count)
     }
 }

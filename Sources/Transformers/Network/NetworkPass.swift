@@ -30,6 +30,7 @@ struct NetworkPass {
     private let skipScratch: UnsafeMutablePointer<Float>
     let attentionScratch: UnsafeMutablePointer<Float>
     private let arena: ActivationArena
+    let expertMemory: ExpertMemory
     let isObserved: Bool
     /// The blocks to run.
     private let run: Range<Int>
@@ -53,8 +54,9 @@ struct NetworkPass {
         let projectedRows = network.headPlace == nil ? tokens : wanted.count
         var arena = ActivationArena(
             floats: tokens * perToken + wanted.count * lastCopies * width + projectedRows * sizes.projected
-                + sizes.products + sizes.skips + members * sizes.attention,
-            views: 15 + 2 * copies + lastCopies)
+                + sizes.products + sizes.skips + members * sizes.attention
+                + sizes.experts.floats(tokens: tokens, width: width, copies: copies),
+            views: 15 + 2 * copies + lastCopies + sizes.experts.views(copies: copies))
         hidden = (0..<copies).map { _ in arena.take(rows: tokens, columns: width) }
         normed = (0..<normedCopies).map { _ in arena.take(rows: tokens, columns: width) }
         last = (0..<lastCopies).map { _ in arena.take(rows: wanted.count, columns: width) }
@@ -70,6 +72,7 @@ struct NetworkPass {
         productScratch = arena.take(floats: sizes.products)
         skipScratch = arena.take(floats: sizes.skips)
         attentionScratch = arena.take(floats: members * sizes.attention)
+        expertMemory = ExpertMemory(sizes.experts, tokens: tokens, width: width, copies: copies, from: &arena)
         self.arena = arena
 
         self.network = network
@@ -147,16 +150,19 @@ struct NetworkPass {
                 network.blocks[index].attentionOutput, network.blocks[index].attentionNorm, to: hidden, width: middle, share,
                 isSkipped: network.blocks[index].hasAttentionSkip, hasUpdate: hasAttention)
 
-            let hasFeedForward = network.blocks[index].sizes.feedForwardWidth > 0
+            let ranExperts = addExperts(index, to: hidden, share, worker)
+            let hasFeedForward = network.blocks[index].sizes.feedForwardWidth > 0 && !ranExperts
             if hasFeedForward {
                 let input = normalised(hidden, network.blocks[index].feedForwardNorm, share)
                 observe(input, \.feedForwardInput)
                 let wide = expand(index, input.readable, worker)
                 worker.barrier()
+                keepChosen(index, input, wide, share, worker)
                 observe(wide, \.downInput)
                 skip(index, .feedForwardSkip, hidden, end, worker, observer)
                 multiply(network.blocks[index].down, wide, view(update, columns: end), worker)
                 worker.barrier()
+                addMeans(index, to: hidden, share)
             } else if network.blocks[index].hasFeedForwardSkip {
                 worker.barrier()
                 skip(index, .feedForwardSkip, hidden, end, worker, observer)
@@ -171,7 +177,7 @@ struct NetworkPass {
     }
 
     /// What a part reads: the stream, normalised where norms stand first.
-    private func normalised(
+    func normalised(
         _ hidden: MutableMatrixView, _ norm: borrowing Norm, _ share: TokenShare
     ) -> MutableMatrixView {
         guard network.normalizesFirst else {

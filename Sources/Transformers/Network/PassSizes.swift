@@ -16,6 +16,7 @@ struct PassSizes {
     var products = 0
     var skips = 0
     var attention = 0
+    var experts = ExpertMemory.Sizes()
 
     /// Floats for each token, beside what is as wide as the stream.
     var perToken: Int { query + mixed + key + value + gate + up + skipped }
@@ -39,6 +40,7 @@ struct PassSizes {
             if block.hasAttentionSkip { skipped = max(skipped, block.stream.feedForward) }
             if block.hasFeedForwardSkip { skipped = max(skipped, block.stream.output) }
             skips = max(skips, scratch([.attentionSkip]), scratch([.feedForwardSkip]))
+            if let own = block.experts { experts.include(own) }
             if sizes.heads > 0 { attention = max(attention, network.attention(index).scratchFloats) }
         }
         products = max(products, network[.inputProjection].scratchFloats(batch: tokens))

@@ -53,6 +53,8 @@ struct DenseCheckpoint {
             }
         }
         for (name, count) in try loaded.missingBiases() { declare(name, [count], .zeros) }
+        // All experts run in what other programs read.
+        replaced.formUnion((loaded.model as? any NetworkModel)?.expertTensorNames ?? [])
         for name in loaded.checkpoint.tensorNames where !replaced.contains(name) && made[name] == nil {
             guard let entry = loaded.checkpoint.entry(named: name) else { continue }
             let type = entry.elementType.isFloatingPoint ? precision.elementType : entry.elementType

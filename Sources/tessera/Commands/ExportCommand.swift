@@ -69,7 +69,8 @@ struct ExportCommand: ParsableCommand {
         try configuration.write(to: target.file(ModelFolder.configurationFileName))
         try folder.copyAuxiliaryFiles(to: target.path)
         try target.commit()
-        try report(checkpoint, bytes: writer.fileByteCount)
+        let routed = try loaded.configuration.blockSizes()?.count { $0.experts != nil } ?? 0
+        try report(checkpoint, bytes: writer.fileByteCount, routedBlocks: routed)
     }
 
     /// Without the section that only Tessera reads, and naming the precision that is now stored.
@@ -83,17 +84,24 @@ struct ExportCommand: ParsableCommand {
         return configuration
     }
 
-    private func report(_ checkpoint: DenseCheckpoint, bytes: Int) throws {
+    private func report(_ checkpoint: DenseCheckpoint, bytes: Int, routedBlocks: Int) throws {
         if common.json {
-            try StandardOutput.write([
-                "model": .string(model), "output": .string(output), "precision": .string(precision.rawValue),
-                "matrices_multiplied_out": JSONValue(checkpoint.structuredCount),
-                "tensors": JSONValue(checkpoint.declarations.count), "weight_file_bytes": JSONValue(bytes),
-            ])
+            var document = JSONObject()
+            document["model"] = .string(model)
+            document["output"] = .string(output)
+            document["precision"] = .string(precision.rawValue)
+            document["matrices_multiplied_out"] = JSONValue(checkpoint.structuredCount)
+            document["tensors"] = JSONValue(checkpoint.declarations.count)
+            document["weight_file_bytes"] = JSONValue(bytes)
+            if routedBlocks > 0 { document["blocks_without_experts_again"] = JSONValue(routedBlocks) }
+            try StandardOutput.write(.object(document))
         } else {
             try StandardOutput.write(
                 "\(output): \(checkpoint.structuredCount) matrices multiplied out, \(checkpoint.declarations.count) tensors, "
                     + "\(FigureText.grouped(bytes)) bytes of weights in \(precision.rawValue)\n")
+            if routedBlocks > 0, !common.quiet {
+                standardError("all experts of its \(routedBlocks) blocks run for every token again: the dense function\n")
+            }
         }
     }
 }

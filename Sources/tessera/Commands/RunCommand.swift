@@ -11,8 +11,13 @@ struct RunCommand: ParsableCommand {
         discussion: """
             Writes the new text to standard output as it comes, and the speed to standard error.
 
+            --contextual-sparsity lets only the neurons that were most active on the prompt write, and the whole model check \
+            what they wrote every --kernel tokens (Sirius): a token that it finds less likely than --threshold goes, with all \
+            behind it. The text may differ from the whole model's; --threshold 2 gives exactly that.
+
             Example:
               tessera run MODEL --prompt "The people" --temperature 0.7 --top-p 0.9
+              tessera run MODEL --prompt "The people" --contextual-sparsity 50% --compare
             """)
 
     @Argument(help: "Model folder.")
@@ -36,10 +41,23 @@ struct RunCommand: ParsableCommand {
     @Option(help: "Keys and values of earlier tokens: f32, f16 (half the memory) or int8 (a quarter).")
     var kvCache = CachePrecision.f32
 
+    @Option(help: ArgumentHelp("Share of each feed-forward network's neurons that do not write.", valueName: "share"))
+    var contextualSparsity: String?
+
+    @Option(help: ArgumentHelp("Tokens written between two checks by the whole model.", valueName: "n"))
+    var kernel: Int?
+
+    @Option(help: ArgumentHelp("Least probability, at temperature 0.6, that the whole model gives a token that stays.", valueName: "p"))
+    var threshold: Double?
+
+    @Flag(help: "Write the text with the whole model too, and say how fast that is.")
+    var compare = false
+
     @OptionGroup var runtime: RuntimeOptions
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
+        _ = try sparsity()
         if prompt.isEmpty { throw ValidationError("--prompt: expected some text, got none") }
         if maxTokens < 1 { throw ValidationError("--max-tokens: expected at least 1, got \(maxTokens)") }
         if !(temperature >= 0 && temperature.isFinite) {
@@ -71,11 +89,21 @@ struct RunCommand: ParsableCommand {
         let clock = ContinuousClock()
         let start = clock.now
         var firstToken: ContinuousClock.Instant?
-        let generation = try causal.generate(ids, options: options, context: common.context) { token in
+        var sparse: SparseRun?
+        let generation: Generation
+        func write(_ token: Int) -> Bool {
             if firstToken == nil { firstToken = clock.now }
             return emit(decoder.append(token))
         }
-        let end = clock.now
+        if let sparsity = try sparsity() {
+            let run = try SparseRun(
+                causal, ids, options, sparsity, runtime.preparation, compares: compare, context: common.context, onToken: write)
+            generation = run.written.generation
+            sparse = run
+        } else {
+            generation = try causal.generate(ids, options: options, context: common.context, onToken: write)
+        }
+        let end = sparse?.end ?? clock.now
         _ = emit(decoder.finish())
         if let failure { throw failure }
 
@@ -83,10 +111,10 @@ struct RunCommand: ParsableCommand {
             promptTokens: ids.count, prompt: start.duration(to: firstToken ?? end).inSeconds,
             newTokens: generation.tokens.count, decoding: (firstToken ?? end).duration(to: end).inSeconds)
         if common.json {
-            try StandardOutput.write(document(text, generation, speed, ready))
+            try StandardOutput.write(document(text, generation, speed, ready, sparse))
         } else {
             try StandardOutput.write("\n")
-            if !common.quiet { standardError(speed.text) }
+            if !common.quiet { standardError(speed.text + (sparse?.text ?? "")) }
             if generation.end == .contextFull, !common.quiet {
                 standardError("the text ends here because the model has \(causal.maximumPositions) positions\n")
             }
@@ -94,15 +122,35 @@ struct RunCommand: ParsableCommand {
     }
 
     private func document(
-        _ text: String, _ generation: Generation, _ speed: Speed, _ ready: ReadyModel
+        _ text: String, _ generation: Generation, _ speed: Speed, _ ready: ReadyModel, _ sparse: SparseRun?
     ) -> JSONValue {
-        [
+        let document: JSONValue = [
             "model": .string(model), "prompt": .string(prompt), "text": .string(text),
             "tokens": .array(generation.tokens.map { JSONValue($0) }), "end": .string(generation.end.rawValue),
             "prompt_tokens": JSONValue(speed.promptTokens), "prompt_seconds": JSONValue(speed.prompt),
             "tokens_per_second": JSONValue(speed.tokensPerSecond),
             "load_seconds": JSONValue(ready.loadSeconds), "pack_seconds": JSONValue(ready.packSeconds),
         ]
+        guard let sparse, var object = document.objectValue else { return document }
+        object["contextual_sparsity"] = sparse.document
+        return .object(object)
+    }
+
+    /// Nil where the whole model writes.
+    private func sparsity() throws -> ContextualSparsity? {
+        guard let contextualSparsity else {
+            if kernel != nil || threshold != nil || compare {
+                throw ValidationError("--kernel, --threshold, --compare: go with --contextual-sparsity")
+            }
+            return nil
+        }
+        guard let share = try? Budget(contextualSparsity, quantity: .bytes).fraction, share < 1 else {
+            throw ValidationError(
+                "--contextual-sparsity: expected a share of less than 100 %, such as 50%, got '\(contextualSparsity)'")
+        }
+        let sparsity = ContextualSparsity(share: 1 - share, kernel: kernel ?? 16, threshold: threshold ?? 0.1)
+        do { try sparsity.check() } catch { throw ValidationError("\(error)") }
+        return sparsity
     }
 
     /// The first new token belongs to the prompt's time: it comes from the same pass.
