@@ -78,7 +78,7 @@ extension Network {
         return blocks.reduce(outside) { sum, block in
             block.matrices.reduce(sum) { sum, matrix in
                 // Of narrowed feed-forward parts the products that are left.
-                let shape = matrix.shape(block.sizes, width: width)
+                let shape = matrix.shape(block.sizes, block.stream)
                 let whole = block[matrix].weight
                 return sum + (whole.shape == shape ? whole.cost.multiplyAdds : shape.count)
             }
