@@ -29,10 +29,11 @@ extension ModelRewriter {
         return Outcome(model: result, touched: (before, result.cachedNumbers))
     }
 
-    /// What each head's keys, and values, cost the output at every rank: the mean square that is left out, times the output
-    /// distance by mean square that was measured at half of the directions of this head alone.
+    /// What each head's keys, and values, cost the output at every rank: measured at some, this side of this head cut alone, and
+    /// between them by the mean square that is left out.
     private func losses(_ model: any NetworkModel, _ bases: CacheBases) throws -> [[Double]] {
-        let distance = try OutputDistance(original: model, sequences: calibration, context: context).sample
+        let sequences = calibration.prefix(Self.measuredSequences).map { Array($0.prefix(Self.measuredTokens)) }
+        let distance = try OutputDistance(original: model, sequences: sequences, context: context)
         var losses: [[Double]] = []
         let sides = bases.keys.reduce(0) { $0 + 2 * $1.count }
         for block in bases.keys.indices {
@@ -40,19 +41,41 @@ extension ModelRewriter {
             for (isValue, side) in [(false, keys), (true, values)] {
                 for head in side.indices {
                     report("measuring heads")(losses.count, sides)
-                    var (keyRanks, valueRanks) = (keys.map(\.mean.count), values.map(\.mean.count))
-                    let half = max(1, side[head].mean.count / 2)
-                    if isValue { valueRanks[head] = half } else { keyRanks[head] = half }
-                    var trial = model
-                    trial.narrowCache(block, keys: keys, values: values, keyRanks: keyRanks, valueRanks: valueRanks)
-                    let errors = side[head].errors
-                    let measured = max(0, try distance(trial, context: context))
-                    let scale = errors[half] > 0 ? measured / errors[half] : 0
-                    losses.append(errors.map { $0 * scale })
+                    let width = side[head].mean.count
+                    var measured = [width: 0.0]
+                    for rank in Set(Self.measuredEighths.map { max(1, width * $0 / 8) }) where rank < width {
+                        var (keyRanks, valueRanks) = (keys.map(\.mean.count), values.map(\.mean.count))
+                        if isValue { valueRanks[head] = rank } else { keyRanks[head] = rank }
+                        var trial = model
+                        trial.narrowCache(block, keys: keys, values: values, keyRanks: keyRanks, valueRanks: valueRanks)
+                        measured[rank] = max(0, try distance(trial, context: context))
+                    }
+                    losses.append(Self.curve(measured, errors: side[head].errors))
                 }
             }
         }
         report("measuring heads")(sides, sides)
         return losses
+    }
+
+    /// Ranks that are measured, in eighths of all directions; sequences that they are measured on, and tokens of each.
+    private static let measuredEighths = [1, 2, 4, 6]
+    private static let measuredSequences = 4
+    private static let measuredTokens = 128
+
+    /// Losses at every rank, falling: linear in the mean square that is left out between what was measured.
+    private static func curve(_ measured: [Int: Double], errors: [Double]) -> [Double] {
+        let ranks = measured.keys.sorted()
+        var curve = errors.indices.map { rank -> Double in
+            let high = ranks.first { $0 >= rank } ?? errors.count - 1
+            let above = measured[high] ?? 0
+            guard let low = ranks.last(where: { $0 <= rank }), let below = measured[low] else {
+                return errors[high] > 0 ? above * errors[rank] / errors[high] : above
+            }
+            let span = errors[low] - errors[high]
+            return span > 0 ? above + (below - above) * (errors[rank] - errors[high]) / span : above
+        }
+        for rank in curve.indices.dropLast().reversed() { curve[rank] = max(curve[rank], curve[rank + 1]) }
+        return curve
     }
 }

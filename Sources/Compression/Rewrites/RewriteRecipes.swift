@@ -15,6 +15,7 @@ public enum RewriteRecipes {
         ("block-drop", PackageResources.block_drop_yaml),
         ("slicegpt", PackageResources.slicegpt_yaml),
         ("slicegpt-tied", PackageResources.slicegpt_tied_yaml),
+        ("slice", PackageResources.slice_yaml),
         ("slice-coordinates", PackageResources.slice_coordinates_yaml),
         ("matryoshka-kv", PackageResources.matryoshka_kv_yaml),
         ("matryoshka-kv-uniform", PackageResources.matryoshka_kv_uniform_yaml),

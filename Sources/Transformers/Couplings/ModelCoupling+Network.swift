@@ -22,7 +22,8 @@ extension ModelCoupling {
             readers.append(linear(head, .head))
         }
         residual = ResidualStream(
-            width: network.width, widths: network.isStreamCut ? network.streamWidths : [], normalizesFirst: network.normalizesFirst, tables: tables, writers: writers,
+            width: network.width, widths: network.isStreamCut ? network.streamWidths : [],
+            normalizesFirst: network.normalizesFirst, tables: tables, writers: writers,
             constants: [input.constantName, input.firstName].compactMap { $0 },
             inputNorm: Self.norm(input.norm, input.normName), outputNorm: Self.norm(output.norm, output.normName),
             readers: readers)
