@@ -111,7 +111,8 @@ import Transformers
             }
             let learned = try Self.error(model, router, sequences)
             // The same experts for every token: those that are chosen most often.
-            var often = [Float](repeating: 0, count: 8)
+            let count = router.sizes.count
+            var often = [Float](repeating: 0, count: count)
             let states = try model.states(sequences, context: .serial)
             _ = try model.run(0..<1, on: states, of: sequences, context: .serial) { name, rows in
                 guard name == model.inputName(0, .up) else { return }
@@ -119,15 +120,15 @@ import Transformers
                     for expert in router.chosen(router.scores(rows.row(row))) { often[expert] += 1 }
                 }
             }
-            let fixed = try other(Matrix(rows: 8, columns: router.router.columns), often)
+            let fixed = try other(Matrix(rows: count, columns: router.router.columns), often)
             var generator = SeededGenerator(seed: 1)
             let random = try other(
-                .random(rows: 8, columns: router.router.columns, using: &generator), [Float](repeating: 0, count: 8))
+                .random(rows: count, columns: router.router.columns, using: &generator), [Float](repeating: 0, count: count))
             #expect(learned < fixed && learned < random)
             let scaled = try Self.error(
                 model,
                 RoutedExperts(
-                    sizes: ExpertSizes(count: 8, active: 4, substitute: .scale), router: router.router, bias: router.bias),
+                    sizes: ExpertSizes(count: count, active: router.sizes.active, substitute: .scale), router: router.router, bias: router.bias),
                 sequences)
             #expect(learned < scaled)
         }
