@@ -21,7 +21,7 @@ public struct Recipe: Sendable, Equatable {
     public var precision: Precision
     public var seed: UInt64
     /// What wins quality back after the choice; every step is kept only where it does.
-    public var recovery: [RecoveryStep] = [.sequential]
+    public var recovery: [RecoveryStep] = []
     /// How far coupled matrices may be narrowed before the choice; the level is kept only where it helps.
     public var rewrites = NarrowingLevels.none
 

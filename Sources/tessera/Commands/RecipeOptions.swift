@@ -45,7 +45,7 @@ struct RecipeOptions: ParsableArguments {
     var memory: String?
 
     static let defaultObjective = Objective.Kind.activations.rawValue
-    static let defaultRecovery = "sequential"
+    static let defaultRecovery = "none"
 
     /// The first option that was given, of those that make a choice another than usual; nil where none was.
     var given: String? {
