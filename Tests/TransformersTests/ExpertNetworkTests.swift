@@ -238,6 +238,19 @@ import Transformers
         #expect(text == "config.json: \"tessera.blocks.0.experts.\(message)")
     }
 
+    /// A router reads the stream as wide as the architecture has it.
+    @Test func aCutStreamIsRefused() throws {
+        var section = try #require(Self.section(Self.description).objectValue)
+        section["stream"] = CutStream(widths: [24, 24, 24, 24, 24]).json
+        let tensors = try Self.tensors()
+        let error = #expect(throws: TransformersError.self) {
+            try SmallModels.llama(changing: ["tessera": .object(section)], replacing: tensors)
+        }
+        #expect(
+            "\(try #require(error))"
+                == "config.json: 'tessera.blocks.0.experts' is there, supported: models whose stream is not cut")
+    }
+
     @Test func missingAndWrongTensors() throws {
         #expect("\(Self.section("many"))".contains("many"))
         #expect(throws: ModelFileError.self) { try loaded("many") }
