@@ -90,10 +90,13 @@ public struct CompressedSparseRows: StructuredMatrix {
     }
 
     private func decode(_ rows: Range<Int>, into w: MutableMatrixView) {
+        let first = offsets[rows.lowerBound]
+        // Taken once: each look at a stored factor's values takes its lock.
+        let values = values.values(first..<offsets[rows.upperBound])
         for row in rows {
             let target = w.row(row - rows.lowerBound)
             target.update(repeating: 0, count: shape.columns)
-            for entry in offsets[row]..<offsets[row + 1] { target[Int(columns[entry])] = values.values[entry] }
+            for entry in offsets[row]..<offsets[row + 1] { target[Int(columns[entry])] = values[entry - first] }
         }
     }
 

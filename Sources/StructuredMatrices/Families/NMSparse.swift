@@ -109,14 +109,17 @@ public struct NMSparse: StructuredMatrix {
 
     private func decode(_ rows: Range<Int>, into w: MutableMatrixView) {
         let rowBytes = Self.rowBytes(columns: shape.columns, kept: kept, group: group)
+        // Taken once: each look at a stored factor's values takes its lock.
+        let values = values.values(rows.lowerBound * entries..<rows.upperBound * entries)
         places.withBytes { places in
             for row in rows {
-                let target = w.row(row - rows.lowerBound)
+                let index = row - rows.lowerBound
+                let target = w.row(index)
                 target.update(repeating: 0, count: shape.columns)
                 let codes = UnsafeRawBufferPointer(rebasing: places[row * rowBytes..<(row + 1) * rowBytes])
                 for entry in 0..<entries {
                     let place = Self.place(entry, of: codes, bits: Self.bits(group: group))
-                    target[entry / kept * group + place] = values.values[row * entries + entry]
+                    target[entry / kept * group + place] = values[index * entries + entry]
                 }
             }
         }
