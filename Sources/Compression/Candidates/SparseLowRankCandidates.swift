@@ -6,8 +6,8 @@ import Transformers
 
 /// Low-rank + compressed sparse rows at a grid of sizes, a third of the numbers in the low-rank part.
 ///
-/// At half of the multiply-adds no other family is as close to trained matrices; their sparse products are slow on a
-/// processor and places take bytes, so that under other budgets they are only tried where asked for.
+/// At half of the multiply-adds no other family is as close to trained matrices, but their sparse products take a processor
+/// several times as long as dense ones, and places take bytes: only where asked for.
 public struct SparseLowRankCandidates: CandidateSource {
     public init() {}
 
@@ -17,7 +17,6 @@ public struct SparseLowRankCandidates: CandidateSource {
     public var isSlow: Bool { true }
     public var followsLowRank: Bool { false }
     public var isDefault: Bool { false }
-    public func isDefault(for quantity: Budget.Quantity) -> Bool { quantity == .multiplyAdds }
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }
 
