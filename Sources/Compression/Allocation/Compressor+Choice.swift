@@ -42,10 +42,17 @@ extension Compressor {
         }
         let gap = best.answer.gap.map { ", at most \((100 * $0).shortened) % above the optimum of its table" } ?? ""
         let chosen = problem.chosen(best.answer.choices)
-        var result = try result(
-            table, table.fits(chosen.map(\.candidate)), choices: chosen, sensitivities: sensitivities,
-            notes: trials.notes + ["kept: \(best.name)\(gap)"])
-        result.distance = best.distance
+        var notes = trials.notes + ["kept: \(best.name)\(gap)"]
+        let compared = try table.fits(chosen.map(\.candidate))
+        let fits = try table.fits(
+            chosen.map(\.candidate), isFinal: true, progress: report("fitting what was chosen"))
+        var reached = best.distance
+        if zip(compared, fits).contains(where: { $0.relativeError != $1.relativeError }) {
+            reached = try distance(replaced(fits), context: context)
+            notes.append("fitted with more care: output distance \(reached.shortened) on held-out text")
+        }
+        var result = try result(table, fits, choices: chosen, sensitivities: sensitivities, notes: notes)
+        result.distance = reached
         return result
     }
 }

@@ -133,6 +133,12 @@ public protocol CandidateSource: Sendable {
     /// Fits one candidate.
     func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit
 
+    /// Whether `polished` is closer than `fit`.
+    var polishes: Bool { get }
+
+    /// Fits one candidate that was chosen: worth more time than the hundreds of fits that choices are compared by.
+    func polished(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit
+
     /// Fits several candidates of one matrix; sources that share work between sizes override it, and say so by
     /// `sharesWork`.
     func assess(_ candidates: [Candidate], _ context: CandidateContext) throws -> [AssessedCandidate]
@@ -146,6 +152,11 @@ extension CandidateSource {
     public var isDefault: Bool { true }
     public func isDefault(for quantity: Budget.Quantity) -> Bool { isDefault }
     public var sizeOption: String? { nil }
+    public var polishes: Bool { false }
+
+    public func polished(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
+        try fit(candidate, context)
+    }
 
     /// The weight in `Float`, and in `Double` six of its size and five Gram matrices: more than any fitter was seen to take.
     public func workingBytes(_ shape: MatrixShape, isWeighted: Bool) -> Int {

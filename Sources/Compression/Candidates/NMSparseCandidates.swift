@@ -34,11 +34,18 @@ public struct NMSparseCandidates: CandidateSource {
             shape: shape, kept: candidate["kept"], group: max(1, candidate["group"]), precision: precision)
     }
 
-    /// Refitted to the inputs; the largest weights where inputs do not count. Bettering the mask too takes three times as long
-    /// for 2 % of the error, and a search over allocations makes hundreds of fits.
+    public var polishes: Bool { true }
+
+    /// Refitted to the inputs; the largest weights where inputs do not count.
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
         if context.site.shape.columns > Self.widestRefit { return try fit(candidate, context, SparseGPTPruning()) }
         return try fit(candidate, context, RefittedPruning(SparseGPTPruning()))
+    }
+
+    /// With the mask bettered too, which takes three times as long.
+    public func polished(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
+        if context.site.shape.columns > Self.widestRefit { return try fit(candidate, context) }
+        return try fit(candidate, context, CombinatorialPruning())
     }
 
     /// One sweep tells the sizes apart; the refit of the chosen one only lowers its error.

@@ -144,20 +144,23 @@ final class CandidateTable: Sendable {
     }
 
     /// The fitted matrices of a choice for every site, in order: from the journal where a slow fit left them there.
+    /// - Parameter isFinal: as they will be kept; else as choices are compared.
     func fits(
-        _ choices: [Candidate], progress: LoopProgress = { _, _ in }
+        _ choices: [Candidate], isFinal: Bool = false, progress: LoopProgress = { _, _ in }
     ) throws -> [AnyFit] {
-        try work.map(
+        let sources = try choices.map(source)
+        let polishes = sources.map { isFinal && $0.polishes }
+        return try work.map(
             sites.count, owner: { owners[sites[$0].name] ?? 0 },
-            isKnown: { journal.holds(key(sites[$0], choices[$0])) }, progress: progress
+            isKnown: { journal.holds(key(sites[$0], choices[$0], isPolished: polishes[$0])) }, progress: progress
         ) { index in
-            try self.fit(self.sites[index], choices[index])
+            try self.fit(self.sites[index], choices[index], sources[index], isPolished: polishes[index])
         } encode: { index, fit in
-            let key = key(sites[index], choices[index])
+            let key = key(sites[index], choices[index], isPolished: polishes[index])
             if !journal.holds(key) { try journal.store(fit.matrix, key: key) }
             return withUnsafeBytes(of: fit.relativeError.bitPattern.littleEndian) { Array($0) } + (try journal.stored(key) ?? [])
         } decode: { index, bytes in
-            let (site, key) = (sites[index], key(sites[index], choices[index]))
+            let (site, key) = (sites[index], key(sites[index], choices[index], isPolished: polishes[index]))
             if let known = fitted.withLock({ $0[key] }) { return known }
             try journal.adopt(Array(bytes.dropFirst(8)), key: key)
             let error = bytes.withUnsafeBytes { Double(bitPattern: UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self))) }
@@ -171,11 +174,16 @@ final class CandidateTable: Sendable {
     }
 
     func fit(_ site: MatrixSite, _ candidate: Candidate) throws -> AnyFit {
-        let key = key(site, candidate)
+        try fit(site, candidate, source(of: candidate), isPolished: false)
+    }
+
+    private func fit(
+        _ site: MatrixSite, _ candidate: Candidate, _ source: any CandidateSource, isPolished: Bool
+    ) throws -> AnyFit {
+        let key = key(site, candidate, isPolished: isPolished)
         if let known = fitted.withLock({ $0[key] }) { return known }
-        let source = try source(of: candidate)
         let fit = try memory.gate.withBytes(workingBytes(site, source)) {
-            try kept(makeFit(site, candidate, source, key), site, key)
+            try kept(makeFit(site, candidate, source, key, isPolished: isPolished), site, key)
         }
         fitted.withLock { $0[key] = fit }
         return fit
@@ -193,13 +201,13 @@ final class CandidateTable: Sendable {
     }
 
     private func makeFit(
-        _ site: MatrixSite, _ candidate: Candidate, _ source: any CandidateSource, _ key: String
+        _ site: MatrixSite, _ candidate: Candidate, _ source: any CandidateSource, _ key: String, isPolished: Bool
     ) throws -> AnyFit {
         let place = try candidateContext(site)
         if let matrix = try journal.matrix(key: key, shape: site.shape, isStreamed: memory.isScarce) {
             return try place.assessed(AnyFit(matrix: matrix, relativeError: 0, trace: []))
         }
-        let fit = try place.assessed(source.fit(candidate, place))
+        let fit = try place.assessed(isPolished ? source.polished(candidate, place) : source.fit(candidate, place))
         if source.isSlow { try journal.store(fit.matrix, key: key) }
         return fit
     }
@@ -252,7 +260,9 @@ final class CandidateTable: Sendable {
 
     static let spectrumRows = 8192
 
-    private func key(_ site: MatrixSite, _ candidate: Candidate) -> String { "fit/\(site.name)/\(candidate.label)" }
+    private func key(_ site: MatrixSite, _ candidate: Candidate, isPolished: Bool = false) -> String {
+        "\(isPolished ? "polished" : "fit")/\(site.name)/\(candidate.label)"
+    }
 
     func candidateContext(_ site: MatrixSite) throws -> CandidateContext {
         let weight = model[site: site.name].dense()

@@ -191,7 +191,8 @@ public struct Compressor: Sendable {
         let table = try makeTable(journal)
         let byName = Dictionary(plan.entries.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         let planned = selected.compactMap { byName[$0.name] }
-        let fits = try table.fits(planned.map(\.choice.candidate), progress: report("fitting the plan"))
+        let fits = try table.fits(
+            planned.map(\.choice.candidate), isFinal: true, progress: report("fitting the plan"))
         return try result(
             table, fits, choices: planned.map(\.choice), sensitivities: planned.map(\.sensitivity),
             notes: plan.notes)
