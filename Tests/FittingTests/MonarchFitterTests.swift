@@ -99,7 +99,7 @@ import Testing
             let svd = try ActivationSVDFitter().fit(weight, objective: objective, size: .fraction(0.5))
             for fitter in [MonarchFitter() as any Fitter, BTTFitter(), PermutedMonarchFitter()] {
                 let fit = try fitter.fitAny(weight, objective: objective, size: .fraction(0.5), context: FitContext())
-                #expect(fit.relativeError <= svd.relativeError * (1 + 1e-4) + 1e-12, "\(fitter.method.name)")
+                #expect(fit.relativeError <= svd.relativeError * (1 + 1e-6) + 1e-12, "\(fitter.method.name)")
             }
         }
     }
@@ -125,6 +125,18 @@ import Testing
         #expect(fit.relativeError < 1e-10)
         #expect(try MonarchFitter().fit(weight, objective: .frobenius, size: size).relativeError > 1e-4)
         #expect(fit.matrix.cost.storedBytes == 4 * fit.matrix.cost.parameters + 2 * 32)
+    }
+
+    /// Inputs that are all of one size and have the same in common: only what the weight makes of them tells the blocks apart.
+    @Test func inputsThatReachTheOutputsTogetherAreFound() throws {
+        let planted = Self.planted(rows: 24, columns: 32, blocks: 2, groups: 1, rank: 2, strided: false).dense()
+        let places = (0..<32).map { $0 * 5 % 32 }
+        let weight = Matrix(rows: 24, columns: 32) { planted[$0, places[$1]] }
+        let gram = DoubleMatrix(rows: 32, columns: 32) { $0 == $1 ? 1 : 0.5 }
+        let objective = Objective.activations(try Gram(gram))
+        let size = SizeBudget.parameters(2 * (32 + 2 * 24))
+        #expect(try PermutedMonarchFitter().fit(weight, objective: objective, size: size).relativeError < 1e-10)
+        #expect(try MonarchFitter().fit(weight, objective: objective, size: size).relativeError > 1e-4)
     }
 
     @Test func theBetterGroupingIsKept() throws {

@@ -3,8 +3,8 @@ import StructuredMatrices
 import Tensors
 
 /// Monarch after a reordering of the inputs, whose blocks a trained weight does not come sorted for: inputs of like size
-/// share a block, or such as are alike in how much they have in common with the rest. The best of these orders and the stored
-/// one is kept.
+/// share a block, or such as are alike in how much they have in common with the rest, or such as reach the outputs together.
+/// The best of these orders and the stored one is kept.
 public struct PermutedMonarchFitter: Fitter {
     public static let method = FittingMethod(
         name: "monarch-permuted", family: PermutedMatrix.family, objectives: [.frobenius, .activations],
@@ -17,7 +17,7 @@ public struct PermutedMonarchFitter: Fitter {
 
     public init(monarch: MonarchFitter = MonarchFitter()) { self.monarch = monarch }
 
-    /// Cost: `MonarchFitter`'s, that of two fits with given counts, and an eigendecomposition of G.
+    /// Cost: `MonarchFitter`'s, that of three fits with given counts, and two eigendecompositions of G's size.
     /// - Throws: `FittingError`, `LinearAlgebraError`.
     public func fit(
         _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
@@ -84,6 +84,28 @@ public struct PermutedMonarchFitter: Fitter {
             gram.matrix[$0, $1] * scales[$0] * scales[$1]
         }
         let leading = try SymmetricEigen(correlations).vectors.row(gram.size - 1).map(abs)
-        return [stored, .sorting(sizes), .sorting(leading)]
+        return [stored, .sorting(sizes), .sorting(leading), try coupled(weight, gram)]
+    }
+
+    /// Inputs that reach the outputs together come next to each other: (W^T W)_ij G_ij is what i and j add to the outputs'
+    /// energy in common, and the order is that of the normalised cut of its correlations, without their signs (Shi and
+    /// Malik, IEEE PAMI 22(8), 2000).
+    private static func coupled(_ weight: Matrix, _ gram: Gram) throws -> Permutation {
+        let energies = weight.converted(to: Double.self).gramian()
+        let scales = (0..<gram.size).map { input in
+            let energy = energies[input, input] * gram.matrix[input, input]
+            return energy > 0 ? 1 / energy.squareRoot() : 0
+        }
+        let affinities = DoubleMatrix(rows: gram.size, columns: gram.size) {
+            $0 == $1 ? 0 : abs(energies[$0, $1] * gram.matrix[$0, $1]) * scales[$0] * scales[$1]
+        }
+        let degrees = (0..<gram.size).map { input in
+            let degree = affinities.row(input).reduce(0, +)
+            return degree > 0 ? 1 / degree.squareRoot() : 0
+        }
+        let normalised = DoubleMatrix(rows: gram.size, columns: gram.size) { affinities[$0, $1] * degrees[$0] * degrees[$1] }
+        // The first eigenvector is that of one part.
+        let cut = try SymmetricEigen(normalised).vectors.row(max(0, gram.size - 2))
+        return .sorting(zip(cut, degrees).map(*))
     }
 }
