@@ -68,7 +68,7 @@ extension CompressionJob {
         func alone(_ compressor: Compressor, _ result: Compressor.Result) -> NarrowingSearch.Outcome {
             NarrowingSearch.Outcome(compressor: compressor, result: result, journal: journal)
         }
-        if let plan = start.plan {
+        if let plan = opened.plan {
             let compressor = compressor(opened, start, start.narrowed, progress)
             var result = try compressor.run(plan: plan, journal: journal)
             result.rewrite = plan.rewrite
