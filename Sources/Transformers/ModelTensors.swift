@@ -121,6 +121,27 @@ public final class ModelTensors: Sendable {
             features: stream.features)
     }
 
+    /// The output head, where it is not the table of words.
+    /// - Throws: `StructuredMatrixError`, `TransformersError.shapeMismatch`.
+    func readHead(
+        rows: Int, columns: Int, _ output: inout Network.Output, _ tables: inout [Network.Place: Linear]
+    ) throws {
+        guard !output.isTied else { return }
+        output.head = Network.headName
+        tables[.head] = try linear(Network.headName, rows: rows, columns: columns, bias: false)
+    }
+
+    /// The table of words, and that of learned positions.
+    /// - Throws: `StructuredMatrixError`, `TransformersError.shapeMismatch`.
+    func tables(
+        words: (name: String, rows: Int, columns: Int), positions: (name: String, rows: Int, columns: Int)
+    ) throws -> [Network.Place: Linear] {
+        [
+            .words: Linear(weight: try matrix(words.name, rows: words.rows, columns: words.columns)),
+            .positions: Linear(weight: try matrix(positions.name, rows: positions.rows, columns: positions.columns)),
+        ]
+    }
+
     /// The matrices at the ends of a cut stream, where it has some beside those of the architecture.
     /// - Throws: `StructuredMatrixError`, `TransformersError.shapeMismatch`.
     func readProjections(

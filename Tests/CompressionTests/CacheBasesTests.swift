@@ -123,10 +123,10 @@ import Transformers
         try CompressionJobTests.temporary { folder in
             let file = folder.appending(path: "text.txt")
             let prose = try String(contentsOfFile: CompressionJobTests.prose, encoding: .utf8)
-            try String(prose.prefix(3000)).write(to: file, atomically: true, encoding: .utf8)
+            try String(prose.prefix(2100)).write(to: file, atomically: true, encoding: .utf8)
             let original = try LoadedModel.load(CompressionJobTests.model)
-            let tokens = original.tokenizer.encode(String(prose.suffix(3000)))
-            let held = stride(from: 0, to: min(tokens.count, 512) - 127, by: 128).map { Array(tokens[$0..<$0 + 128]) }
+            let tokens = original.tokenizer.encode(String(prose.suffix(1500)))
+            let held = stride(from: 0, to: min(tokens.count, 256) - 127, by: 128).map { Array(tokens[$0..<$0 + 128]) }
             let distance = try OutputDistance(original: original.model, sequences: held, context: context)
             var found: [Double] = []
             for name in ["matryoshka-kv", "matryoshka-kv-uniform"] {

@@ -24,7 +24,7 @@ import Transformers
                 fit: FitContext(name: site.name, precision: .f16)))
         try RewrittenFolder(
             source: try ModelFolder(path: CompressionJobTests.model), original: loaded,
-            matrices: [(site.name, fit.matrix)], destination: output.path, replacing: false
+            changes: ModelChanges(matrices: [(site.name, fit.matrix)]), destination: output.path, replacing: false
         ).write()
         return fit.matrix
     }
@@ -68,7 +68,7 @@ import Transformers
             let weight = loaded.model[site: site].dense()
             let rewritten = try RewrittenFolder(
                 source: try ModelFolder(path: small.path), original: loaded,
-                matrices: [(site, Dense(weight))], destination: dense.path, replacing: false)
+                changes: ModelChanges(matrices: [(site, Dense(weight))]), destination: dense.path, replacing: false)
             try rewritten.write()
             let again = try LoadedModel.load(dense.path)
             #expect(again.unusedTensors.isEmpty && !again.configuration.isCompressed)

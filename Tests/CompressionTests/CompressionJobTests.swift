@@ -117,8 +117,8 @@ import Transformers
             let dense = folder.appending(path: "dense")
             try RewrittenFolder(
                 source: source, original: loaded,
-                matrices: names.map { ($0, Dense(loaded.model[site: $0].dense())) }, destination: dense.path,
-                replacing: false
+                changes: ModelChanges(matrices: names.map { ($0, Dense(loaded.model[site: $0].dense())) }),
+                destination: dense.path, replacing: false
             ).write()
             let again = try LoadedModel.load(dense.path)
             #expect(!again.configuration.isCompressed)

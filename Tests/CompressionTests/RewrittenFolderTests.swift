@@ -71,9 +71,10 @@ import Transformers
 
         try withFolder { target in
             let small = target.appending(path: "small").path
+            var changes = ModelChanges(matrices: matrices, vectors: vectors)
+            changes.blocks = blocks
             try RewrittenFolder(
-                source: folder, original: loaded, matrices: matrices, vectors: vectors, blocks: blocks, destination: small,
-                replacing: false
+                source: folder, original: loaded, changes: changes, destination: small, replacing: false
             ).write()
             let again = try LoadedModel.load(small)
             #expect(try scores(again.model) == expected)
@@ -93,7 +94,8 @@ import Transformers
         try withFolder { target in
             let small = target.appending(path: "small").path
             let rewritten = try RewrittenFolder(
-                source: folder, original: loaded, matrices: [(site, quantized)], destination: small, replacing: false)
+                source: folder, original: loaded, changes: ModelChanges(matrices: [(site, quantized)]), destination: small,
+                replacing: false)
             #expect(rewritten.untouchedTensors == loaded.checkpoint.tensorNames.count - 2 + 2 + 3)
             try rewritten.write()
             let again = try LoadedModel.load(small)
@@ -128,7 +130,9 @@ import Transformers
             func written(_ precision: Precision?) throws -> (folder: RewrittenFolder, checkpoint: Checkpoint) {
                 let path = target.appending(path: "out-\(precision?.rawValue ?? "all")").path
                 let rewritten = try RewrittenFolder(
-                    source: folder, original: loaded, matrices: [], precision: precision, destination: path, replacing: false)
+                    source: folder, original: loaded, changes: ModelChanges(),
+                    unused: try precision.map { try UnusedMatrices(loaded, precision: $0) } ?? .carriedOver,
+                    destination: path, replacing: false)
                 try rewritten.write()
                 return (rewritten, try LoadedModel.load(path).checkpoint)
             }
@@ -236,10 +240,11 @@ import Transformers
         #expect(largestDifference(try scores(dropped), expected) < 1e-4)
         try withFolder { target in
             let small = target.appending(path: "small").path
+            var changes = ModelChanges(
+                matrices: matrices, vectors: vectors.filter { !coupling.normBiases.contains($0.name) })
+            changes.dropsMeans = true
             try RewrittenFolder(
-                source: folder, original: loaded, matrices: matrices,
-                vectors: vectors.filter { !coupling.normBiases.contains($0.name) }, dropsMeans: true, destination: small,
-                replacing: false
+                source: folder, original: loaded, changes: changes, destination: small, replacing: false
             ).write()
             let again = try LoadedModel.load(small)
             #expect(try scores(again.model) == scores(dropped))

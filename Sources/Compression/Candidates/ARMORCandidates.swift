@@ -18,8 +18,6 @@ public struct ARMORCandidates: CandidateSource {
     public var followsLowRank: Bool { false }
     public var isDefault: Bool { false }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         Self.forms.filter { site.shape.columns % $0.1 == 0 }.flatMap { kept, group in
             Self.sizes.filter { 4 * $0 <= min(site.shape.rows, site.shape.columns) || $0 == Self.sizes[0] }.map {
@@ -49,7 +47,7 @@ public struct ARMORCandidates: CandidateSource {
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
         let pruner = NMSparseFitter<RefittedPruning<SparseGPTPruning>>(kept: candidate["kept"], group: candidate["group"])
-        return try ARMORFitter(pruner: pruner, blockSize: candidate["block"]).fitAny(
-            context.weight, objective: context.objective, size: .storedBytes(.max), context: context.fit)
+        return try ARMORFitter(pruner: pruner, blockSize: candidate["block"])
+            .fitAny(context, size: .storedBytes(.max))
     }
 }

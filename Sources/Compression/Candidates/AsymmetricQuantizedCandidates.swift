@@ -34,8 +34,7 @@ public struct AsymmetricQuantizedCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        let cost = cost(of: candidate, shape: context.site.shape, precision: context.fit.precision)
-        return try AsymmetricQuantizedFitter(bits: candidate["bits"], groupSize: candidate["groupSize"]).fitAny(
-            context.weight, objective: context.objective, size: .storedBytes(cost.storedBytes), context: context.fit)
+        try AsymmetricQuantizedFitter(bits: candidate["bits"], groupSize: candidate["groupSize"])
+            .fitAny(context, size: .storedBytes(cost(of: candidate, at: context).storedBytes))
     }
 }

@@ -16,8 +16,6 @@ public struct BLASTCandidates: CandidateSource {
     public var sizeOption: String? { "rank" }
     public var isSlow: Bool { true }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         guard let blocks = Self.blockCounts.first(where: { site.shape.rows % $0 == 0 && site.shape.columns % $0 == 0 })
         else { return [] }
@@ -47,8 +45,7 @@ public struct BLASTCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        let size = cost(of: candidate, shape: context.site.shape, precision: context.fit.precision)
-        return try BLASTFitter(blocks: candidate["blocks"]).fitAny(
-            context.weight, objective: context.objective, size: .parameters(size.parameters), context: context.fit)
+        try BLASTFitter(blocks: candidate["blocks"])
+            .fitAny(context, size: .parameters(cost(of: candidate, at: context).parameters))
     }
 }

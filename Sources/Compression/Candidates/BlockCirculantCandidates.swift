@@ -34,7 +34,6 @@ public struct BlockCirculantCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        try BlockCirculantFitter(block: candidate["block"]).fitAny(
-            context.weight, objective: context.objective, size: .parameters(.max), context: context.fit)
+        try BlockCirculantFitter(block: candidate["block"]).fitAny(context, size: .parameters(.max))
     }
 }

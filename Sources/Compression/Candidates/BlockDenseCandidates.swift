@@ -16,8 +16,6 @@ public struct BlockDenseCandidates: CandidateSource {
     public var isSlow: Bool { true }
     public var isDefault: Bool { false }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         let blocks = Self.blocks
         guard site.shape.columns % blocks == 0 else { return [] }
@@ -45,8 +43,7 @@ public struct BlockDenseCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        let size = cost(of: candidate, shape: context.site.shape, precision: context.fit.precision)
-        return try BlockDenseFitter(blocks: candidate["blocks"]).fitAny(
-            context.weight, objective: context.objective, size: .parameters(size.parameters), context: context.fit)
+        try BlockDenseFitter(blocks: candidate["blocks"])
+            .fitAny(context, size: .parameters(cost(of: candidate, at: context).parameters))
     }
 }

@@ -11,8 +11,6 @@ public struct BlockDiagonalCandidates: CandidateSource {
     public var family: Family { BlockDiagonal.family }
     public var optionNames: Set<String> { ["blocks"] }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         [8, 4, 2].filter { site.shape.rows % $0 == 0 && site.shape.columns % $0 == 0 }
             .map { Candidate(family: family.name, options: ["blocks": $0]) }
@@ -33,7 +31,6 @@ public struct BlockDiagonalCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        try BlockDiagonalFitter(blocks: candidate["blocks"]).fitAny(
-            context.weight, objective: context.objective, size: .fraction(1), context: context.fit)
+        try BlockDiagonalFitter(blocks: candidate["blocks"]).fitAny(context, size: .fraction(1))
     }
 }

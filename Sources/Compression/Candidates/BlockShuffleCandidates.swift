@@ -13,8 +13,6 @@ public struct BlockShuffleCandidates: CandidateSource {
     public var isSlow: Bool { true }
     public var isDefault: Bool { false }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         [8, 6, 4, 3].filter { site.shape.rows % $0 == 0 && site.shape.columns % $0 == 0 }
             .map { Candidate(family: family.name, options: ["count": $0]) }
@@ -39,8 +37,7 @@ public struct BlockShuffleCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        let size = cost(of: candidate, shape: context.site.shape, precision: context.fit.precision)
-        return try BlockShuffleFitter(blocks: candidate["count"]).fitAny(
-            context.weight, objective: context.objective, size: .parameters(size.parameters), context: context.fit)
+        try BlockShuffleFitter(blocks: candidate["count"])
+            .fitAny(context, size: .parameters(cost(of: candidate, at: context).parameters))
     }
 }

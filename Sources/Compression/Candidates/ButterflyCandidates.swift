@@ -18,8 +18,6 @@ public struct ButterflyCandidates: CandidateSource {
     public var isSlow: Bool { true }
     public var isDefault: Bool { false }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         let shape = site.shape
         let counts = Self.blockCounts.filter { shape.rows % $0 == 0 && shape.columns % $0 == 0 }
@@ -55,8 +53,7 @@ public struct ButterflyCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        let size = cost(of: candidate, shape: context.site.shape, precision: context.fit.precision)
-        return try ButterflyFitter(blocks: candidate["blocks"]).fitAny(
-            context.weight, objective: context.objective, size: .parameters(size.parameters), context: context.fit)
+        try ButterflyFitter(blocks: candidate["blocks"])
+            .fitAny(context, size: .parameters(cost(of: candidate, at: context).parameters))
     }
 }

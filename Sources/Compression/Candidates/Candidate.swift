@@ -82,6 +82,13 @@ public struct CandidateContext: Sendable {
     }
 }
 
+extension Fitter {
+    /// The fit at a place.
+    func fitAny(_ place: CandidateContext, size: SizeBudget) throws -> AnyFit {
+        try fitAny(place.weight, objective: place.objective, size: size, context: place.fit)
+    }
+}
+
 /// Where a family's candidates come from. One for each family that compression may choose.
 public protocol CandidateSource: Sendable {
     var family: Family { get }
@@ -97,7 +104,8 @@ public protocol CandidateSource: Sendable {
     /// tell the times between. Nil where every candidate has to be timed itself.
     var sizeOption: String? { get }
 
-    /// Whether the family can lower the quantity at all (quantization saves bytes, not multiply-adds).
+    /// Whether the family can lower the quantity at all (quantization saves bytes, not multiply-adds); all of them where a
+    /// source says nothing.
     func serves(_ quantity: Budget.Quantity) -> Bool
 
     /// Slow fits are made only near the sizes that a first allocation with the quick families chose.
@@ -156,6 +164,13 @@ extension CandidateSource {
 
     public func polished(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
         try fit(candidate, context)
+    }
+
+    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
+
+    /// What a candidate will cost at its place.
+    func cost(of candidate: Candidate, at place: CandidateContext) -> Cost {
+        cost(of: candidate, shape: place.site.shape, precision: place.fit.precision)
     }
 
     /// The weight in `Float`, and in `Double` six of its size and five Gram matrices: more than any fitter was seen to take.

@@ -11,8 +11,6 @@ public struct DenseCandidates: CandidateSource {
     public var family: Family { Dense.family }
     public var optionNames: Set<String> { [] }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     /// The weight, its stored form, and rows of the error with one Gram matrix in `Double`.
     public func workingBytes(_ shape: MatrixShape, isWeighted: Bool) -> Int {
         12 * shape.count + 24 * min(shape.rows, 1024) * shape.columns + (isWeighted ? 8 * shape.columns * shape.columns : 0)

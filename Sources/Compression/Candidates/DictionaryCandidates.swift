@@ -18,8 +18,6 @@ public struct DictionaryCandidates: CandidateSource {
     public var isSlow: Bool { true }
     public var isDefault: Bool { false }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         let most = min(site.shape.rows, site.shape.columns) / Self.group
         var groups: [Int] = []
@@ -46,8 +44,7 @@ public struct DictionaryCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        let cost = cost(of: candidate, shape: context.site.shape, precision: context.fit.precision)
-        return try DSFormerFitter(group: Self.group, kept: Self.kept).fitAny(
-            context.weight, objective: context.objective, size: .parameters(cost.parameters), context: context.fit)
+        try DSFormerFitter(group: Self.group, kept: Self.kept)
+            .fitAny(context, size: .parameters(cost(of: candidate, at: context).parameters))
     }
 }

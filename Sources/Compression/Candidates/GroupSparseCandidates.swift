@@ -17,8 +17,6 @@ public struct GroupSparseCandidates: CandidateSource {
     public var sizeOption: String? { "kept" }
     public var isDefault: Bool { false }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         Self.tiles.filter { $0 <= site.shape.rows }.flatMap { tile in
             stride(from: 10, through: 80, by: 10).compactMap { percent in
@@ -46,7 +44,7 @@ public struct GroupSparseCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        try GroupSparseFitter<RefittedPruning<SparseGPTPruning>>(kept: candidate["kept"], tile: candidate["tile"]).fitAny(
-            context.weight, objective: context.objective, size: .fraction(1), context: context.fit)
+        try GroupSparseFitter<RefittedPruning<SparseGPTPruning>>(kept: candidate["kept"], tile: candidate["tile"])
+            .fitAny(context, size: .fraction(1))
     }
 }

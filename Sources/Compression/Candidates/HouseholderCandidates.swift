@@ -40,7 +40,6 @@ public struct HouseholderCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        try HouseholderFitter(count: candidate["count"]).fitAny(
-            context.weight, objective: context.objective, size: .parameters(.max), context: context.fit)
+        try HouseholderFitter(count: candidate["count"]).fitAny(context, size: .parameters(.max))
     }
 }

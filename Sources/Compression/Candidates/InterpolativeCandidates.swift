@@ -13,8 +13,6 @@ public struct InterpolativeCandidates: CandidateSource {
     public var sizeOption: String? { "rank" }
     public var isDefault: Bool { false }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         RankGrid.ranks(site.shape) { cost(rank: $0, site.shape, precision).parameters }
             .map { Candidate(family: family.name, options: ["rank": $0]) }
@@ -40,9 +38,7 @@ public struct InterpolativeCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        let size = cost(of: candidate, shape: context.site.shape, precision: context.fit.precision)
-        return try InterpolativeFitter().fitAny(
-            context.weight, objective: context.objective, size: .parameters(size.parameters), context: context.fit)
+        try InterpolativeFitter().fitAny(context, size: .parameters(cost(of: candidate, at: context).parameters))
     }
 
     /// The matrices are those of low-rank, and so are their errors.

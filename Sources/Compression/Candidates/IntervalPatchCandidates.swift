@@ -14,8 +14,6 @@ public struct IntervalPatchCandidates: CandidateSource {
     public var isSlow: Bool { true }
     public var isDefault: Bool { false }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     private func form(_ candidate: Candidate, _ shape: MatrixShape) -> IntervalPatchFitter.Form {
         .init(components: candidate["rank"], patches: candidate["patches"], length: max(2, (shape.rows + shape.columns) / 4))
     }
@@ -50,7 +48,6 @@ public struct IntervalPatchCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        try IntervalPatchFitter(form: form(candidate, context.site.shape)).fitAny(
-            context.weight, objective: context.objective, size: .parameters(.max), context: context.fit)
+        try IntervalPatchFitter(form: form(candidate, context.site.shape)).fitAny(context, size: .parameters(.max))
     }
 }

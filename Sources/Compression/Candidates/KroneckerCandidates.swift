@@ -54,8 +54,7 @@ public struct KroneckerCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        let size = cost(of: candidate, shape: context.site.shape, precision: context.fit.precision)
-        return try KroneckerFitter(outer: Self.sides(candidate, context.site.shape).outer).fitAny(
-            context.weight, objective: context.objective, size: .parameters(size.parameters), context: context.fit)
+        try KroneckerFitter(outer: Self.sides(candidate, context.site.shape).outer)
+            .fitAny(context, size: .parameters(cost(of: candidate, at: context).parameters))
     }
 }

@@ -13,8 +13,6 @@ public struct LDUCandidates: CandidateSource {
     public var optionNames: Set<String> { ["rank"] }
     public var isDefault: Bool { false }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         RankGrid.ranks(site.shape) { LDU.cost(shape: site.shape, rank: $0, precision: precision).parameters }
             .map { Candidate(family: family.name, options: ["rank": $0]) }
@@ -37,9 +35,7 @@ public struct LDUCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        let size = cost(of: candidate, shape: context.site.shape, precision: context.fit.precision)
-        return try LDUFitter().fitAny(
-            context.weight, objective: context.objective, size: .parameters(size.parameters), context: context.fit)
+        try LDUFitter().fitAny(context, size: .parameters(cost(of: candidate, at: context).parameters))
     }
 
     public func assess(_ candidates: [Candidate], _ context: CandidateContext) throws -> [AssessedCandidate] {

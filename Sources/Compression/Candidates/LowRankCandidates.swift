@@ -13,8 +13,6 @@ public struct LowRankCandidates: CandidateSource {
     public var sizeOption: String? { "rank" }
     public var sharesWork: Bool { true }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     /// The weight in `Float`; in `Double` at most the whitened weight with its decomposition and LAPACK's workspace, or the
     /// weight, its product with one Gram matrix, and both factors.
     public func workingBytes(_ shape: MatrixShape, isWeighted: Bool) -> Int {

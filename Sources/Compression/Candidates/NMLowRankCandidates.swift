@@ -17,8 +17,6 @@ public struct NMLowRankCandidates: CandidateSource {
     public var followsLowRank: Bool { false }
     public var isDefault: Bool { false }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         let most = min(site.shape.rows, site.shape.columns)
         return Self.forms.filter { site.shape.columns % $0.1 == 0 }.flatMap { kept, group in
@@ -45,7 +43,6 @@ public struct NMLowRankCandidates: CandidateSource {
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
         let pattern = SparseForm.groups(kept: candidate["kept"], of: candidate["group"])
-        return try OATSFitter(rank: candidate["rank"], pattern: pattern).fitAny(
-            context.weight, objective: context.objective, size: .storedBytes(.max), context: context.fit)
+        return try OATSFitter(rank: candidate["rank"], pattern: pattern).fitAny(context, size: .storedBytes(.max))
     }
 }

@@ -19,7 +19,6 @@ public struct NMSparseCandidates: CandidateSource {
     public var optionNames: Set<String> { ["kept", "group"] }
     public var followsLowRank: Bool { false }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
     public func isDefault(for quantity: Budget.Quantity) -> Bool { quantity != .bytes }
 
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
@@ -59,7 +58,7 @@ public struct NMSparseCandidates: CandidateSource {
     private func fit<Method: PruningMethod>(
         _ candidate: Candidate, _ context: CandidateContext, _ method: Method
     ) throws -> AnyFit {
-        try NMSparseFitter(kept: candidate["kept"], group: candidate["group"], pruning: method).fitAny(
-            context.weight, objective: context.objective, size: .fraction(1), context: context.fit)
+        try NMSparseFitter(kept: candidate["kept"], group: candidate["group"], pruning: method)
+            .fitAny(context, size: .fraction(1))
     }
 }

@@ -33,8 +33,7 @@ public struct NormalFloatCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        let cost = cost(of: candidate, shape: context.site.shape, precision: context.fit.precision)
-        return try NormalFloatFitter(groupSize: candidate["groupSize"]).fitAny(
-            context.weight, objective: context.objective, size: .storedBytes(cost.storedBytes), context: context.fit)
+        try NormalFloatFitter(groupSize: candidate["groupSize"])
+            .fitAny(context, size: .storedBytes(cost(of: candidate, at: context).storedBytes))
     }
 }

@@ -13,8 +13,6 @@ public struct PermutedBlockDiagonalCandidates: CandidateSource {
     public var isSlow: Bool { true }
     public var isDefault: Bool { false }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         [8, 4, 2].filter { site.shape.rows % $0 == 0 && site.shape.columns % $0 == 0 }
             .map { Candidate(family: family.name, options: ["blocks": $0]) }
@@ -36,7 +34,6 @@ public struct PermutedBlockDiagonalCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        try PermutedBlockDiagonalFitter(blocks: candidate["blocks"]).fitAny(
-            context.weight, objective: context.objective, size: .parameters(.max), context: context.fit)
+        try PermutedBlockDiagonalFitter(blocks: candidate["blocks"]).fitAny(context, size: .parameters(.max))
     }
 }

@@ -38,8 +38,8 @@ public struct ProductQuantizedCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        try ProductQuantizationFitter(subspaces: candidate["subspaces"], bits: TableGrid.bits(candidate)).fitAny(
-            context.weight, objective: context.objective, size: .storedBytes(.max), context: context.fit)
+        try ProductQuantizationFitter(subspaces: candidate["subspaces"], bits: TableGrid.bits(candidate))
+            .fitAny(context, size: .storedBytes(.max))
     }
 }
 

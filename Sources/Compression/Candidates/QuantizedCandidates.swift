@@ -50,7 +50,7 @@ public struct QuantizedCandidates: CandidateSource {
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
         // Descent has next to nothing left to gain with 8 bits.
         let rounds = candidate["bits"] < 8 ? 10 : 0
-        return try QuantizedFitter(bits: candidate["bits"], groupSize: candidate["groupSize"], rounds: rounds).fitAny(
-            context.weight, objective: context.objective, size: .fraction(1), context: context.fit)
+        return try QuantizedFitter(bits: candidate["bits"], groupSize: candidate["groupSize"], rounds: rounds)
+            .fitAny(context, size: .fraction(1))
     }
 }

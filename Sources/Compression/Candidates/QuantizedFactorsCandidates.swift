@@ -16,8 +16,6 @@ public struct QuantizedFactorsCandidates: CandidateSource {
     public var sizeOption: String? { "rank" }
     public var isDefault: Bool { false }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         let most = min(site.shape.rows, site.shape.columns)
         var ranks: [Int] = []
@@ -47,7 +45,7 @@ public struct QuantizedFactorsCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        try QuantizedFactorsFitter(bits: candidate["bits"], groupSize: candidate["groupSize"], rank: candidate["rank"]).fitAny(
-            context.weight, objective: context.objective, size: .storedBytes(.max), context: context.fit)
+        try QuantizedFactorsFitter(bits: candidate["bits"], groupSize: candidate["groupSize"], rank: candidate["rank"])
+            .fitAny(context, size: .storedBytes(.max))
     }
 }

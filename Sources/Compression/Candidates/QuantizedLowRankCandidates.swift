@@ -48,7 +48,7 @@ public struct QuantizedLowRankCandidates: CandidateSource {
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
         let quantizer = QuantizedFitter(bits: candidate["bits"], groupSize: candidate["groupSize"])
-        return try LQLoRAFitter(quantizer: quantizer, rank: candidate["rank"]).fitAny(
-            context.weight, objective: context.objective, size: .storedBytes(.max), context: context.fit)
+        return try LQLoRAFitter(quantizer: quantizer, rank: candidate["rank"])
+            .fitAny(context, size: .storedBytes(.max))
     }
 }

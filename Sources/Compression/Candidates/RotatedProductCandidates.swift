@@ -65,8 +65,7 @@ public struct RotatedProductCandidates: CandidateSource {
         try RotatedProductFitter(
             subspaces: candidate["subspaces"], topSubspaces: isUniform(candidate) ? nil : candidate["top"],
             share: candidate["share"], bits: TableGrid.bits(candidate)
-        ).fitAny(
-            context.weight, objective: context.objective, size: .storedBytes(.max), context: context.fit)
+        ).fitAny(context, size: .storedBytes(.max))
     }
 
     /// Every number of sub-spaces is fitted once to all rows; the error of a candidate is the sum over its rows of what each

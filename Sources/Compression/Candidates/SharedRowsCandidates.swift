@@ -47,6 +47,6 @@ public struct SharedRowsCandidates: CandidateSource {
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
         try RowSharingFitter(
             rows: rows(candidate, context.site.shape), bits: candidate["bits"], groupSize: Self.groupSize
-        ).fitAny(context.weight, objective: context.objective, size: .storedBytes(.max), context: context.fit)
+        ).fitAny(context, size: .storedBytes(.max))
     }
 }

@@ -18,8 +18,6 @@ public struct SparseLowRankCandidates: CandidateSource {
     public var followsLowRank: Bool { false }
     public var isDefault: Bool { false }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         stride(from: 10, through: 75, by: 5).compactMap { percent in
             let rank = numbers(percent, site.shape) / 3 / (site.shape.rows + site.shape.columns)
@@ -54,9 +52,8 @@ public struct SparseLowRankCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        let cost = cost(of: candidate, shape: context.site.shape, precision: context.fit.precision)
-        return try OATSFitter(rank: candidate["rank"]).fitAny(
-            context.weight, objective: context.objective, size: .parameters(cost.parameters), context: context.fit)
+        try OATSFitter(rank: candidate["rank"])
+            .fitAny(context, size: .parameters(cost(of: candidate, at: context).parameters))
     }
 }
 

@@ -13,8 +13,6 @@ public struct SparseRowsCandidates: CandidateSource {
     public var followsLowRank: Bool { false }
     public var isDefault: Bool { false }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     private func entries(_ candidate: Candidate, _ shape: MatrixShape) -> Int {
         shape.count / 100 * candidate["percent"] + shape.count % 100 * candidate["percent"] / 100
     }
@@ -30,8 +28,7 @@ public struct SparseRowsCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        try SparseRowsFitter<RefittedPruning<SparseGPTPruning>>(entries: entries(candidate, context.site.shape)).fitAny(
-            context.weight, objective: context.objective, size: .parameters(context.site.shape.count),
-            context: context.fit)
+        try SparseRowsFitter<RefittedPruning<SparseGPTPruning>>(entries: entries(candidate, context.site.shape))
+            .fitAny(context, size: .parameters(context.site.shape.count))
     }
 }

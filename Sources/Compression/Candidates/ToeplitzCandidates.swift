@@ -32,7 +32,6 @@ public struct ToeplitzCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        try ToeplitzFitter().fitAny(
-            context.weight, objective: context.objective, size: .parameters(.max), context: context.fit)
+        try ToeplitzFitter().fitAny(context, size: .parameters(.max))
     }
 }

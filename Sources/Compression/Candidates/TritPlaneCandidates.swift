@@ -37,9 +37,7 @@ public struct TritPlaneCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        let fitter = TritPlaneFitter(planes: candidate["planes"], groupSize: candidate["groupSize"])
-        let cost = cost(of: candidate, shape: context.site.shape, precision: context.fit.precision)
-        return try fitter.fitAny(
-            context.weight, objective: context.objective, size: .storedBytes(cost.storedBytes), context: context.fit)
+        try TritPlaneFitter(planes: candidate["planes"], groupSize: candidate["groupSize"])
+            .fitAny(context, size: .storedBytes(cost(of: candidate, at: context).storedBytes))
     }
 }

@@ -14,8 +14,6 @@ public struct TuckerCandidates: CandidateSource {
     public var isDefault: Bool { false }
     private static let kernel = MatrixShape(rows: 1, columns: 1)
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     private static func ranks(_ candidate: Candidate) -> [Int] { [candidate["rank"], candidate["rank"], 1, 1] }
 
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
@@ -42,7 +40,6 @@ public struct TuckerCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        try TuckerFitter(ranks: Self.ranks(candidate)).fitAny(
-            context.weight, objective: context.objective, size: .parameters(.max), context: context.fit)
+        try TuckerFitter(ranks: Self.ranks(candidate)).fitAny(context, size: .parameters(.max))
     }
 }

@@ -52,18 +52,15 @@ extension CompressionJob {
     /// The folder with what was narrowed, fitted and recovered.
     func writtenFolder(_ opened: Opened, _ result: Compressor.Result) throws -> RewrittenFolder {
         let matrices = zip(result.entries, result.fits).map { (name: $0.name, matrix: $1.matrix) }
-        guard result.rewrite != nil, let before = opened.loaded.model as? any NetworkModel,
+        var changes = ModelChanges()
+        if result.rewrite != nil, let before = opened.loaded.model as? any NetworkModel,
             let after = result.model as? any NetworkModel
-        else {
-            return try RewrittenFolder(
-                source: opened.folder, original: opened.loaded, matrices: matrices,
-                vectors: result.vectors.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, precision: recipe.precision,
-                destination: output, replacing: replacesOutput)
+        {
+            changes = try ModelChanges(from: before, to: after)
         }
         return try RewrittenFolder(
-            source: opened.folder, original: opened.loaded,
-            changes: ModelChanges(from: before, to: after).replacing(matrices, vectors: result.vectors),
-            precision: recipe.precision, destination: output, replacing: replacesOutput)
+            source: opened.folder, original: opened.loaded, changes: changes.replacing(matrices, vectors: result.vectors),
+            unused: opened.unused, destination: output, replacing: replacesOutput)
     }
 
     /// Chooses, or fits what the plan says.
@@ -71,7 +68,7 @@ extension CompressionJob {
         func alone(_ compressor: Compressor, _ result: Compressor.Result) -> NarrowingSearch.Outcome {
             NarrowingSearch.Outcome(compressor: compressor, result: result, journal: journal)
         }
-        if let plan = start.plan {
+        if let plan = opened.plan {
             let compressor = compressor(opened, start, start.narrowed, progress)
             var result = try compressor.run(plan: plan, journal: journal)
             result.rewrite = plan.rewrite

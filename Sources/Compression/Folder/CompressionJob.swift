@@ -1,8 +1,6 @@
 import Benchmarking
-import CKernels
 import Communication
 import Foundation
-import LinearAlgebra
 import ModelFiles
 import StructuredMatrices
 import Tensors
@@ -51,6 +49,14 @@ public struct CompressionJob: Sendable {
     /// Where unfinished work is kept.
     public var journalFolder: URL { URL(fileURLWithPath: output + ".journal", isDirectory: true) }
 
+    /// Where this process keeps unfinished work: rank 0's is the one that is found again.
+    private var ownJournalFolder: URL {
+        communicator.isFirst
+            ? journalFolder
+            : FileManager.default.temporaryDirectory.appending(
+                path: "tessera-rank-\(communicator.rank)-\(getpid()).journal", directoryHint: .isDirectory)
+    }
+
     /// What can be said before any work: coverage, sizes, memory.
     public struct Forecast: Sendable {
         public let selected: [MatrixSite]
@@ -77,6 +83,8 @@ public struct CompressionJob: Sendable {
         let loaded: LoadedModel
         let folder: ModelFolder
         let unused: UnusedMatrices
+        /// What `planFile` says.
+        let plan: Plan?
         let forecast: Forecast
         let memory: WorkingMemory
     }
@@ -88,6 +96,7 @@ public struct CompressionJob: Sendable {
     func open() throws -> Opened {
         let folder = try ModelFolder(path: model)
         guard !folder.configuration.isCompressed else { throw CompressionError.alreadyCompressed(folder: model) }
+        let plan = try planFile.map { try Plan(file: URL(fileURLWithPath: $0)) }
         var loaded = try load()
         let checkpoint = loaded.checkpoint
         var (selected, left) = try recipe.selection.split(loaded.model.sites)
@@ -100,14 +109,14 @@ public struct CompressionJob: Sendable {
         let unused = try UnusedMatrices(loaded, precision: recipe.precision)
         let budgets = recipe.budgets.map { size(of: $0, selected, checkpoint, unused) }
         let dense = selected.reduce(0) { $0 + $1.shape.count }
-        let memory = try workingMemory(loaded.model, selected, text: nil)
+        let memory = try workingMemory(loaded.model, plan, selected, text: nil)
         if memory.isScarce {
             ResidentMemory.returnLargeBlocks()
             loaded = try load(isStreamed: true)
         }
         let moments = recipe.objective == .activations ? Calibration.bytes(Calibration.features(of: selected)) : 0
         return Opened(
-            loaded: loaded, folder: folder, unused: unused,
+            loaded: loaded, folder: folder, unused: unused, plan: plan,
             forecast: Forecast(
                 selected: selected, left: left, budgets: budgets, memory: memory.peak,
                 disk: checkpoint.fileByteCount + 2 * moments + (memory.isScarce ? 8 : 4) * dense),
@@ -133,13 +142,13 @@ public struct CompressionJob: Sendable {
 
     /// - Parameter text: nil where it is not known yet: it may then be as long as the model takes.
     private func workingMemory(
-        _ model: any TransformerModel, _ selected: [MatrixSite], text: CalibrationText?
+        _ model: any TransformerModel, _ plan: Plan?, _ selected: [MatrixSite], text: CalibrationText?
     ) throws -> WorkingMemory {
         let samples = calibration == .own && model is any CausalModel
         let most = withoutCalibration ? 0 : min(samples ? 256 : 2048, model.maximumTokens)
         func longest(_ sequences: [[Int]]?) -> Int { sequences.map { $0.map(\.count).max() ?? 0 } ?? most }
         var recipe = recipe
-        if let plan = planFile.flatMap({ try? Plan(file: URL(fileURLWithPath: $0)) }) {
+        if let plan {
             // What is unknown is told with the plan's name, when that is checked.
             recipe.families = Set(plan.entries.map(\.choice.candidate.family)).filter(CandidateSources.names.contains).sorted()
         }
@@ -151,7 +160,7 @@ public struct CompressionJob: Sendable {
 
     /// The same once the text is known.
     func memory(_ opened: Opened, _ selected: [MatrixSite], _ text: CalibrationText) throws -> WorkingMemory {
-        opened.memory.isScarce ? try workingMemory(opened.loaded.model, selected, text: text) : opened.memory
+        opened.memory.isScarce ? try workingMemory(opened.loaded.model, opened.plan, selected, text: text) : opened.memory
     }
 
     /// Compresses and writes the folder; the journal is removed at the end.
@@ -207,14 +216,7 @@ public struct CompressionJob: Sendable {
             recipe: recipe.properties, entries: result.entries,
             left: opened.forecast.left.map { ($0.site.name, $0.reason) }, notes: result.notes,
             latency: result.latency.map { Plan.Latency($0) }, rewrite: result.rewrite,
-            calibration: source.map { Plan.Calibration($0, text) })
-    }
-
-    /// The calibration text that was named, or that of the plan that is followed.
-    private var source: CalibrationSource? {
-        if let calibration { return calibration }
-        let plan = planFile.flatMap { try? Plan(file: URL(fileURLWithPath: $0)) }
-        return plan?.calibration.map { CalibrationSource($0.source) }
+            calibration: source(opened).map { Plan.Calibration($0, text) })
     }
 
     private func work(_ opened: Opened) throws -> (result: Compressor.Result, journal: Journal, text: CalibrationText) {
@@ -224,7 +226,7 @@ public struct CompressionJob: Sendable {
         let chosen = try compressed(opened, start, journal)
         var result = chosen.result
         if !withoutCalibration {
-            result = try chosen.compressor.recovered(result, plan: start.plan, journal: chosen.journal) {
+            result = try chosen.compressor.recovered(result, plan: opened.plan, journal: chosen.journal) {
                 try opened.loaded.checkpoint.rounded($1, as: $0)
             }
         } else {
@@ -232,128 +234,5 @@ public struct CompressionJob: Sendable {
         }
         if let latency = start.latency { try finish(&result, latency, run: Self.name(of: start.identity)) }
         return (result, journal, start.text)
-    }
-
-    /// What is read and checked before the work begins.
-    struct Start {
-        var plan: Plan?
-        /// What the plan narrows the model to; nil where it does not.
-        var narrowed: (any TransformerModel)?
-        /// How far narrowing is tried.
-        var levels: [Double]
-        var selected: [MatrixSite]
-        var latency: PreparedLatency?
-        var text: CalibrationText
-        var identity: [(name: String, value: String)]
-        var memory: WorkingMemory
-    }
-
-    private func begin(_ opened: Opened) throws -> Start {
-        if recipe.latencyBudget != nil {
-            guard communicator.isAlone else {
-                throw CommunicationError.notTogether(what: "a budget in time is measured on one machine")
-            }
-            guard !withoutCalibration else {
-                throw CompressionError.missingCalibration(reason: "a budget in time needs the model to run")
-            }
-        }
-        let levels = planFile == nil ? try narrowingLevels(opened) : []
-        var plan: Plan?
-        var selected = opened.forecast.selected
-        var latency: PreparedLatency?
-        if let planFile {
-            let read = try Plan(file: URL(fileURLWithPath: planFile))
-            // Of a model that is narrowed the matrices are known once it is.
-            if read.rewrite == nil { try read.check(against: opened.loaded.model.sites, file: planFile) }
-            try read.check(against: recipe, file: planFile)
-            let names = Set(read.entries.map { $0.name })
-            let left = Set(read.left.map { $0.name })
-            if let missing = selected.first(where: { !names.contains($0.name) && !left.contains($0.name) }) {
-                throw CompressionError.planMismatch(file: planFile, reason: "it says nothing of '\(missing.name)'")
-            }
-            selected = opened.loaded.model.sites.filter { names.contains($0.name) }
-            plan = read
-        } else {
-            latency = try prepareLatency(opened)
-            try check(prices(opened.forecast, latency?.prediction))
-        }
-        let text = try calibrationText(opened.loaded, following: plan)
-        var narrowed: (any TransformerModel)?
-        if let plan, let planFile, let rewrite = plan.rewrite {
-            let model = try self.narrowed(opened.loaded.model, rewrite, text, progress: progress)
-            try plan.check(against: model.sites, file: planFile)
-            narrowed = model
-        }
-        let identity = try identity(opened, text, latency, choices: recipe.properties)
-        let memory = try memory(opened, selected, text)
-        return Start(
-            plan: plan, narrowed: narrowed, levels: levels, selected: selected, latency: latency, text: text,
-            identity: identity, memory: memory)
-    }
-
-    /// Where this process keeps unfinished work: rank 0's is the one that is found again.
-    private var ownJournalFolder: URL {
-        communicator.isFirst
-            ? journalFolder
-            : FileManager.default.temporaryDirectory.appending(
-                path: "tessera-rank-\(communicator.rank)-\(getpid()).journal", directoryHint: .isDirectory)
-    }
-
-    /// All ranks must have been started on the same thing.
-    /// - Throws: `CommunicationError.ranksDiffer`, `.otherRank`.
-    private func agree(on identity: [(name: String, value: String)]) throws {
-        guard !communicator.isAlone else { return }
-        let lines = identity.map { "\($0.name)=\($0.value)" }
-        let first = try communicator.broadcast(Array(lines.joined(separator: "\n").utf8), from: 0)
-        let wanted = Set(String(decoding: first, as: UTF8.self).split(separator: "\n").map(String.init))
-        let differs = identity.filter { !wanted.contains("\($0.name)=\($0.value)") }.map(\.name)
-        try communicator.together {
-            guard differs.isEmpty else {
-                throw CommunicationError.ranksDiffer(rank: communicator.rank, what: differs)
-            }
-        }
-    }
-
-    /// What a journal must agree in.
-    func identity(
-        _ opened: Opened, _ text: CalibrationText, _ latency: PreparedLatency?, choices: [(name: String, value: String)]
-    ) throws -> [(name: String, value: String)] {
-        var weights = Fingerprint()
-        for shard in opened.loaded.checkpoint.shards { try weights.add(fileAt: shard.file) }
-        try weights.add(fileAt: opened.folder.file(ModelFolder.configurationFileName))
-        var sequences = Fingerprint()
-        sequences.add(text.fingerprint)
-        // Sequences of images name their patches, not what these show.
-        if !opened.loaded.imageSequences.isEmpty, case .file(let images)? = source {
-            try sequences.add(fileAt: images)
-        }
-        var recipeText = Fingerprint()
-        for (name, value) in choices { recipeText.add("\(name)=\(value)") }
-        if withoutCalibration { recipeText.add("without calibration") }
-        if let planFile { try recipeText.add(fileAt: planFile) }
-        let table = latency.map { [("latency table", $0.fingerprint)] } ?? []
-        return [
-            ("format", "3"), ("model", weights.text), ("calibration text", sequences.text),
-            ("recipe or seed", recipeText.text),
-            // Other kernels round otherwise: what they continued would not be what either of them makes.
-            ("linear algebra library", LinearAlgebraLibrary.description), ("kernels", String(cString: tessera_kernels_best().pointee.name)),
-        ] + table
-    }
-
-    /// - Parameter plan: what is followed; its text where no other is named.
-    func calibrationText(_ loaded: LoadedModel, following plan: Plan? = nil) throws -> CalibrationText {
-        if withoutCalibration {
-            return CalibrationText(calibration: [], heldOut: [], origin: "none: the model was not run")
-        }
-        guard let source else {
-            throw CompressionError.missingCalibration(
-                reason: "sensitivities and quality are measured on it, and the activation objective is made of it")
-        }
-        let text = try CalibrationText.read(source, for: loaded, seed: recipe.seed, context: context, progress: progress)
-        if calibration == nil, let planned = plan?.calibration, planned.fingerprint != text.fingerprint, let planFile {
-            throw CompressionError.planMismatch(
-                file: planFile, reason: "its calibration text '\(planned.source)' is another now")
-        }
-        return text
     }
 }

@@ -14,14 +14,9 @@ import Transformers
 public struct RewrittenFolder {
     private let source: ModelFolder
     private let checkpoint: Checkpoint
-    private let matrices: [(name: String, matrix: any StructuredMatrix)]
-    private let vectors: [(name: String, values: [Float])]
-    private let tensors: [(name: String, tensor: Tensor)]
+    /// With the matrices and vectors that shared a tensor with changed ones.
+    private let changes: ModelChanges
     private let addedBiases: [String]
-    private let blocks: [BlockSizes]?
-    private let dropsMeans: Bool
-    private let stream: CutStream?
-    private let untiesHead: Bool
     /// Tensors of the source that no longer hold what they held.
     private let dropped: Set<String>
     /// Names of matrices that are listed though they are dense.
@@ -37,50 +32,37 @@ public struct RewrittenFolder {
     ///
     /// - Parameters:
     ///   - original: the model as it lies in the source folder.
-    ///   - matrices: the replacements, by the weight's name without ".weight".
-    ///   - vectors: biases and norms that change or come new, by name (`NetworkModel.vectorNames`), stored as those of the
-    ///     source are, new ones in f32.
-    ///   - tensors: others that come new or change, as they are.
-    ///   - removed: matrices that the model no longer has, by the same names, and vectors.
-    ///   - blocks: the sizes of all blocks where they change; nil to keep what the source says.
-    ///   - dropsMeans: whether norms no longer subtract means (`NetworkModel.dropMeans`); their biases are left out then.
-    ///   - stream: the form of a residual stream that is cut; nil to keep what the source says.
-    ///   - untiesHead: whether the output head, which was the table of words, has a weight of its own.
-    ///   - precision: of matrices that the model does not use, at most; nil carries them over bit for bit.
+    ///   - changes: vectors are stored as those of the source are, new ones in f32.
+    ///   - unused: what becomes of matrices that the model does not use.
     /// - Throws: `ModelFileError` (destination exists, no space, unreadable source), `StructuredMatrixError`.
     public init(
-        source: ModelFolder, original: LoadedModel, matrices: [(name: String, matrix: any StructuredMatrix)],
-        vectors: [(name: String, values: [Float])] = [], tensors: [(name: String, tensor: Tensor)] = [],
-        removed: [String] = [], removedVectors: Set<String> = [], blocks: [BlockSizes]? = nil, dropsMeans: Bool = false,
-        stream: CutStream? = nil, untiesHead: Bool = false, precision: Precision? = nil, destination: String,
-        replacing: Bool
+        source: ModelFolder, original: LoadedModel, changes: ModelChanges, unused: UnusedMatrices = .carriedOver,
+        destination: String, replacing: Bool
     ) throws {
         self.source = source
+        self.unused = unused
         checkpoint = original.checkpoint
-        self.tensors = tensors
-        self.blocks = blocks
-        self.dropsMeans = dropsMeans
-        self.stream = stream
-        self.untiesHead = untiesHead
-        unused = try UnusedMatrices(original, precision: precision)
         let structured = Set(try source.configuration.structuredEntries()?.map(\.matrix) ?? [])
-        let replaced = Set(matrices.map(\.name) + removed)
-        let split = SplitTensors(original, structured: structured, touched: replaced, vectors: vectors)
-        self.matrices = matrices + split.matrices
-        self.vectors = vectors + split.vectors
-        var dropped = split.dropped.union(vectors.map(\.name)).union(tensors.map(\.name)).union(removedVectors)
+        let replaced = Set(changes.matrices.map(\.name) + changes.removed)
+        let split = SplitTensors(original, structured: structured, touched: replaced, vectors: changes.vectors)
+        var whole = changes
+        whole.matrices += split.matrices
+        whole.vectors += split.vectors
+        self.changes = whole
+        var dropped = split.dropped.union(changes.vectors.map(\.name)).union(changes.tensors.map(\.name))
+            .union(changes.removedVectors)
         // A vector "<table>.<row>" stands for the one row of a table that was used.
-        for (name, _) in vectors {
+        for (name, _) in changes.vectors {
             guard let dot = name.lastIndex(of: "."), Int(name[name.index(after: dot)...]) != nil else { continue }
             dropped.insert("\(name[..<dot]).weight")
         }
-        if dropsMeans, let model = original.model as? any NetworkModel {
+        if changes.dropsMeans, let model = original.model as? any NetworkModel {
             dropped.formUnion(model.coupling.normBiases)
         }
         self.dropped = dropped
         listed = split.listed
         let known = (original.model as? any NetworkModel)?.vectorNames ?? []
-        addedBiases = vectors.map(\.name).filter { $0.hasSuffix(".bias") && !known.contains($0) }
+        addedBiases = changes.vectors.map(\.name).filter { $0.hasSuffix(".bias") && !known.contains($0) }
             .map { String($0.dropLast(".bias".count)) }
 
         var declarations: [SafetensorsWriter.Declaration] = []
@@ -92,17 +74,17 @@ public struct RewrittenFolder {
             count += 1
             bytes += unused.byteCount(of: entry)
         }
-        for (name, matrix) in self.matrices {
+        for (name, matrix) in whole.matrices {
             for (factor, tensor) in try matrix.tensors {
                 declarations.append(
                     .init(name: "\(name).\(factor)", elementType: tensor.elementType, shape: tensor.shape))
             }
         }
-        for (name, values) in self.vectors {
+        for (name, values) in whole.vectors {
             declarations.append(
                 .init(name: name, elementType: checkpoint.elementType(of: name, count: values.count), shape: [values.count]))
         }
-        for (name, tensor) in tensors {
+        for (name, tensor) in whole.tensors {
             declarations.append(.init(name: name, elementType: tensor.elementType, shape: tensor.shape))
         }
         untouchedTensors = count + split.matrices.count + split.vectors.count
@@ -140,11 +122,11 @@ public struct RewrittenFolder {
     /// Writes everything and renames the folder into place; extra files (reports) come by name and content.
     /// - Throws: `ModelFileError`; nothing is left then.
     public func write(extraFiles: [(name: String, bytes: [UInt8])] = []) throws {
-        var tensors = Dictionary(self.tensors.map { ($0.name, $0.tensor) }, uniquingKeysWith: { $1 })
-        for (name, matrix) in matrices {
+        var tensors = Dictionary(changes.tensors.map { ($0.name, $0.tensor) }, uniquingKeysWith: { $1 })
+        for (name, matrix) in changes.matrices {
             for (factor, tensor) in try matrix.tensors { tensors["\(name).\(factor)"] = tensor }
         }
-        for (name, values) in vectors {
+        for (name, values) in changes.vectors {
             tensors[name] = try Tensor(
                 values, shape: [values.count], elementType: checkpoint.elementType(of: name, count: values.count))
         }
@@ -158,16 +140,16 @@ public struct RewrittenFolder {
     private func configuration() throws -> ModelConfiguration {
         var configuration = source.configuration
         let before = try configuration.structuredEntries() ?? []
-        let replaced = Set(matrices.map(\.name))
+        let replaced = Set(changes.matrices.map(\.name))
         configuration.setStructuredEntries(
             before.filter { !replaced.contains($0.matrix) }
-                + matrices.filter { $0.matrix.family != Dense.family || listed.contains($0.name) }.map { name, matrix in
+                + changes.matrices.filter { $0.matrix.family != Dense.family || listed.contains($0.name) }.map { name, matrix in
                     (name, StructuredEntry(MatrixDescription(matrix)))
                 })
-        if let blocks { configuration.setBlockSizes(blocks) }
-        if dropsMeans { configuration.setDropsMeans(true) }
-        if let stream { configuration.setCutStream(stream) }
-        if untiesHead { configuration.root["tie_word_embeddings"] = .bool(false) }
+        if let blocks = changes.blocks { configuration.setBlockSizes(blocks) }
+        if changes.dropsMeans { configuration.setDropsMeans(true) }
+        if let stream = changes.stream { configuration.setCutStream(stream) }
+        if changes.untiesHead { configuration.root["tie_word_embeddings"] = .bool(false) }
         if !addedBiases.isEmpty {
             let known = try configuration.addedBiases()
             configuration.setAddedBiases(known + addedBiases.filter { !known.contains($0) })

@@ -5,15 +5,20 @@ import Transformers
 /// Matrices of a checkpoint that the model never multiplies by or looks up: the pooler that sentence encoders leave out, a
 /// head stored beside the table it is tied to. A compressed folder keeps them, in the precision of the run at most, so that
 /// they take no more of a small file than they must.
-struct UnusedMatrices {
+public struct UnusedMatrices: Sendable {
     /// Those that are stored narrower than they were.
-    private(set) var narrowed: [String: ElementType] = [:]
+    private var narrowed: [String: ElementType] = [:]
 
-    /// - Parameter precision: of the run; nil carries everything over bit for bit.
+    /// All of them, bit for bit.
+    public static let carriedOver = UnusedMatrices()
+
+    private init() {}
+
+    /// - Parameter precision: of the run.
     /// - Throws: `ModelFileError`, where a matrix cannot be read. Cost: a pass over the unused matrices.
-    init(_ loaded: LoadedModel, precision: Precision?) throws {
+    public init(_ loaded: LoadedModel, precision: Precision) throws {
         // Of an unknown architecture nobody knows what it uses.
-        guard let precision, loaded.model is any NetworkModel else { return }
+        guard loaded.model is any NetworkModel else { return }
         let type = precision.elementType
         for name in loaded.unusedTensors {
             guard let entry = loaded.checkpoint.entry(named: name), entry.shape.count == 2,

@@ -72,8 +72,8 @@ public struct RecipeJob: Sendable {
                 ? nil : CalibrationFingerprints(calibrated.sequences, isEncoder: loaded.model is any EncoderModel),
             fits: fits, seed: seed)
         let written = try RewrittenFolder(
-            source: folder, original: loaded, matrices: fits.matrices.map { ($0.site.name, $0.matrix) },
-            destination: output, replacing: replacesOutput)
+            source: folder, original: loaded,
+            changes: ModelChanges(matrices: fits.matrices.map { ($0.site.name, $0.matrix) }), destination: output, replacing: replacesOutput)
         try written.write(extraFiles: [
             ("recipe.yaml", Array(recipe.text.utf8)),
             ("report.json", outcome.json.serialized(pretty: true) + [UInt8(ascii: "\n")]),

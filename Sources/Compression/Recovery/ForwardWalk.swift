@@ -41,7 +41,8 @@ struct ForwardWalk {
         return (0..<model.blockCount).map { model.inputs(ofBlock: $0).filter { !before.contains($0) } }
     }
 
-    /// Moments of an input of a block.
+    /// Moments of an input of a block. Both models run the block again for every input: behind the last one the compressed
+    /// model's has changed, and what the dense model showed of all tokens would be several times its states.
     /// - Parameters:
     ///   - block: not before any that was asked for.
     ///   - sum: where the sum lies that the outputs of the input's matrices are added to.

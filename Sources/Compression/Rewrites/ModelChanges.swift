@@ -3,26 +3,35 @@ import StructuredMatrices
 import Tensors
 import Transformers
 
-/// What a rewrite changed in a model: what a folder of the new one must hold that the old one's does not, and must not hold.
-package struct ModelChanges: Sendable {
-    /// By the weight's name without ".weight".
-    var matrices: [(name: String, matrix: any StructuredMatrix)]
-    /// Biases and norms that changed or came new.
-    var vectors: [(name: String, values: [Float])]
-    /// Matrices and vectors that are gone.
-    let removed: [String]
-    let removedVectors: Set<String>
-    /// Nil where they are what they were.
-    let blocks: [BlockSizes]?
-    /// Norms of the stream no longer subtract means.
-    let dropsMeans: Bool
-    /// The stream's form; nil where it is not cut.
-    let stream: CutStream?
-    /// The head, which was the table of words, has a weight of its own.
-    let untiesHead: Bool
-    /// Of routers and what belongs to them.
-    let tensors: [(name: String, tensor: Tensor)]
+/// What changed in a model: what a folder of the new one must hold that the old one's does not, and must not hold.
+public struct ModelChanges: Sendable {
+    /// New or replaced ones, by the weight's name without ".weight".
+    public var matrices: [(name: String, matrix: any StructuredMatrix)]
+    /// Biases and norms that changed or came new, by name (`NetworkModel.vectorNames`).
+    public var vectors: [(name: String, values: [Float])]
+    /// Others that changed or came new, as they are: those of routers and what belongs to them.
+    public var tensors: [(name: String, tensor: Tensor)] = []
+    /// Matrices and vectors that are gone, by the same names.
+    public var removed: [String] = []
+    public var removedVectors: Set<String> = []
+    /// The sizes of all blocks; nil where they are what they were.
+    public var blocks: [BlockSizes]?
+    /// Norms of the stream no longer subtract means (`NetworkModel.dropMeans`): their biases are gone then.
+    public var dropsMeans = false
+    /// The form of a residual stream that is cut; nil where it is what it was.
+    public var stream: CutStream?
+    /// The output head, which was the table of words, has a weight of its own.
+    public var untiesHead = false
 
+    /// A model of the same form with other numbers in some places.
+    public init(
+        matrices: [(name: String, matrix: any StructuredMatrix)] = [], vectors: [(name: String, values: [Float])] = []
+    ) {
+        self.matrices = matrices
+        self.vectors = vectors
+    }
+
+    /// What a rewrite changed.
     /// - Throws: `TensorError`.
     package init(from before: any NetworkModel, to after: any NetworkModel) throws {
         var changed: Set<String> = []
@@ -65,20 +74,5 @@ package struct ModelChanges: Sendable {
         result.vectors = self.vectors.filter { vectors[$0.name] == nil }
         result.vectors += vectors.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         return result
-    }
-}
-
-extension RewrittenFolder {
-    /// The folder of a model with its changes.
-    /// - Throws: as the other initialiser.
-    package init(
-        source: ModelFolder, original: LoadedModel, changes: ModelChanges, precision: Precision? = nil,
-        destination: String, replacing: Bool
-    ) throws {
-        try self.init(
-            source: source, original: original, matrices: changes.matrices, vectors: changes.vectors,
-            tensors: changes.tensors, removed: changes.removed, removedVectors: changes.removedVectors,
-            blocks: changes.blocks, dropsMeans: changes.dropsMeans, stream: changes.stream,
-            untiesHead: changes.untiesHead, precision: precision, destination: destination, replacing: replacing)
     }
 }

@@ -23,7 +23,7 @@ final class SweepSession {
     init(_ job: CompressionJob, journal folder: URL) throws {
         base = job
         opened = try job.open()
-        text = try job.calibrationText(opened.loaded)
+        text = try job.calibrationText(opened)
         memory = try job.memory(opened, opened.forecast.selected, text)
         latency = try job.prepareLatency(opened)
         // Neither sizes nor families change what is found of a candidate.

@@ -16,21 +16,15 @@ extension GroupSparse {
 /// Groups of rows in slices of 16 rows: for every step one column for each group and one value for each row.
 struct PreparedGroups: PreparedSlices {
     let shape: MatrixShape
-    private let format: tessera_panel_format
-    private let isWide: Bool
     private let group: Int
     private let steps: Int
-    private let indices: TensorStorage
-    private let values: TensorStorage
+    private let slots: PreparedSlots
 
     init(_ matrix: GroupSparse) {
         let (width, steps) = (SliceLayout.rows, matrix.kept)
         let group = min(matrix.tile, width)
         let slices = SliceLayout.count(rows: matrix.shape.rows)
-        let isWide = CompressedSparseRows.columnType(matrix.shape.columns) == .u32
         shape = matrix.shape
-        format = matrix.values.precision.panelFormat
-        self.isWide = isWide
         self.group = group
         self.steps = steps
         var slotColumns = [UInt32](), slotValues = [Float](repeating: 0, count: slices * steps * width)
@@ -50,11 +44,11 @@ struct PreparedGroups: PreparedSlices {
                 }
             }
         }
-        indices = PreparedSlots.columns(slotColumns, isWide: isWide)
-        values = PreparedSlots.values(slotValues, matrix.values.precision)
+        slots = PreparedSlots(
+            columns: slotColumns, values: slotValues, width: matrix.shape.columns, matrix.values.precision)
     }
 
-    var arrays: [TensorStorage] { [indices, values] }
+    var arrays: [TensorStorage] { slots.arrays }
 
     static func product(
         _ slices: UnsafePointer<tessera_row_groups>, _ input: MatrixView, _ output: MutableMatrixView, _ range: Range<Int>
@@ -73,14 +67,11 @@ struct PreparedGroups: PreparedSlices {
     }
 
     func withSlices(_ body: (UnsafePointer<tessera_row_groups>) -> Void) {
-        indices.withBytes { indices in
-            values.withBytes { values in
-                guard let indices = indices.baseAddress, let values = values.baseAddress else { return }
-                var groups = tessera_row_groups(
-                    format: format, wide: isWide, group: group, steps: steps, rows: shape.rows, columns: shape.columns,
-                    indices: indices, values: values)
-                body(&groups)
-            }
+        slots.withBytes { indices, values in
+            var groups = tessera_row_groups(
+                format: slots.format, wide: slots.isWide, group: group, steps: steps, rows: shape.rows,
+                columns: shape.columns, indices: indices, values: values)
+            body(&groups)
         }
     }
 }

@@ -8,12 +8,9 @@ extension CompressedSparseRows {
 /// Compressed rows in slices of 16 that advance together, each as long as its longest row.
 struct PreparedSparseRows: PreparedSlices {
     let shape: MatrixShape
-    private let format: tessera_panel_format
-    private let isWide: Bool
     private let lengths: TensorStorage
     private let starts: TensorStorage
-    private let indices: TensorStorage
-    private let values: TensorStorage
+    private let slots: PreparedSlots
 
     init(_ matrix: CompressedSparseRows) {
         let (width, offsets) = (SliceLayout.rows, matrix.offsets)
@@ -27,15 +24,12 @@ struct PreparedSparseRows: PreparedSlices {
             sliceStarts.append(sliceStarts[slice] + Int(longest))
         }
         shape = matrix.shape
-        format = matrix.values.precision.panelFormat
-        let isWide = CompressedSparseRows.columnType(matrix.shape.columns) == .u32
-        self.isWide = isWide
         lengths = TensorStorage(byteCount: rowLengths.count * 4) { rowLengths.withUnsafeBytes($0.copyMemory) }
         starts = TensorStorage(byteCount: sliceStarts.count * MemoryLayout<Int>.size) {
             sliceStarts.withUnsafeBytes($0.copyMemory)
         }
-        let slots = sliceStarts[slices] * width
-        var (slotColumns, slotValues) = ([UInt32](repeating: 0, count: slots), [Float](repeating: 0, count: slots))
+        let count = sliceStarts[slices] * width
+        var (slotColumns, slotValues) = ([UInt32](repeating: 0, count: count), [Float](repeating: 0, count: count))
         for row in 0..<matrix.shape.rows {
             var slot = sliceStarts[row / width] * width + row % width
             for entry in offsets[row]..<offsets[row + 1] {
@@ -44,11 +38,11 @@ struct PreparedSparseRows: PreparedSlices {
                 slot += width
             }
         }
-        indices = PreparedSlots.columns(slotColumns, isWide: isWide)
-        values = PreparedSlots.values(slotValues, matrix.values.precision)
+        slots = PreparedSlots(
+            columns: slotColumns, values: slotValues, width: matrix.shape.columns, matrix.values.precision)
     }
 
-    var arrays: [TensorStorage] { [lengths, starts, indices, values] }
+    var arrays: [TensorStorage] { [lengths, starts] + slots.arrays }
 
     static func product(
         _ slices: UnsafePointer<tessera_slices>, _ input: MatrixView, _ output: MutableMatrixView, _ range: Range<Int>
@@ -69,17 +63,13 @@ struct PreparedSparseRows: PreparedSlices {
     func withSlices(_ body: (UnsafePointer<tessera_slices>) -> Void) {
         lengths.withBytes { lengths in
             starts.withBytes { starts in
-                indices.withBytes { indices in
-                    values.withBytes { values in
-                        guard let lengths = lengths.baseAddress, let starts = starts.baseAddress,
-                            let indices = indices.baseAddress, let values = values.baseAddress
-                        else { return }
-                        var slices = tessera_slices(
-                            format: format, wide: isWide, rows: shape.rows, columns: shape.columns,
-                            lengths: lengths.assumingMemoryBound(to: UInt32.self),
-                            starts: starts.assumingMemoryBound(to: Int.self), indices: indices, values: values)
-                        body(&slices)
-                    }
+                slots.withBytes { indices, values in
+                    guard let lengths = lengths.baseAddress, let starts = starts.baseAddress else { return }
+                    var slices = tessera_slices(
+                        format: slots.format, wide: slots.isWide, rows: shape.rows, columns: shape.columns,
+                        lengths: lengths.assumingMemoryBound(to: UInt32.self),
+                        starts: starts.assumingMemoryBound(to: Int.self), indices: indices, values: values)
+                    body(&slices)
                 }
             }
         }

@@ -21,11 +21,9 @@ extension TransformerEncoder {
         let stream = configuration.stream
         let style = BlockStyle(
             stream: stream, normalizesFirst: false, norm: .layer, epsilon: epsilon, activation: configuration.activation)
-        var tables: [Network.Place: Linear] = [
-            .words: Linear(weight: try tensors.matrix(words, rows: configuration.vocabularySize, columns: stream.table)),
-            .positions: Linear(
-                weight: try tensors.matrix(positions, rows: configuration.positionRows, columns: stream.first)),
-        ]
+        var tables = try tensors.tables(
+            words: (words, configuration.vocabularySize, stream.table),
+            positions: (positions, configuration.positionRows, stream.first))
         // Token type 0 is the only one used here; of a cut stream it is all that is left.
         let typeName = "\(embeddings).token_type_embeddings.0"
         let type =
@@ -38,8 +36,7 @@ extension TransformerEncoder {
         let blocks = try configuration.blocks.enumerated().map { index, sizes in
             try tensors.block(
                 BlockPlan(
-                    names: Self.bertNames("\(prefix)encoder.layer.\(index)"), sizes: sizes,
-                    biases: BlockPlan.attentionBiases.union(BlockPlan.feedForwardBiases)), style, at: index)
+                    names: Self.bertNames("\(prefix)encoder.layer.\(index)"), sizes: sizes, biases: BlockPlan.allBiases), style, at: index)
         }
         var input = Network.Input(
             words: words, positions: positions, positionRule: configuration.positionRule, constantName: typeName,

@@ -23,20 +23,15 @@ extension TransformerEncoder {
             activation: try .read(file, "activation", default: "gelu"))
         let prefix = tensors.prefix(among: ["distilbert.", ""], before: "embeddings.")
         let embeddings = "\(prefix)embeddings"
-        var tables: [Network.Place: Linear] = [
-            .words: Linear(
-                weight: try tensors.matrix(
-                    "\(embeddings).word_embeddings", rows: file.size("vocab_size"), columns: stream.table)),
-            .positions: Linear(
-                weight: try tensors.matrix("\(embeddings).position_embeddings", rows: positions, columns: stream.first)),
-        ]
+        var tables = try tensors.tables(
+            words: ("\(embeddings).word_embeddings", file.size("vocab_size"), stream.table),
+            positions: ("\(embeddings).position_embeddings", positions, stream.first))
         let norm = try tensors.norm(
             "\(embeddings).LayerNorm", .layer, count: stream.first, of: stream, epsilon: style.epsilon)
         let blocks = try sizes.enumerated().map { index, sizes in
             try tensors.block(
                 BlockPlan(
-                    names: Self.distilBertNames("\(prefix)transformer.layer.\(index)"), sizes: sizes,
-                    biases: BlockPlan.attentionBiases.union(BlockPlan.feedForwardBiases)), style, at: index)
+                    names: Self.distilBertNames("\(prefix)transformer.layer.\(index)"), sizes: sizes, biases: BlockPlan.allBiases), style, at: index)
         }
         var input = Network.Input(
             words: "\(embeddings).word_embeddings", positions: "\(embeddings).position_embeddings",

@@ -48,26 +48,21 @@ extension CausalTransformer {
         let stream = configuration.stream
         let style = BlockStyle(
             stream: stream, normalizesFirst: true, norm: .layer, epsilon: epsilon, activation: configuration.activation)
-        var tables: [Network.Place: Linear] = [
-            .words: Linear(weight: try tensors.matrix("\(prefix)wte", rows: vocabulary, columns: stream.table)),
-            .positions: Linear(
-                weight: try tensors.matrix("\(prefix)wpe", rows: configuration.maximumPositions, columns: stream.first)),
-        ]
+        var input = Network.Input(words: "\(prefix)wte", positions: "\(prefix)wpe")
+        var tables = try tensors.tables(
+            words: ("\(prefix)wte", vocabulary, stream.table),
+            positions: ("\(prefix)wpe", configuration.maximumPositions, stream.first))
         let blocks = try configuration.blocks.enumerated().map { index, sizes in
             let layer = "\(prefix)h.\(index)"
             return try tensors.block(
                 BlockPlan(
                     names: Self.gpt2Names(layer), sizes: sizes,
                     stored: Self.storedWeights(layer, sizes, stream.block(index)),
-                    biases: BlockPlan.attentionBiases.union(BlockPlan.feedForwardBiases)), style, at: index)
+                    biases: BlockPlan.allBiases), style, at: index)
         }
         let norm = try tensors.norm("\(prefix)ln_f", .layer, count: stream.last, of: stream, epsilon: epsilon)
         var output = Network.Output(normName: "\(prefix)ln_f", norm: norm, isTied: configuration.tiedEmbeddings)
-        if !configuration.tiedEmbeddings {
-            output.head = Network.headName
-            tables[.head] = try tensors.linear(Network.headName, rows: vocabulary, columns: stream.head, bias: false)
-        }
-        var input = Network.Input(words: "\(prefix)wte", positions: "\(prefix)wpe")
+        try tensors.readHead(rows: vocabulary, columns: stream.head, &output, &tables)
         try tensors.readProjections(stream, &input, &output, &tables)
         self.init(
             network: Network(

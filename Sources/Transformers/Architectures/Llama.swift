@@ -33,10 +33,7 @@ extension CausalTransformer {
         let norm = try tensors.norm(
             "\(prefix)norm", .rootMeanSquare, count: stream.last, of: stream, epsilon: configuration.epsilon)
         var output = Network.Output(normName: "\(prefix)norm", norm: norm, isTied: configuration.tiedEmbeddings)
-        if !configuration.tiedEmbeddings {
-            output.head = Network.headName
-            tables[.head] = try tensors.linear(Network.headName, rows: vocabulary, columns: stream.head, bias: false)
-        }
+        try tensors.readHead(rows: vocabulary, columns: stream.head, &output, &tables)
         var input = Network.Input(words: words)
         try tensors.readProjections(stream, &input, &output, &tables)
         self.init(

@@ -61,11 +61,8 @@ extension CausalTransformer {
         let rows = configuration.maximumPositions + OPTConfiguration.positionOffset
         // Behind projections of its own the table is as wide as it was.
         let (table, last) = narrow == width ? (stream.table, stream.head) : (narrow, narrow)
-        var tables: [Network.Place: Linear] = [
-            .words: Linear(weight: try tensors.matrix("\(prefix)embed_tokens", rows: vocabulary, columns: table)),
-            .positions: Linear(
-                weight: try tensors.matrix("\(prefix)embed_positions", rows: rows, columns: stream.first)),
-        ]
+        var tables = try tensors.tables(
+            words: ("\(prefix)embed_tokens", vocabulary, table), positions: ("\(prefix)embed_positions", rows, stream.first))
         var input = Network.Input(
             words: "\(prefix)embed_tokens", positions: "\(prefix)embed_positions",
             positionRule: .from(OPTConfiguration.positionOffset))
@@ -82,12 +79,9 @@ extension CausalTransformer {
             output.norm = try tensors.norm(
                 "\(prefix)final_layer_norm", .layer, count: stream.last, of: stream, epsilon: style.epsilon)
         }
-        if !configuration.tiedEmbeddings {
-            output.head = Network.headName
-            tables[.head] = try tensors.linear(Network.headName, rows: vocabulary, columns: last, bias: false)
-        }
+        try tensors.readHead(rows: vocabulary, columns: last, &output, &tables)
         try tensors.readProjections(stream, &input, &output, &tables)
-        let biases = configuration.hasBiases ? BlockPlan.attentionBiases.union(BlockPlan.feedForwardBiases) : []
+        let biases = configuration.hasBiases ? BlockPlan.allBiases : []
         let blocks = try configuration.blocks.enumerated().map { index, sizes in
             try tensors.block(
                 BlockPlan(names: Self.optNames("\(prefix)layers.\(index)"), sizes: sizes, biases: biases), style,

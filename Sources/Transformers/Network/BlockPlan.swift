@@ -13,6 +13,7 @@ struct BlockPlan {
 
     static let attentionBiases: Set<BlockMatrix> = [.query, .key, .value, .attentionOutput]
     static let feedForwardBiases: Set<BlockMatrix> = [.gate, .up, .down]
+    static let allBiases = attentionBiases.union(feedForwardBiases)
 }
 
 /// What all blocks of a model have in common.

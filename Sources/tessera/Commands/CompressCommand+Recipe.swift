@@ -10,7 +10,7 @@ extension CompressCommand {
     /// Refuses what a recipe fixes itself.
     func validateRecipe() throws {
         let fixed: [(String, Bool)] = [
-            ("--macs", macs != nil), ("--batch", batch != nil), ("--table", table != nil),
+            ("--macs", macs != nil), (timing.given ?? "", timing.given != nil),
             (choice.given ?? "", choice.given != nil), ("--rewrites", rewrites != Self.defaultRewrites),
             ("--plan-only", planOnly), ("--plan", plan != nil), ("--without-calibration", withoutCalibration),
             ("--dry-run", dryRun),

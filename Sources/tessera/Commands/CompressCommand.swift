@@ -61,11 +61,7 @@ struct CompressCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Budget in time: a share of the dense model's, such as 0.6x or 60%.", valueName: "share"))
     var latency: String?
 
-    @Option(help: ArgumentHelp("Texts or sentences together that --latency is for (default: 1).", valueName: "n"))
-    var batch: Int?
-
-    @Option(help: ArgumentHelp("Table of latencies to use instead of this machine's cache.", valueName: "file"))
-    var table: String?
+    @OptionGroup var timing: LatencyOptions
 
     @Option(help: ArgumentHelp("Calibration text: a file (encoders: one sentence a line), or 'self'.", valueName: "file|self"))
     var calibration: String?
@@ -109,12 +105,7 @@ struct CompressCommand: ParsableCommand {
             throw ValidationError("a budget is needed: --size 50%, --macs 50% or --latency 0.6x")
         }
         if budgets.count > 2 { throw ValidationError("two budgets at most, got \(budgets.joined(separator: ", "))") }
-        if latency == nil, let extra = [("--batch", batch != nil), ("--table", table != nil)].first(where: { $0.1 }) {
-            throw ValidationError("\(extra.0) is for --latency")
-        }
-        if let batch, !(1...BatchSizes.largest).contains(batch) {
-            throw ValidationError("--batch: expected 1 to \(BatchSizes.largest), got \(batch)")
-        }
+        try timing.check(for: latency)
         if output == nil, !planOnly, !dryRun { throw ValidationError("--output is needed") }
         if withoutCalibration {
             let clash = [("--calibration", calibration != nil), ("--latency", latency != nil)].first { $0.1 }
@@ -140,7 +131,7 @@ struct CompressCommand: ParsableCommand {
             model: model, output: outputPath, recipe: try choices(), calibration: source, planFile: plan,
             context: common.context, progress: { display($0) })
         job.replacesOutput = force
-        job.latencyTable = table
+        job.latencyTable = timing.table
         job.withoutCalibration = withoutCalibration
         job.memoryLimit = try choice.memoryLimit
         job.communicator = communicator
@@ -184,7 +175,7 @@ struct CompressCommand: ParsableCommand {
         // The order in which ties between them are told: latency is what candidates are ordered by where it is asked for.
         let given: [(String?, Budget.Quantity)] = [(latency, .latency), (size, .bytes), (macs, .multiplyAdds)]
         let budgets = try given.compactMap { text, quantity in try text.map { try Budget($0, quantity: quantity) } }
-        var recipe = try choice.recipe(budgets, batch: batch)
+        var recipe = try choice.recipe(budgets, batch: timing.batch)
         recipe.rewrites = try NarrowingLevels(rewrites)
         return recipe
     }

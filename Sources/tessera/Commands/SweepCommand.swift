@@ -44,11 +44,7 @@ struct SweepCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Budgets in time, shares of the dense model's separated by commas.", valueName: "shares"))
     var latency: String?
 
-    @Option(help: ArgumentHelp("Texts or sentences together that --latency is for (default: 1).", valueName: "n"))
-    var batch: Int?
-
-    @Option(help: ArgumentHelp("Table of latencies to use instead of this machine's cache.", valueName: "file"))
-    var table: String?
+    @OptionGroup var timing: LatencyOptions
 
     @Option(help: ArgumentHelp("Calibration text: a file (encoders: one sentence a line), or 'self'.", valueName: "file|self"))
     var calibration: String
@@ -79,12 +75,7 @@ struct SweepCommand: ParsableCommand {
 
     func validate() throws {
         guard !output.isEmpty else { throw ValidationError("--output: expected a path, got none") }
-        if latency == nil, let extra = [("--batch", batch != nil), ("--table", table != nil)].first(where: { $0.1 }) {
-            throw ValidationError("\(extra.0) is for --latency")
-        }
-        if let batch, !(1...BatchSizes.largest).contains(batch) {
-            throw ValidationError("--batch: expected 1 to \(BatchSizes.largest), got \(batch)")
-        }
+        try timing.check(for: latency)
         for (text, option) in [(sizes, "--sizes"), (macs, "--macs"), (latency, "--latency")] {
             _ = try CommaSeparated.names(text, option: option)
         }
@@ -98,7 +89,7 @@ struct SweepCommand: ParsableCommand {
         let budgets = try budgets
         var job = SweepJob(
             model: model, output: outputPath,
-            recipe: try choice.recipe([budgets[0]], batch: batch),
+            recipe: try choice.recipe([budgets[0]], batch: timing.batch),
             budgets: budgets, calibration: CalibrationSource(calibration),
             evaluation: try evaluation.read(for: loaded, command: "sweep"), context: common.context,
             progress: { display($0) })
@@ -108,7 +99,7 @@ struct SweepCommand: ParsableCommand {
         job.controls = controls ? ControlMethod.allCases : []
         job.batches = try batches
         job.allowsOverlap = evaluation.allowOverlap
-        job.latencyTable = table
+        job.latencyTable = timing.table
         job.replacesOutput = force
         let results = try job.run()
         let seconds = display.finish().reduce(0) { $0 + $1.seconds }
