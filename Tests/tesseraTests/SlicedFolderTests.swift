@@ -113,6 +113,24 @@ struct SlicedFolderTests {
         }
     }
 
+    /// What counts time tells the time that came out, and refuses what no width reaches.
+    @Test func zipLMTellsItsTime() throws {
+        try CommandLineTool.withTemporaryFolder { folder in
+            let output = folder.appendingPathComponent("out").path
+            let result = try compress(Self.models + "bert", ["--recipe", "ziplm", "--latency", "100%"], to: output)
+            #expect(result.output.contains("a sentence takes ") && result.output.contains(" %); predicted were "))
+            let report = try Data(contentsOf: URL(fileURLWithPath: output + "/report.json"))
+            let json = try #require(try JSONSerialization.jsonObject(with: report) as? [String: Any])
+            let time = try #require(json["time_over_dense"] as? [String: Any])
+            let (predicted, measured) = (time["predicted"] as? Double, time["measured"] as? Double)
+            #expect((predicted ?? 2) <= 1.0001 && (measured ?? 0) > 0)
+            let refused = try CommandLineTool.run(
+                "compress", Self.models + "bert", "--recipe", "ziplm", "--latency", "1%", "--calibration", Self.sentences, "-o",
+                output + "2", "--quiet")
+            #expect(refused.errors.hasPrefix("error: 1.0 % of the time cannot be reached: the least that units leave is "))
+        }
+    }
+
     /// True sizes are stated, a killed run leaves nothing that is in the way of the next, and the bytes are the same.
     @Test func sliceGPTFromEndToEnd() throws {
         try CommandLineTool.withTemporaryFolder { folder in
@@ -127,8 +145,8 @@ struct SlicedFolderTests {
             let result = try run(arguments("whole", threads: 2))
             let whole = try files("whole")
             #expect(result.output.contains(" of the weight file's bytes\n"))
-            let report = try #require(
-                try JSONSerialization.jsonObject(with: try #require(whole["report.json"])) as? [String: Any])
+            let json = try #require(whole["report.json"])
+            let report = try #require(try JSONSerialization.jsonObject(with: json) as? [String: Any])
             let bytes = try #require(report["file_bytes"] as? [Int])
             #expect(bytes[1] == whole["model.safetensors"]?.count)
             let touched = try #require(report["touched_parameters"] as? [Int])

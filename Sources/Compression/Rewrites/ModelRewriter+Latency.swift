@@ -101,7 +101,9 @@ extension ModelRewriter {
                 let measured = position == 0 ? 1 : try LatencyMeasurement.measure(
                     narrow, against: model, workload, context: context, progress: { _, _ in }).ratio
                 report("timing widths")(done + 1, timed.count)
-                savings.append((Double(counts[position]), max(0, (1 - measured) * dense / Double(own.count))))
+                // Fewer units never take longer: what says so is the noise of the clock, and prices must not fall below 0.
+                let saved = max(savings.last?.saved ?? 0, (1 - measured) * dense / Double(own.count))
+                savings.append((Double(counts[position]), saved))
             }
             let most = savings.last?.saved ?? 0
             for index in own {
