@@ -12,7 +12,7 @@ import Testing
     ) throws -> RewriteStudy {
         RewriteStudy(
             model: model, calibration: .own, evaluation: .pairs(try SentencePair.read(csv: pairs), name: "pairs.csv"),
-            recipes: try RewriteRecipes.named(recipes), shares: shares, batches: [1], commit: "abc", seed: seed, output: output,
+            recipes: try recipes.map { try NamedRecipe($0) }, shares: shares, batches: [1], commit: "abc", seed: seed, output: output,
             context: ExecutionContext(threads: 2))
     }
 
@@ -50,6 +50,27 @@ import Testing
                 throws: CompressionError.studyUnreadable(
                     file: output, reason: #"expected "tessera_compression": 1 and "models""#)
             ) { try CompressionResults.all(output) }
+        }
+    }
+
+    /// What narrows neurons and its control touch the same parameters; both are timed.
+    @Test func recipesForSingleMatricesAreControlsOfFeedForwardNetworks() throws {
+        try SmallEncoder.with { folder, model, pairs in
+            let output = folder.appending(path: "rewrites.json").path
+            let recipes = ["modegpt-neurons", "svd-llm", "gptq-4bit"]
+            let results = try study(model, pairs, output, shares: [0.75], recipes: recipes).run()
+            #expect(results.rows.map(\.recipe) == recipes)
+            let (narrowed, control) = (try #require(results.rows[0].measured), try #require(results.rows[1].measured))
+            let shape = SmallEncoder.shape
+            #expect(control.touchedBefore == 2 * 2 * shape.hiddenSize * shape.intermediateSize)
+            for row in [narrowed, control] {
+                #expect(Double(row.touchedAfter) <= 0.75 * Double(row.touchedBefore) && row.times.map(\.batch) == [1])
+                // Biases of neurons come and go with them.
+                #expect(abs(row.touchedBefore - control.touchedBefore) <= shape.layers * shape.intermediateSize)
+                #expect(row.parameters < results.parameters && row.multiplyAdds < results.multiplyAdds)
+            }
+            #expect(results.rows[2].error == "gptq-4bit: not a recipe: its options fix its size")
+            #expect(try NamedRecipe.ofRewriteStudy().map(\.name) == RewriteRecipes.names + ["svd-llm"])
         }
     }
 

@@ -76,6 +76,12 @@ import Testing
         #expect(try UniformAllocation().kept(1, of: [group]) == [Array(0..<8)])
     }
 
+    /// Where rounding keeps too much, equal parts give together.
+    @Test func uniformLeavesEqualPartsEqual() throws {
+        let groups = (0..<3).map { UnitGroup(block: $0, scores: (0..<1024).map(Double.init), price: 2, multiple: 8) }
+        #expect(try UniformAllocation().kept(0.7, of: groups).map(\.count) == [712, 712, 712])
+    }
+
     @Test func whatCannotBeReachedIsSaid() {
         let group = UnitGroup(block: 0, scores: [1, 2, 3, 4], price: 1, least: 2)
         #expect(throws: RewritingError.unreachable(target: "30.0 %", least: "50.0 %")) {

@@ -55,6 +55,10 @@ import Transformers
         #expect(model.streamWidths == Self.widths && model.streamFeatures == 24 && model.isStreamCut)
         #expect(model.cutStream == CutStream(widths: Self.widths))
         #expect(model.sites.first { $0.name == "model.layers.1.attention_skip" }?.shape == MatrixShape(rows: 24, columns: 20))
+        // What outputs are added to is made by a skip matrix, and shown nowhere.
+        #expect(model.residual(of: "model.layers.1.self_attn.o_proj") == nil)
+        let whole = try #require(try SmallFolders.load("llama").model as? any NetworkModel)
+        #expect(whole.residual(of: "model.layers.1.self_attn.o_proj") == .states)
         let coupling = model.coupling
         let places = coupling.places
         #expect(places[1].skipHere == "model.layers.0.attention_skip" && places[1].skipOn == "model.layers.0.feed_forward_skip")

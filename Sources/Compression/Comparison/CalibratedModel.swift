@@ -40,10 +40,28 @@ public struct CalibratedModel: Sendable {
             calibration, for: loaded, seed: seed, widened: false, context: context, progress: progress)
         sequences = text.calibration + text.heldOut
         origin = text.origin
-        let moments = try Calibration.collect(loaded.model, sites: sites, sequences: sequences, context: context) {
+        grams = try Self.grams(loaded.model, sites, sequences, context, progress)
+    }
+
+    /// The same over sequences that were read already.
+    /// - Throws: `CompressionError`, `FittingError`, `TransformersError`.
+    init(
+        _ loaded: LoadedModel, sites: [MatrixSite], sequences: [[Int]], context: ExecutionContext,
+        progress: @escaping @Sendable (CompressionProgress) -> Void
+    ) throws {
+        (self.loaded, self.sites, self.sequences) = (loaded, sites, sequences)
+        (origin, fisher) = (nil, [:])
+        grams = try Self.grams(loaded.model, sites, sequences, context, progress)
+    }
+
+    private static func grams(
+        _ model: any TransformerModel, _ sites: [MatrixSite], _ sequences: [[Int]], _ context: ExecutionContext,
+        _ progress: @escaping @Sendable (CompressionProgress) -> Void
+    ) throws -> [String: Gram] {
+        let moments = try Calibration.collect(model, sites: sites, sequences: sequences, context: context) {
             progress(CompressionProgress(stage: "calibrating", done: $0, total: $1))
         }
-        grams = try moments.moments.mapValues { try Gram($0) }
+        return try moments.moments.mapValues { try Gram($0) }
     }
 
     public func gram(of site: MatrixSite) -> Gram? { site.input.flatMap { grams[$0] } }

@@ -39,6 +39,9 @@ extension CompressionJob {
         guard recipe.latencyBudget == nil else { return "the table of latencies has no times of narrowed shapes; use --recipe ziplm" }
         guard let network = opened.loaded.model as? any NetworkModel else { return "this model is no network of blocks" }
         guard network.expertTensorNames.isEmpty else { return "its feed-forward networks are cut into experts" }
+        guard network.blockSizes.allSatisfy({ $0.keyRanks == nil && $0.valueWidths == nil }) else {
+            return "its heads keep keys and values in directions of their own"
+        }
         let selected = Set(opened.forecast.selected.map(\.name))
         for block in network.blockSizes.indices {
             for matrix in BlockMatrix.allCases where network.linear(block, matrix).weight.shape.count > 0 {

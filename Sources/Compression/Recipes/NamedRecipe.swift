@@ -16,6 +16,12 @@ public enum NamedRecipe: Sendable, Equatable {
         }
     }
 
+    /// What a study of rewrites compares: all of them, and the control for what narrows neurons.
+    /// - Throws: `CompressionError.recipeUnreadable`, which a test sees to it never happens.
+    public static func ofRewriteStudy() throws -> [NamedRecipe] {
+        try RewriteRecipes.all().map { .rewrite($0) } + [NamedRecipe("svd-llm")]
+    }
+
     public var name: String {
         switch self {
         case .method(let recipe): recipe.name

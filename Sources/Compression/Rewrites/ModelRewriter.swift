@@ -23,6 +23,8 @@ struct ModelRewriter: Sendable {
         let touched: (before: Int, after: Int)
         /// Of blocks whose feed-forward networks were cut into experts.
         var experts: [ExpertFit] = []
+        /// Where sizes were shared out by time.
+        var time: NarrowedTime?
     }
 
     /// A part of the model whose units the method chooses among.

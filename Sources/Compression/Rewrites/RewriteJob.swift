@@ -45,6 +45,8 @@ public struct RewriteJob: Sendable {
         public let stream: (features: Int, widths: [Int])
         /// Of blocks whose feed-forward networks were cut into experts.
         public let experts: [ExpertFit]
+        /// Of recipes that count time.
+        public let time: NarrowedTime?
     }
 
     /// - Throws: `CompressionError`, `RewritingError`, `ModelFileError`, `TransformersError`; nothing is written then.
@@ -74,7 +76,8 @@ public struct RewriteJob: Sendable {
             seed: seed, touched: made.touched, parameters: (network.allParameters, made.model.allParameters),
             fileBytes: (loaded.checkpoint.fileByteCount, written.fileByteCount),
             blocks: (network.blockSizes, made.model.blockSizes),
-            stream: (network.streamFeatures, made.model.isStreamCut ? made.model.streamWidths : []), experts: made.experts)
+            stream: (network.streamFeatures, made.model.isStreamCut ? made.model.streamWidths : []), experts: made.experts,
+            time: made.time)
         try written.write(extraFiles: [
             ("recipe.yaml", Array(recipe.text.utf8)),
             ("report.json", outcome.json.serialized(pretty: true) + [UInt8(ascii: "\n")]),
@@ -100,6 +103,7 @@ extension RewriteJob.Outcome {
             object["stream_features"] = JSONValue(integer: stream.features)
             object["stream_widths"] = .array(stream.widths.map { JSONValue(integer: $0) })
         }
+        if let time { object["time_over_dense"] = time.json }
         if !experts.isEmpty {
             object["experts"] = .array(
                 experts.map {
@@ -167,6 +171,7 @@ extension RewriteJob.Outcome {
         }
         if recipe.method.cacheRanks != nil { notes.append("In parentheses what each key-value head keeps.") }
         if !notes.isEmpty { notes = ["", (notes + ["The folder opens only in Tessera."]).joined(separator: " ")] }
-        return ([sums, ""] + table.lines + notes).joined(separator: "\n") + "\n"
+        let measured = time.map { [$0.text] } ?? []
+        return ([sums] + measured + [""] + table.lines + notes).joined(separator: "\n") + "\n"
     }
 }

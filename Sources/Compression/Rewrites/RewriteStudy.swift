@@ -5,14 +5,15 @@ import StructuredMatrices
 import Tensors
 import Transformers
 
-/// A model narrowed by every recipe at several shares: the rows of `Results/rewrites.json`.
+/// A model narrowed by every recipe at several shares: the rows of `Results/rewrites.json`. Recipes for single matrices stand
+/// beside them, on the matrices of feed-forward networks alone: what narrowing neurons has to be better than.
 ///
 /// Each row is written when it is done; a study that is started again measures what the file lacks.
 public struct RewriteStudy: ModelStudy, Sendable {
     public var model: String
     public var calibration: CalibrationSource
     public var evaluation: EvaluationText
-    public var recipes: [RewriteRecipe]
+    public var recipes: [NamedRecipe]
     public var shares: [Double]
     /// Texts or sentences at once that times are measured for.
     public var batches: [Int]
@@ -26,7 +27,7 @@ public struct RewriteStudy: ModelStudy, Sendable {
     public var progress: @Sendable (CompressionProgress) -> Void
 
     public init(
-        model: String, calibration: CalibrationSource, evaluation: EvaluationText, recipes: [RewriteRecipe],
+        model: String, calibration: CalibrationSource, evaluation: EvaluationText, recipes: [NamedRecipe],
         shares: [Double], batches: [Int] = [1, 64], commit: String = "", seed: UInt64 = 0, output: String,
         context: ExecutionContext, progress: @escaping @Sendable (CompressionProgress) -> Void = { _ in }
     ) {
@@ -65,14 +66,14 @@ public struct RewriteStudy: ModelStudy, Sendable {
                     parameters: network.allParameters, blockParameters: network.blockParameters,
                     multiplyAdds: network.multiplyAdds, figures: judge.original))
         ) { task, progress in
-            try measured(task, network, judge, text.calibration, progress)
+            try measured(task, loaded, network, judge, text.calibration, progress)
         }
     }
 
     typealias Format = RewriteFormat
 
     struct Task {
-        let recipe: RewriteRecipe
+        let recipe: NamedRecipe
         let share: Double
     }
 
@@ -80,14 +81,20 @@ public struct RewriteStudy: ModelStudy, Sendable {
     func title(of task: Task) -> String { "\(task.recipe.name), \(FigureText.percent(task.share))" }
 
     private func measured(
-        _ task: Task, _ network: any NetworkModel, _ judge: QualityJudge, _ sequences: [[Int]],
+        _ task: Task, _ loaded: LoadedModel, _ network: any NetworkModel, _ judge: QualityJudge, _ sequences: [[Int]],
         _ progress: @escaping @Sendable (CompressionProgress) -> Void
     ) throws -> RewriteMeasurement {
         let start = ContinuousClock.now
-        let made = try ModelRewriter(
-            method: task.recipe.method, share: task.share, calibration: sequences, seed: seed, context: context,
-            progress: progress
-        ).run(network)
+        let made =
+            switch task.recipe {
+            case .rewrite(let recipe):
+                try ModelRewriter(
+                    method: recipe.method, share: task.share, calibration: sequences, seed: seed, context: context,
+                    progress: progress
+                ).run(network)
+            case .method(let recipe):
+                try fitted(recipe.sized(.share(task.share, of: .parameters)), loaded, network, sequences, progress)
+            }
         let seconds = start.duration(to: .now).inSeconds
         let figures = try judge.figures(of: made.model, context: context)
         let times = try batches.map { batch in
@@ -100,6 +107,29 @@ public struct RewriteStudy: ModelStudy, Sendable {
         return RewriteMeasurement(
             touchedBefore: made.touched.before, touchedAfter: made.touched.after, parameters: made.model.allParameters,
             multiplyAdds: made.model.multiplyAdds, figures: figures, times: times, seconds: seconds)
+    }
+
+    /// The matrices of feed-forward networks one by one, stored as they are.
+    private func fitted(
+        _ recipe: MethodRecipe, _ loaded: LoadedModel, _ network: any NetworkModel, _ sequences: [[Int]],
+        _ progress: @escaping @Sendable (CompressionProgress) -> Void
+    ) throws -> ModelRewriter.Outcome {
+        let names = Set(
+            network.blockSizes.indices.flatMap { block in
+                [BlockMatrix.gate, .up, .down].map { network.siteName(block, $0) }
+            })
+        let sites = network.sites.filter { names.contains($0.name) }
+        let (method, size) = try recipe.sizedMethod(for: sites)
+        let precision = sites.first.flatMap { (network[site: $0.name] as? Dense)?.weight.precision }
+        let fits = try ModelFits(
+            method, size: size,
+            of: CalibratedModel(loaded, sites: sites, sequences: sequences, context: context, progress: progress),
+            objective: recipe.objective, errors: [], precision: precision ?? recipe.precision, seed: seed, context: context
+        ) { progress(CompressionProgress(stage: "fitting", done: $0, total: $1)) }
+        var model = network
+        for fitted in fits.matrices { model[site: fitted.site.name] = fitted.matrix }
+        return ModelRewriter.Outcome(
+            model: model, touched: (sites.reduce(0) { $0 + $1.shape.count }, fits.cost.parameters))
     }
 }
 

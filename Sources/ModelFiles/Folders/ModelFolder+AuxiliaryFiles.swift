@@ -13,14 +13,16 @@ extension ModelFolder {
         "tflite", "mlmodel", "npz",
     ]
     /// Written anew for every folder, so a copy would be wrong.
-    private static let ownFiles: Set<String> = [configurationFileName, "plan.json", "report.json", "report.html"]
+    private static let ownFiles: Set<String> = [
+        configurationFileName, "plan.json", "recipe.yaml", "report.json", "report.html",
+    ]
     static let auxiliaryByteLimit = 256 << 20
     static let auxiliaryCountLimit = 1000
 
     /// The files that a compressed folder takes over unchanged, sorted by the bytes of their names.
     ///
-    /// Left out are weights of any format (by extension) and their indexes, `config.json`, plans, reports and hidden files. A symbolic
-    /// link counts as the file it leads to, which must lie in the folder or in the blob store of a Hugging Face cache.
+    /// Left out are weights of any format (by extension) and their indexes, `config.json`, plans, recipes, reports and hidden
+    /// files. A symbolic link counts as the file it leads to, which must lie in the folder or in the blob store of a Hugging Face cache.
     /// - Throws: `ModelFileError.linkLeavesFolder`, `.tooLarge` (over 256 MB), `.tooManyFiles` (over 1000), `.notARegularFile`,
     ///   `.notReadable`.
     public func auxiliaryFiles() throws(ModelFileError) -> [AuxiliaryFile] {

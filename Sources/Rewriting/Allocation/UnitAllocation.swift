@@ -68,28 +68,31 @@ extension UnitAllocation {
 extension UnitAllocation {
     /// The best units by counts that were rounded: where whole heads make them cost more than the share, the fullest neuron
     /// groups give some more.
-    func within(_ share: Double, of groups: [UnitGroup], counts: [Int]) -> [[Int]] {
+    /// - Parameter together: groups that are equally full give together, so that equal ones stay equal.
+    func within(_ share: Double, of groups: [UnitGroup], counts: [Int], together: Bool = false) -> [[Int]] {
         var counts = counts
         let limit = share * groups.reduce(0) { $0 + Double($1.units) * $1.price } * (1 + 1e-9)
         var cost = zip(groups, counts).reduce(0) { $0 + Double($1.1) * $1.0.price }
         while cost > limit {
             let givers = groups.indices.filter { groups[$0].kind == .neuron && counts[$0] - groups[$0].multiple >= groups[$0].least }
-            guard let fullest = givers.max(by: {
-                (Double(counts[$0]) / Double(groups[$0].units), $1) < (Double(counts[$1]) / Double(groups[$1].units), $0)
-            }) else { break }
-            counts[fullest] -= groups[fullest].multiple
-            cost -= Double(groups[fullest].multiple) * groups[fullest].price
+            func fullness(_ index: Int) -> Double { Double(counts[index]) / Double(groups[index].units) }
+            guard let fullest = givers.max(by: { (fullness($0), $1) < (fullness($1), $0) }) else { break }
+            let most = fullness(fullest)
+            for index in together ? givers.filter({ fullness($0) == most }) : [fullest] {
+                counts[index] -= groups[index].multiple
+                cost -= Double(groups[index].multiple) * groups[index].price
+            }
         }
         return zip(groups, counts).map { $0.best($1) }
     }
 }
 
-/// The same share of every part.
+/// The same share of every part: equal parts keep equal counts, which ordinary folders can say.
 public struct UniformAllocation: UnitAllocation {
     public init() {}
 
     public func kept(_ share: Double, of groups: [UnitGroup]) throws -> [[Int]] {
         try check(share, groups)
-        return within(share, of: groups, counts: groups.map { $0.rounded(share * Double($0.units)) })
+        return within(share, of: groups, counts: groups.map { $0.rounded(share * Double($0.units)) }, together: true)
     }
 }

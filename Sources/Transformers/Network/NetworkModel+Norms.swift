@@ -51,13 +51,14 @@ extension NetworkModel {
     }
 
     /// Where the sum lies that the matrix's outputs are added to, in the same block; nil where they are not added to
-    /// anything, or what they are added to is not shown.
+    /// anything, or what they are added to is not shown: a skip matrix makes it of what is.
     public func residual(of site: String) -> NormSite.Output? {
         for block in network.blocks {
-            if site == block.names.attentionOutput { return .states }
+            if site == block.names.attentionOutput { return block.hasAttentionSkip ? nil : .states }
             if site == block.names.down {
                 // Where norms stand first, no matrix reads the sum as it is.
-                return network.normalizesFirst ? nil : .input(block.names.feedForwardInput)
+                let isShown = !network.normalizesFirst && !block.hasFeedForwardSkip
+                return isShown ? .input(block.names.feedForwardInput) : nil
             }
         }
         return nil

@@ -11,7 +11,9 @@ struct BenchRewritesCommand: ParsableCommand {
         abstract: "Narrows a model by every recipe that changes several matrices at once.",
         discussion: """
             Shares are of the parameters that a recipe touches; the true size of the whole model stands beside them. For \
-            every row: the figures of 'eval' with standard errors, parameters, the time over the dense model's. The file \
+            every row: the figures of 'eval' with standard errors, parameters, the time over the dense model's at batch 1 \
+            and 64. Recipes for single matrices are applied to feed-forward networks alone, as controls for what narrows \
+            these (svd-llm is always there): what is better at equal time shows where the columns of times agree. The file \
             is written after every row; started again, the command measures what it lacks.
 
             Example:
@@ -44,7 +46,7 @@ struct BenchRewritesCommand: ParsableCommand {
         let names = try CommaSeparated.names(recipes, option: "--recipes")
         var job = RewriteStudy(
             model: model, calibration: study.source, evaluation: text,
-            recipes: try names.isEmpty ? RewriteRecipes.all() : RewriteRecipes.named(names),
+            recipes: try names.isEmpty ? NamedRecipe.ofRewriteStudy() : names.map { try NamedRecipe($0) },
             shares: try CommaSeparated.names(size, option: "--size").map { try Budget($0, quantity: .bytes).fraction },
             commit: study.commit, seed: study.seed, output: study.output, context: common.context, progress: { display($0) })
         job.allowsOverlap = study.evaluation.allowOverlap
