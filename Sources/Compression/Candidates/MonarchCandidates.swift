@@ -18,8 +18,6 @@ public struct MonarchCandidates: CandidateSource {
     public var sizeOption: String? { "rank" }
     public var isSlow: Bool { true }
 
-    public func serves(_ quantity: Budget.Quantity) -> Bool { true }
-
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         let blocks = Self.blocks(site.shape)
         guard site.shape.columns % blocks == 0 else { return [] }
@@ -47,8 +45,7 @@ public struct MonarchCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        let size = cost(of: candidate, shape: context.site.shape, precision: context.fit.precision)
-        return try MonarchFitter(inputBlocks: candidate["blocks"], outputGroups: 1).fitAny(
-            context.weight, objective: context.objective, size: .parameters(size.parameters), context: context.fit)
+        try MonarchFitter(inputBlocks: candidate["blocks"], outputGroups: 1).fitAny(
+            context, size: .parameters(cost(of: candidate, at: context).parameters))
     }
 }
