@@ -239,15 +239,22 @@ public enum CandidateSources {
 
     public static var names: [String] { all.map(\.name) }
 
+    /// The source of a name; nil where there is none.
+    static func find(_ name: String) -> (any CandidateSource)? { all.first { $0.name == name } }
+
+    /// - Throws: `CompressionError.unknownFamily`.
+    static func source(_ name: String) throws -> any CandidateSource {
+        guard let source = find(name) else { throw CompressionError.unknownFamily(name: name, known: names) }
+        return source
+    }
+
     /// The sources of the named families, "dense" always among them; for an empty list those that are default under one of
     /// the quantities.
     /// - Throws: `CompressionError.unknownFamily`.
     public static func named(
         _ names: [String], quantities: [Budget.Quantity] = Budget.Quantity.allCases
     ) throws -> [any CandidateSource] {
-        for name in names where !self.names.contains(name) {
-            throw CompressionError.unknownFamily(name: name, known: self.names)
-        }
+        for name in names { _ = try source(name) }
         return all.filter { source in
             let name = source.name
             let isWanted = names.isEmpty ? quantities.contains(where: source.isDefault(for:)) : names.contains(name)

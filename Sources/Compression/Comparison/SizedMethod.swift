@@ -54,9 +54,7 @@ public struct SizedMethod: Sendable {
     /// One candidate of a family, whatever the size asked for.
     /// - Throws: `CompressionError.unknownFamily`.
     init(_ candidate: Candidate) throws {
-        guard let source = CandidateSources.all.first(where: { $0.name == candidate.family }) else {
-            throw CompressionError.unknownFamily(name: candidate.family, known: CandidateSources.names)
-        }
+        let source = try CandidateSources.source(candidate.family)
         method = FittingMethod(
             name: candidate.label, family: source.family, objectives: Objective.Kind.allCases,
             summary: source.family.summary, source: source.family.source)

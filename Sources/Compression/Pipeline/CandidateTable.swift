@@ -148,7 +148,7 @@ final class CandidateTable: Sendable {
     func fits(
         _ choices: [Candidate], isFinal: Bool = false, progress: LoopProgress = { _, _ in }
     ) throws -> [AnyFit] {
-        let sources = try choices.map(source)
+        let sources = try choices.map { try CandidateSources.source($0.family) }
         let polishes = sources.map { isFinal && $0.polishes }
         return try work.map(
             sites.count, owner: { owners[sites[$0].name] ?? 0 },
@@ -174,7 +174,7 @@ final class CandidateTable: Sendable {
     }
 
     func fit(_ site: MatrixSite, _ candidate: Candidate) throws -> AnyFit {
-        try fit(site, candidate, source(of: candidate), isPolished: false)
+        try fit(site, candidate, CandidateSources.source(candidate.family), isPolished: false)
     }
 
     private func fit(
@@ -187,13 +187,6 @@ final class CandidateTable: Sendable {
         }
         fitted.withLock { $0[key] = fit }
         return fit
-    }
-
-    private func source(of candidate: Candidate) throws -> any CandidateSource {
-        guard let source = CandidateSources.all.first(where: { $0.name == candidate.family }) else {
-            throw CompressionError.unknownFamily(name: candidate.family, known: CandidateSources.names)
-        }
-        return source
     }
 
     private func workingBytes(_ site: MatrixSite, _ source: any CandidateSource) -> Int {

@@ -158,7 +158,7 @@ public struct Plan: Sendable, Equatable {
     /// What is wrong with a candidate that a person may have written. Fitters check what fits the shape; here sizes are
     /// bounded by the matrix, so that no product of them overflows and nothing larger than twice the matrix is fitted.
     static func objection(to candidate: Candidate, of site: MatrixSite) -> String? {
-        guard let source = CandidateSources.all.first(where: { $0.name == candidate.family }) else {
+        guard let source = CandidateSources.find(candidate.family) else {
             return "unknown family '\(candidate.family)'"
         }
         guard Set(candidate.options.keys) == source.optionNames else {

@@ -38,7 +38,7 @@ extension MethodRecipe {
             try fields.refuse("options", with: "fitter")
             method = .fitter(fitter, try Self.size(fields))
         case (nil, let family?):
-            guard let candidates = CandidateSources.all.first(where: { $0.name == family }) else {
+            guard let candidates = CandidateSources.find(family) else {
                 throw fields.problem("unknown family '\(family)', expected one of \(CandidateSources.names.joined(separator: ", "))")
             }
             for key in ["size", "of", "bits"] { try fields.refuse(key, with: "family") }

@@ -164,7 +164,7 @@ struct RecoveryWalks {
         case .adjusted(let share): return try refitted(toward: target.weight(place.weight, of: dense, share: share))
         case .fitted(let share):
             let weight = target.weight(place.weight, of: dense, share: share)
-            guard let source = CandidateSources.all.first(where: { $0.name == candidate.family }) else { return nil }
+            guard let source = CandidateSources.find(candidate.family) else { return nil }
             // What took long once takes as long again.
             guard !source.isSlow else { return try refitted(toward: weight) }
             let there = CandidateContext(

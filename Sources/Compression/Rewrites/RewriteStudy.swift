@@ -116,7 +116,7 @@ public struct RewriteStudy: ModelStudy, Sendable {
     ) throws -> ModelRewriter.Outcome {
         let names = Set(
             network.blockSizes.indices.flatMap { block in
-                [BlockMatrix.gate, .up, .down].map { network.siteName(block, $0) }
+                BlockMatrix.feedForward.map { network.siteName(block, $0) }
             })
         let sites = network.sites.filter { names.contains($0.name) }
         let (method, size) = try recipe.sizedMethod(for: sites)
@@ -144,7 +144,7 @@ extension NetworkModel {
     var multiplyAdds: Int {
         let all = sites.filter(\.isMultiplied).reduce(0) { $0 + self[site: $1.name].cost.multiplyAdds }
         return blockSizes.indices.filter { experts($0) != nil }.reduce(all) { sum, block in
-            let whole = [BlockMatrix.gate, .up, .down].reduce(0) { $0 + linear(block, $1).weight.cost.multiplyAdds }
+            let whole = BlockMatrix.feedForward.reduce(0) { $0 + linear(block, $1).weight.cost.multiplyAdds }
             return sum - whole + feedForwardMultiplyAdds(block)
         }
     }

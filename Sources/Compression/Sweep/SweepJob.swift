@@ -93,10 +93,7 @@ public struct SweepJob: Sendable {
 
     private func check() throws {
         for name in fronts {
-            guard let source = CandidateSources.all.first(where: { $0.name == name }) else {
-                throw CompressionError.unknownFamily(name: name, known: CandidateSources.names)
-            }
-            guard !source.isSlow else { throw CompressionError.frontTooSlow(family: name) }
+            guard try !CandidateSources.source(name).isSlow else { throw CompressionError.frontTooSlow(family: name) }
         }
     }
 
@@ -177,8 +174,7 @@ public struct SweepJob: Sendable {
     private func tasks(_ points: [Budget]) -> [Task] {
         var methods: [Method] = [.auto] + controls.map { .control($0) }
         for name in fronts {
-            let source = CandidateSources.all.first { $0.name == name }
-            if let quantity = points.first?.quantity, source?.serves(quantity) == true { methods.append(.only(family: name)) }
+            if let quantity = points.first?.quantity, CandidateSources.find(name)?.serves(quantity) == true { methods.append(.only(family: name)) }
         }
         let all = methods.flatMap { method in
             points.compactMap { budget -> (Method, Budget)? in

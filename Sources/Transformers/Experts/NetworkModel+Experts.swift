@@ -50,7 +50,7 @@ extension NetworkModel {
     /// Multiply-adds of a token in a block's feed-forward network, the experts that run and their router.
     public func feedForwardMultiplyAdds(_ block: Int) -> Int {
         let own = network.blocks[block]
-        let all = PreparedExperts.matrices.reduce(0) { $0 + own[$1].weight.cost.multiplyAdds }
+        let all = BlockMatrix.feedForward.reduce(0) { $0 + own[$1].weight.cost.multiplyAdds }
         guard let experts = own.experts else { return all }
         return own.cutsExperts
             ? all / experts.sizes.count * experts.sizes.active + experts.router.count : all + experts.router.count

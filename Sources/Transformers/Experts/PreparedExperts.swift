@@ -12,9 +12,6 @@ struct PreparedExperts: Sendable {
     }
 
     let experts: [Expert]
-
-    /// The matrices of a block that are cut.
-    static let matrices: [BlockMatrix] = [.gate, .up, .down]
 }
 
 extension Block {
@@ -22,7 +19,7 @@ extension Block {
     /// those that were not chosen give is dropped.
     var cutsExperts: Bool {
         experts != nil
-            && PreparedExperts.matrices.allSatisfy { ($0 == .gate && !isGated) || self[$0].weight is Dense }
+            && BlockMatrix.feedForward.allSatisfy { ($0 == .gate && !isGated) || self[$0].weight is Dense }
     }
 
     /// Memory: what the matrices take, once more.

@@ -99,6 +99,9 @@ public enum BlockMatrix: String, Sendable, Hashable, CaseIterable {
     /// What carries a cut stream past the attention, and past the feed-forward part.
     case attentionSkip, feedForwardSkip
 
+    /// Those of a feed-forward network, in the order of the computation.
+    public static let feedForward: [BlockMatrix] = [.gate, .up, .down]
+
     var isAttention: Bool {
         switch self {
         case .query, .key, .value, .attentionOutput, .attentionSkip: true

@@ -12,7 +12,7 @@ struct BlockPlan {
     var biases: Set<BlockMatrix> = []
 
     static let attentionBiases: Set<BlockMatrix> = [.query, .key, .value, .attentionOutput]
-    static let feedForwardBiases: Set<BlockMatrix> = [.gate, .up, .down]
+    static let feedForwardBiases: Set<BlockMatrix> = Set(BlockMatrix.feedForward)
     static let allBiases = attentionBiases.union(feedForwardBiases)
 }
 
