@@ -11,12 +11,14 @@ typedef struct Window {
 enum {
     NM_VECTORS = 4,                            // 4 sums, 4 words of places, a window of x, and what is passing
     FEW_VECTORS = 2, FEW_BATCH = 4,            // 8 sums, 2 words of places, 2 weights, a window of x
-    NM_TILE_SUMS = 16, NM_BLOCK_CHUNKS = 8, NM_STEP_FLOATS = 2048, SLICE_COLUMNS = 64,
+    PAIR_VECTORS = 2,                          // 8 sums, a column, 2 weights
+    PAIR_TOTALS = 1 << 15,                     // floats of sums that stay in the second-level cache
 };
 #define GROUP_SLICES 4
 #define GROUP_BATCH 1
 #define GROUP_VECTORS 2
-#define NM_TILE_CASES VECTORS(2, 4) VECTORS(4, 2) VECTORS(6, 1) VECTORS(8, 1)
+/// Rows of x that a part of a tile of 16 COUNT rows meets at once.
+#define PAIR_WIDTH(COUNT) 16
 
 INLINE I i_load(const uint32_t *p) { return _mm256_loadu_si256((const __m256i *)(const void *)p); }
 INLINE I i_load_short(const uint16_t *p) {
@@ -53,31 +55,6 @@ INLINE V v_where_longer(I lengths, uint32_t step, V longer, V other) {
 INLINE V v_replace_from(V a, V b, const int lane) {
     (void)lane;
     return _mm256_blend_ps(a, b, 0xf0);
-}
-
-#if defined(__GNUC__)
-#define KEEP_SHUFFLES(a) __asm__("" : "+x"(a))
-#else
-#define KEEP_SHUFFLES(a)
-#endif
-/// Values of 1, 2 or 4 neighbouring rows with one load, and one of them in every lane.
-INLINE V v_load_neighbours(const int count, const float *p) {
-    if (count == 1) return v_set(*p);
-    V a = count == 4 ? _mm256_broadcast_ps((const __m128 *)(const void *)p)
-                     : _mm256_castsi256_ps(_mm256_broadcastq_epi64(_mm_loadl_epi64((const __m128i *)(const void *)p)));
-    // Unseen by the compiler, which would make a load of every shuffle.
-    KEEP_SHUFFLES(a);
-    return a;
-}
-INLINE V v_neighbour(const int count, V a, const int which) {
-    if (count == 1) return a;
-    if (count == 2) return which == 0 ? _mm256_moveldup_ps(a) : _mm256_movehdup_ps(a);
-    switch (which) {
-    case 0: return _mm256_permute_ps(a, 0x00);
-    case 1: return _mm256_permute_ps(a, 0x55);
-    case 2: return _mm256_permute_ps(a, 0xaa);
-    default: return _mm256_permute_ps(a, 0xff);
-    }
 }
 
 INLINE void transpose_square(const float *source, intptr_t sourceStride, float *target, intptr_t targetStride) {

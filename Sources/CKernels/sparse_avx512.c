@@ -9,13 +9,14 @@ typedef __m512 Window;
 enum {
     NM_VECTORS = 4,                            // 4 sums, 4 words of places, a window of x
     FEW_VECTORS = 2, FEW_BATCH = 10,           // 20 sums, 2 words of places, 2 weights, a window of x
-    NM_TILE_SUMS = 16, NM_BLOCK_CHUNKS = 8, NM_STEP_FLOATS = 4096, SLICE_COLUMNS = 64,
+    PAIR_VECTORS = 4,                          // 16 sums, a column, 2 weights
+    PAIR_TOTALS = 1 << 16,                     // floats of sums that stay in the second-level cache
 };
 #define GROUP_SLICES 4
 #define GROUP_BATCH 4
 #define GROUP_VECTORS 4
-// Rows side by side, whose chains hide the latency of a multiply-add.
-#define NM_TILE_CASES VECTORS(1, 8) VECTORS(2, 8) VECTORS(3, 4) VECTORS(4, 4)
+/// Rows of x that a part of a tile of 16 COUNT rows meets at once.
+#define PAIR_WIDTH(COUNT) (16 * (COUNT))
 
 INLINE I i_load(const uint32_t *p) { return _mm512_loadu_si512(p); }
 INLINE I i_load_short(const uint16_t *p) {
@@ -40,31 +41,6 @@ INLINE V v_where_longer(I lengths, uint32_t step, V longer, V other) {
 
 /// The lanes from `lane` on replaced.
 INLINE V v_replace_from(V a, V b, const int lane) { return _mm512_mask_mov_ps(a, (__mmask16)(0xffffu << lane), b); }
-
-#if defined(__GNUC__)
-#define KEEP_SHUFFLES(a) __asm__("" : "+v"(a))
-#else
-#define KEEP_SHUFFLES(a)
-#endif
-/// Values of 1, 2 or 4 neighbouring rows with one load, and one of them in every lane.
-INLINE V v_load_neighbours(const int count, const float *p) {
-    if (count == 1) return v_set(*p);
-    V a = count == 4 ? _mm512_broadcast_f32x4(_mm_loadu_ps(p))
-                     : _mm512_castsi512_ps(_mm512_broadcastq_epi64(_mm_loadl_epi64((const __m128i *)(const void *)p)));
-    // Unseen by the compiler, which would make a load of every shuffle.
-    KEEP_SHUFFLES(a);
-    return a;
-}
-INLINE V v_neighbour(const int count, V a, const int which) {
-    if (count == 1) return a;
-    if (count == 2) return which == 0 ? _mm512_moveldup_ps(a) : _mm512_movehdup_ps(a);
-    switch (which) {
-    case 0: return _mm512_permute_ps(a, 0x00);
-    case 1: return _mm512_permute_ps(a, 0x55);
-    case 2: return _mm512_permute_ps(a, 0xaa);
-    default: return _mm512_permute_ps(a, 0xff);
-    }
-}
 
 INLINE void transpose_square(const float *source, intptr_t sourceStride, float *target, intptr_t targetStride) {
     __m512 a[16], b[16];

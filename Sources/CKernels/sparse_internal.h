@@ -67,6 +67,27 @@ static inline intptr_t nm_value_number(tessera_panel_format format, intptr_t ent
     return format == TESSERA_PANEL_BF16 ? (entry / 2 * height + row) * 2 + entry % 2 : entry * height + row;
 }
 
+/// Four rows of a block of row pairs: see tessera_row_pairs.
+typedef struct pair_four {
+    uint8_t shared, apart, rest[4], rows[4], unused[2];
+} pair_four;
+
+enum { PAIR_FOURS = TESSERA_PANEL_ROWS / 4 };
+
+/// What a block begins with.
+typedef struct pair_header {
+    uint32_t values, unused[3];
+    pair_four fours[PAIR_FOURS];
+} pair_header;
+
+static inline intptr_t pair_aligned(intptr_t bytes) { return (bytes + 63) / 64 * 64; }
+static inline intptr_t pair_blocks(intptr_t columns) { return (columns + TESSERA_PAIR_COLUMNS - 1) / TESSERA_PAIR_COLUMNS; }
+static inline intptr_t pair_rest(const pair_four *four) {
+    return four->rest[0] + four->rest[1] + four->rest[2] + four->rest[3];
+}
+static inline intptr_t pair_places(const pair_four *four) { return 2 * four->shared + 4 * four->apart + pair_rest(four); }
+static inline intptr_t pair_entries(const pair_four *four) { return 4 * (four->shared + four->apart) + pair_rest(four); }
+
 static inline float tessera_from_bfloat(uint16_t bits) {
     union { uint32_t bits; float value; } number = {.bits = (uint32_t)bits << 16};
     return number.value;

@@ -11,12 +11,14 @@ typedef struct Window {
 enum {
     NM_VECTORS = 4,                            // 4 sums, 4 words of places, a window of up to 4 registers
     FEW_VECTORS = 2, FEW_BATCH = 8,            // 16 sums, 2 words of places, 2 weights, a window of up to 4 registers
-    NM_TILE_SUMS = 16, NM_BLOCK_CHUNKS = 8, NM_STEP_FLOATS = 2048, SLICE_COLUMNS = 64,
+    PAIR_VECTORS = 4,                          // 16 sums, a column, 2 weights
+    PAIR_TOTALS = 1 << 15,                     // floats of sums that stay in the second-level cache
 };
 #define GROUP_SLICES 2
 #define GROUP_BATCH 2
 #define GROUP_VECTORS 4
-#define NM_TILE_CASES VECTORS(4, 2) VECTORS(8, 1) VECTORS(12, 1) VECTORS(16, 1)
+/// Rows of x that a part of a tile of 16 COUNT rows meets at once.
+#define PAIR_WIDTH(COUNT) 16
 
 INLINE I i_load(const uint32_t *p) { return vld1q_u32(p); }
 INLINE I i_load_short(const uint16_t *p) { return vmovl_u16(vld1_u16(p)); }
@@ -63,23 +65,6 @@ INLINE V v_where_longer(I lengths, uint32_t step, V longer, V other) {
 
 /// Never asked for: groups are at least as many as the lanes.
 INLINE V v_replace_from(V a, V b, const int lane) { return lane == 0 ? b : a; }
-
-/// Values of 1, 2 or 4 neighbouring rows with one load, and one of them in every lane.
-INLINE V v_load_neighbours(const int count, const float *p) {
-    if (count == 1) return v_set(*p);
-    if (count == 4) return v_load(p);
-    float32x2_t two = vld1_f32(p);
-    return vcombine_f32(two, two);
-}
-INLINE V v_neighbour(const int count, V a, const int which) {
-    if (count == 1) return a;
-    switch (which) {
-    case 0: return vdupq_laneq_f32(a, 0);
-    case 1: return vdupq_laneq_f32(a, 1);
-    case 2: return vdupq_laneq_f32(a, 2);
-    default: return vdupq_laneq_f32(a, 3);
-    }
-}
 
 INLINE void transpose_square(const float *source, intptr_t sourceStride, float *target, intptr_t targetStride) {
     float32x4x2_t ab = vtrnq_f32(v_load(source), v_load(source + sourceStride));

@@ -46,11 +46,53 @@ static void nmProduct(
     nm(shape, x, xStride, 1, packed, y, yStride, batch);
 }
 
-static void nmTile(
-    tessera_nm_shape shape, const float *xt, const void *packed, float *y, intptr_t yStride, intptr_t batch) {
-    for (intptr_t part = 0; part < batch; part += TESSERA_TILE_PART)
-        nm(shape, xt + part * shape.columns, 1, tessera_part_width(batch, part), packed, y + part * yStride, yStride,
-            nm_smaller(batch - part, TESSERA_TILE_PART));
+/// y[batch] += one entry of a block for every row of a part of a tile.
+static void pair_entry(
+    const tessera_row_pairs *w, const pair_header *header, intptr_t number, const float *column, float *y,
+    intptr_t yStride, intptr_t batch) {
+    const float value = tessera_stored(w->format, (const uint8_t *)header + header->values, number);
+    for (intptr_t b = 0; b < batch; b++) y[b * yStride] += value * column[b];
+}
+
+/// Rows that fill a panel have no entries.
+static void pair_block(
+    const tessera_row_pairs *w, const pair_header *header, const float *x, intptr_t width, float *y, intptr_t yStride,
+    intptr_t batch) {
+    const uint8_t *place = (const uint8_t *)(header + 1);
+    intptr_t number = 0;
+    for (int i = 0; i < PAIR_FOURS; i++) {
+        const pair_four *four = &header->fours[i];
+        for (int step = 0; step < four->shared || step < four->apart; step++) {
+            for (int row = 0; row < 4 && step < four->shared; row++)
+                pair_entry(w, header, number++, x + place[row / 2] * width, y + four->rows[row], yStride, batch);
+            if (step < four->shared) place += 2;
+            for (int row = 0; row < 4 && step < four->apart; row++)
+                pair_entry(w, header, number++, x + *place++ * width, y + four->rows[row], yStride, batch);
+        }
+        for (int row = 0; row < 4; row++)
+            for (int step = 0; step < four->rest[row]; step++)
+                pair_entry(w, header, number++, x + *place++ * width, y + four->rows[row], yStride, batch);
+    }
+}
+
+static void pairTile(
+    const tessera_row_pairs *w, const float *xt, float *y, intptr_t yStride, intptr_t batch, intptr_t first,
+    intptr_t last) {
+    const intptr_t blocks = pair_blocks(w->columns);
+    for (intptr_t panel = first; panel < last; panel++) {
+        const intptr_t top = panel * TESSERA_PANEL_ROWS, rows = nm_smaller(w->rows - top, TESSERA_PANEL_ROWS);
+        for (intptr_t b = 0; b < batch; b++)
+            for (intptr_t row = 0; row < rows; row++) y[b * yStride + top + row] = 0;
+        for (intptr_t block = 0; block < blocks; block++) {
+            const void *header = (const uint8_t *)w->blocks + w->starts[panel * blocks + block];
+            for (intptr_t part = 0; part < batch; part += TESSERA_TILE_PART) {
+                const intptr_t width = tessera_part_width(batch, part);
+                pair_block(
+                    w, header, xt + part * w->columns + block * TESSERA_PAIR_COLUMNS * width, width,
+                    y + part * yStride + top, yStride, nm_smaller(batch - part, TESSERA_TILE_PART));
+            }
+        }
+    }
 }
 
 static void slices(
@@ -73,14 +115,6 @@ static void sliceProduct(
     const tessera_slices *w, const float *x, intptr_t xStride, float *y, intptr_t yStride, intptr_t batch,
     intptr_t first, intptr_t last) {
     slices(w, x, xStride, 1, y, yStride, batch, first, last);
-}
-
-static void sliceTile(
-    const tessera_slices *w, const float *xt, float *y, intptr_t yStride, intptr_t batch, intptr_t first,
-    intptr_t last) {
-    for (intptr_t part = 0; part < batch; part += TESSERA_TILE_PART)
-        slices(w, xt + part * w->columns, 1, tessera_part_width(batch, part), y + part * yStride, yStride,
-            nm_smaller(batch - part, TESSERA_TILE_PART), first, last);
 }
 
 static void groups(
@@ -118,9 +152,8 @@ const tessera_sparse_kernels tessera_sparse_table_portable = {
     .name = "portable",
     .tileInput = tileInput,
     .nmProduct = nmProduct,
-    .nmTile = nmTile,
+    .pairTile = pairTile,
     .sliceProduct = sliceProduct,
-    .sliceTile = sliceTile,
     .groupProduct = groupProduct,
     .groupTile = groupTile,
 };

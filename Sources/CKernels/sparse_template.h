@@ -5,7 +5,7 @@
 #include "sparse_transpose_template.h"
 #include "sparse_nm_template.h"
 #include "sparse_nm_few_template.h"
-#include "sparse_tile_template.h"
+#include "sparse_pairs_template.h"
 #include "sparse_slices_template.h"
 #include "sparse_groups_template.h"
 
@@ -13,9 +13,8 @@ const tessera_sparse_kernels SPARSE_TABLE = {
     .name = NAME,
     .tileInput = tileInput,
     .nmProduct = nmProduct,
-    .nmTile = nmTile,
+    .pairTile = pairTile,
     .sliceProduct = sliceProduct,
-    .sliceTile = sliceTile,
     .groupProduct = groupProduct,
     .groupTile = groupTile,
 };

@@ -59,14 +59,8 @@ import Testing
                         kernels.nmProduct(
                             packed.shape, products.x.start, products.xStride, packed.buffer.start, y, yStride, batch)
                     }
-                    let tiled = products.collect { y, yStride in
-                        products.withTiles(kernels) { tile, first, count in
-                            kernels.nmTile(
-                                packed.shape, tile, packed.buffer.start, y + first * yStride, yStride, count)
-                        }
-                    }
                     let name = "\(variant.name), \(rows) x \(groups * form.1), batch \(batch)"
-                    #expect(direct != nil && direct == tiled, "\(name)")
+                    #expect(direct != nil, "\(name)")
                     if let direct { #expect(products.error(direct, dense: packed.dense) < 2e-6, "\(name)") }
                     guard variant.name != "portable" else { continue }
                     if let fused { #expect(direct == fused, "\(name)") }
@@ -101,21 +95,5 @@ import Testing
             #expect(start == packed.buffer.start + packed.buffer.count)
         }
         #expect(whole != nil && whole == pieces)
-    }
-
-    @Test(arguments: SparseVariant.available)
-    func infinityStaysInItsRow(variant: SparseVariant) {
-        var values = SeededValues(seed: 23)
-        let packed = Packed(kept: 2, group: 4, rows: 20, groups: 6, format: TESSERA_PANEL_F32, values: &values)
-        let products = SparseProducts(rows: 20, columns: 24, batch: 18, values: &values)
-        let kernels = variant.kernels
-        for column in 0..<24 { products.x.start[products.xStride + column] = .infinity }
-        let y = products.collect { y, yStride in
-            products.withTiles(kernels) { tile, _, count in
-                kernels.nmTile(packed.shape, tile, packed.buffer.start, y, yStride, count)
-            }
-        }
-        let finite = y.map { y in (0..<18).map { b in y[b * 20..<(b + 1) * 20].allSatisfy(\.isFinite) } }
-        #expect(finite == (0..<18).map { $0 != 1 })
     }
 }

@@ -4,7 +4,7 @@ import Testing
 
 /// Laws of prepared products, for every family.
 @Suite struct PreparedProductTests {
-    static let batches = [1, 2, 5, 70, 300]
+    static let batches = [1, 2, 5, 15, 16, 17, 20, 70, 300]
 
     private func product(
         _ prepared: any PreparedProduct, _ x: Matrix, threads: Int
@@ -63,18 +63,23 @@ import Testing
         }
     }
 
+    /// With compressed rows in them, which are summed in one order in small batches and in another one in large ones.
+    static let summedInTwoOrders: Set = ["nm-sparse", "csr", "sum", "product", "permuted"]
+
     @Test(arguments: Specimen.large)
     func rowsDependOnNothingAroundThem(instance: Instance) {
         let prepared = instance.matrix.prepared(PreparationOptions())
         let x = instance.random(rows: 300, columns: instance.matrix.shape.columns)
+        func rows(_ range: Range<Int>) -> Matrix { x.block(rows: range, columns: 0..<x.columns) }
         let whole = product(prepared, x, threads: 1)
+        let alone = (0..<20).flatMap { product(prepared, rows($0..<$0 + 1), threads: 1).bits }
+        let mayDiffer = Self.summedInTwoOrders.contains(instance.matrix.family.name)
         for threads in [1, 2, 3] {
             for batch in Self.batches {
-                let part = Matrix(
-                    rows: batch, columns: x.columns, elements: Array(x.elements[0..<batch * x.columns]))
-                let same = product(prepared, part, threads: threads).bits.elementsEqual(
-                    whole.bits[0..<batch * whole.columns])
-                #expect(same, "\(threads) threads, batch \(batch)")
+                let bits = product(prepared, rows(0..<batch), threads: threads).bits
+                let same = bits.elementsEqual(whole.bits[0..<batch * whole.columns])
+                let sameAsAlone = batch <= 20 && bits.elementsEqual(alone[0..<batch * whole.columns])
+                #expect(same || (mayDiffer && sameAsAlone), "\(threads) threads, batch \(batch)")
             }
         }
     }

@@ -5,8 +5,8 @@
 /// groups of rows that share their columns.
 ///
 /// Conventions: those of CKernels.h and panels.h (strides in elements, sizes of 0 allowed, nothing allocates). Every output
-/// is one chain from 0 over the kept entries of its row in order of columns, one fused multiply-add each, in every member,
-/// for every batch and in every table that has fused multiply-adds.
+/// is one chain from 0 over the kept entries of its row, one fused multiply-add each, for every batch and in every table that
+/// has fused multiply-adds; in order of columns, but in `pairTile` in the order that they are packed in.
 ///
 /// Batches of many rows are multiplied feature-major, so that one kept weight meets a run of neighbouring floats: a tile is up
 /// to TESSERA_TILE rows of X, in parts of TESSERA_TILE_PART rows (the last one fewer, in whole vectors of 16), each part
@@ -83,6 +83,36 @@ typedef struct tessera_row_groups {
     const void *values;        // [slices x steps x 16], each in `format`, not paired
 } tessera_row_groups;
 
+enum {
+    TESSERA_PAIR_COLUMNS = 128,   // columns of a block of row pairs
+};
+
+/// Rows of any sparse matrix, packed for tiles: two rows that keep many of the same columns share what they read of X.
+///
+/// Blocks of 64 rows and TESSERA_PAIR_COLUMNS columns, those of a panel one after another. Within a block the rows are matched
+/// into pairs of large overlap, and pairs into 16 fours a, b, c, d. A block begins with the 32-bit number of bytes from there
+/// to its values and 12 bytes of nothing; then 12 bytes for each four: how many columns its pairs share, how many entries of
+/// every row follow, how many are left of each row, the four rows' numbers, 2 bytes of nothing. Then the places, bytes that
+/// count columns from the block's first: of each four in turns one that (a, b) share and one that (c, d) share, then one each of
+/// a, b, c and d; when one of the two kinds has ended, the other alone; what is left of a, of b, of c, of d. From a multiple of
+/// 64 bytes on the values in the same order, a, b, c, d of every shared column, each in `format`, none paired.
+typedef struct tessera_row_pairs {
+    tessera_panel_format format;
+    intptr_t rows;
+    intptr_t columns;
+    const intptr_t *starts;    // bytes before each block, [panels x blocks of a panel], and before the end
+    const void *blocks;        // 64-byte aligned
+} tessera_row_pairs;
+
+/// Most bytes of one panel with so many entries.
+intptr_t tessera_pairs_most(tessera_panel_format format, intptr_t columns, intptr_t entries);
+
+/// Packs one panel of `rows` (at most 64) rows: row r has the entries offsets[r] ..< offsets[r + 1], ascending in columns.
+/// Writes the bytes before each of its blocks and before its end; returns the latter.
+intptr_t tessera_pairs_pack(
+    tessera_panel_format format, intptr_t rows, intptr_t columns, const intptr_t *offsets, const uint32_t *entries,
+    const float *values, void *packed, intptr_t *starts);
+
 typedef struct tessera_sparse_kernels {
     /// "portable", "avx2", "avx512" or "neon".
     const char *name;
@@ -97,19 +127,15 @@ typedef struct tessera_sparse_kernels {
         tessera_nm_shape shape, const float *x, intptr_t xStride, const void *packed, float *y, intptr_t yStride,
         intptr_t batch);
 
-    /// The same for one tile of `batch` rows.
-    void (*nmTile)(
-        tessera_nm_shape shape, const float *xt, const void *packed, float *y, intptr_t yStride, intptr_t batch);
+    /// Y = X W^T for a tile of `batch` rows and the panels first ..< last; y begins at the row 0 of W.
+    void (*pairTile)(
+        const tessera_row_pairs *w, const float *xt, float *y, intptr_t yStride, intptr_t batch, intptr_t first,
+        intptr_t last);
 
     /// Y = X W^T for the rows of the slices first ..< last; y begins at the row 0 of W.
     void (*sliceProduct)(
         const tessera_slices *w, const float *x, intptr_t xStride, float *y, intptr_t yStride, intptr_t batch,
         intptr_t first, intptr_t last);
-
-    /// The same for one tile of `batch` rows.
-    void (*sliceTile)(
-        const tessera_slices *w, const float *xt, float *y, intptr_t yStride, intptr_t batch, intptr_t first,
-        intptr_t last);
 
     /// Y = X W^T for the rows of the slices first ..< last, meant for batches below 16; y begins at the row 0 of W.
     void (*groupProduct)(

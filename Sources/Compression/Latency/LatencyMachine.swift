@@ -14,7 +14,7 @@ public struct LatencyMachine: Sendable, Hashable, CustomStringConvertible {
     /// Of the kernels; raised when they change speed.
     public var kernels: Int
 
-    public static let currentKernels = 3
+    public static let currentKernels = 4
     static let mostThreads = 1 << 16
 
     public init(

@@ -14,7 +14,10 @@ extension GroupSparse {
 }
 
 /// Groups of rows in slices of 16 rows: for every step one column for each group and one value for each row.
-struct PreparedGroups: PreparedSlices {
+struct PreparedGroups: PreparedProduct {
+    /// From this batch on a vector of 16 rows of X is full enough to beat one row of X at a time.
+    private static let tileBatch = 16
+
     let shape: MatrixShape
     private let group: Int
     private let steps: Int
@@ -48,25 +51,29 @@ struct PreparedGroups: PreparedSlices {
             columns: slotColumns, values: slotValues, width: matrix.shape.columns, matrix.values.precision)
     }
 
-    var arrays: [TensorStorage] { slots.arrays }
-
-    static func product(
-        _ slices: UnsafePointer<tessera_row_groups>, _ input: MatrixView, _ output: MutableMatrixView, _ range: Range<Int>
-    ) {
-        PreparedTiles.kernels.groupProduct(
-            slices, input.base, input.rowStride, output.base, output.rowStride, input.rows, range.lowerBound,
-            range.upperBound)
+    var byteCount: Int { slots.byteCount }
+    func scratchFloats(batch: Int) -> Int {
+        batch >= Self.tileBatch ? PreparedTiles.scratchFloats(batch: batch, columns: shape.columns) : 0
     }
 
-    static func tileProduct(
-        _ slices: UnsafePointer<tessera_row_groups>, _ tile: UnsafePointer<Float>, batch: Int, _ output: MutableMatrixView,
-        _ range: Range<Int>
+    func apply(
+        _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker
     ) {
-        PreparedTiles.kernels.groupTile(
-            slices, tile, output.base, output.rowStride, batch, range.lowerBound, range.upperBound)
+        let range = SliceLayout.share(rows: shape.rows, worker: worker)
+        withSlices { slices in
+            guard input.rows >= Self.tileBatch else {
+                return PreparedTiles.kernels.groupProduct(
+                    slices, input.base, input.rowStride, output.base, output.rowStride, input.rows, range.lowerBound,
+                    range.upperBound)
+            }
+            PreparedTiles.forEach(input, output, scratch: scratch, worker: worker) { tile, batch, output in
+                PreparedTiles.kernels.groupTile(
+                    slices, tile, output.base, output.rowStride, batch, range.lowerBound, range.upperBound)
+            }
+        }
     }
 
-    func withSlices(_ body: (UnsafePointer<tessera_row_groups>) -> Void) {
+    private func withSlices(_ body: (UnsafePointer<tessera_row_groups>) -> Void) {
         slots.withBytes { indices, values in
             var groups = tessera_row_groups(
                 format: slots.format, wide: slots.isWide, group: group, steps: steps, rows: shape.rows,

@@ -5,11 +5,15 @@ extension NMSparse {
     public func prepared(_ options: PreparationOptions) -> any PreparedProduct { PreparedNMSparse(self) }
 }
 
-/// An N:M matrix in panels of 64 rows, values and places in one stream.
+/// An N:M matrix in panels of 64 rows, values and places in one stream, and in pairs of rows for batches.
 struct PreparedNMSparse: PreparedProduct {
+    /// Two vectors of 16 rows of X, of which the second may be nearly empty, beat the kernel for few rows.
+    private static let pairsBatch = 17
+
     let shape: MatrixShape
     private let layout: tessera_nm_shape
     private let storage: TensorStorage
+    private let pairs: RowPairs
 
     init(_ matrix: NMSparse) {
         let layout = tessera_nm_shape(
@@ -18,6 +22,10 @@ struct PreparedNMSparse: PreparedProduct {
         let rowBytes = NMSparse.rowBytes(columns: matrix.shape.columns, kept: matrix.kept, group: matrix.group)
         shape = matrix.shape
         self.layout = layout
+        pairs = RowPairs(
+            matrix.shape, offsets: (0...matrix.shape.rows).map { $0 * matrix.entries },
+            columns: matrix.keptColumns.flatMap { row in row.map { UInt32($0) } },
+            values: matrix.values.values(0..<matrix.values.count), precision: matrix.values.precision)
         storage = TensorStorage(byteCount: tessera_nm_bytes(layout)) { target in
             matrix.values.withView { values in
                 matrix.places.withBytes { places in
@@ -30,11 +38,16 @@ struct PreparedNMSparse: PreparedProduct {
     }
 
     var byteCount: Int { storage.byteCount }
-    func scratchFloats(batch: Int) -> Int { PreparedTiles.scratchFloats(batch: batch, columns: shape.columns) }
+    func scratchFloats(batch: Int) -> Int {
+        batch >= Self.pairsBatch ? PreparedTiles.scratchFloats(batch: batch, columns: shape.columns) : 0
+    }
 
     func apply(
         _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker
     ) {
+        guard input.rows < Self.pairsBatch else {
+            return pairs.apply(input, into: output, scratch: scratch, worker: worker)
+        }
         let panel = Int(TESSERA_PANEL_ROWS)
         let rows = worker.share(of: shape.rows, grain: panel)
         var part = layout
@@ -44,16 +57,9 @@ struct PreparedNMSparse: PreparedProduct {
         let offset = rows.lowerBound / panel * tessera_nm_bytes(panelLayout)
         storage.withBytes { bytes in
             guard let base = bytes.baseAddress else { return }
-            guard PreparedTiles.suits(batch: input.rows) else {
-                PreparedTiles.kernels.nmProduct(
-                    part, input.base, input.rowStride, base + offset, output.base + rows.lowerBound, output.rowStride,
-                    input.rows)
-                return
-            }
-            PreparedTiles.forEach(input, output, scratch: scratch, worker: worker) { tile, batch, output in
-                PreparedTiles.kernels.nmTile(
-                    part, tile, base + offset, output.base + rows.lowerBound, output.rowStride, batch)
-            }
+            PreparedTiles.kernels.nmProduct(
+                part, input.base, input.rowStride, base + offset, output.base + rows.lowerBound, output.rowStride,
+                input.rows)
         }
     }
 }

@@ -15,7 +15,7 @@ public protocol PreparedProduct: Sendable {
     func scratchFloats(batch: Int) -> Int
 
     /// Y = X W^T. X batch x columns, Y batch x rows. The bits of a row of Y depend only on its row of X: not on the batch
-    /// around it nor on the size of the team.
+    /// around it nor on the size of the team. (Compressed rows are summed in one of two orders, as the batch is small or large.)
     func apply(
         _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker)
 

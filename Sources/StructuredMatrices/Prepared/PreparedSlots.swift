@@ -27,7 +27,7 @@ struct PreparedSlots {
         self.values = Self.values(values, precision)
     }
 
-    var arrays: [TensorStorage] { [indices, values] }
+    var byteCount: Int { indices.byteCount + values.byteCount }
 
     /// Lends both arrays; not where there are no entries.
     func withBytes(_ body: (_ indices: UnsafeRawPointer, _ values: UnsafeRawPointer) -> Void) {

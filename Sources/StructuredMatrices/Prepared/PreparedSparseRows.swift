@@ -5,12 +5,16 @@ extension CompressedSparseRows {
     public func prepared(_ options: PreparationOptions) -> any PreparedProduct { PreparedSparseRows(self) }
 }
 
-/// Compressed rows in slices of 16 that advance together, each as long as its longest row.
-struct PreparedSparseRows: PreparedSlices {
+/// Compressed rows in slices of 16 that advance together, each as long as its longest row, and in pairs of rows for batches.
+struct PreparedSparseRows: PreparedProduct {
+    /// One vector of 16 rows of X, though nearly empty, beats gathering for each row.
+    private static let pairsBatch = 2
+
     let shape: MatrixShape
     private let lengths: TensorStorage
     private let starts: TensorStorage
     private let slots: PreparedSlots
+    private let pairs: RowPairs
 
     init(_ matrix: CompressedSparseRows) {
         let (width, offsets) = (SliceLayout.rows, matrix.offsets)
@@ -29,38 +33,42 @@ struct PreparedSparseRows: PreparedSlices {
             sliceStarts.withUnsafeBytes($0.copyMemory)
         }
         let count = sliceStarts[slices] * width
+        let values = matrix.values.values(0..<matrix.columns.count)
         var (slotColumns, slotValues) = ([UInt32](repeating: 0, count: count), [Float](repeating: 0, count: count))
         for row in 0..<matrix.shape.rows {
             var slot = sliceStarts[row / width] * width + row % width
             for entry in offsets[row]..<offsets[row + 1] {
                 slotColumns[slot] = matrix.columns[entry]
-                slotValues[slot] = matrix.values.values[entry]
+                slotValues[slot] = values[entry]
                 slot += width
             }
         }
         slots = PreparedSlots(
             columns: slotColumns, values: slotValues, width: matrix.shape.columns, matrix.values.precision)
+        pairs = RowPairs(
+            matrix.shape, offsets: offsets, columns: matrix.columns, values: values, precision: matrix.values.precision)
     }
 
-    var arrays: [TensorStorage] { [lengths, starts] + slots.arrays }
+    var byteCount: Int { lengths.byteCount + starts.byteCount + slots.byteCount }
+    func scratchFloats(batch: Int) -> Int {
+        batch >= Self.pairsBatch ? PreparedTiles.scratchFloats(batch: batch, columns: shape.columns) : 0
+    }
 
-    static func product(
-        _ slices: UnsafePointer<tessera_slices>, _ input: MatrixView, _ output: MutableMatrixView, _ range: Range<Int>
+    func apply(
+        _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker
     ) {
-        PreparedTiles.kernels.sliceProduct(
-            slices, input.base, input.rowStride, output.base, output.rowStride, input.rows, range.lowerBound,
-            range.upperBound)
+        guard input.rows < Self.pairsBatch else {
+            return pairs.apply(input, into: output, scratch: scratch, worker: worker)
+        }
+        let range = SliceLayout.share(rows: shape.rows, worker: worker)
+        withSlices { slices in
+            PreparedTiles.kernels.sliceProduct(
+                slices, input.base, input.rowStride, output.base, output.rowStride, input.rows, range.lowerBound,
+                range.upperBound)
+        }
     }
 
-    static func tileProduct(
-        _ slices: UnsafePointer<tessera_slices>, _ tile: UnsafePointer<Float>, batch: Int, _ output: MutableMatrixView,
-        _ range: Range<Int>
-    ) {
-        PreparedTiles.kernels.sliceTile(
-            slices, tile, output.base, output.rowStride, batch, range.lowerBound, range.upperBound)
-    }
-
-    func withSlices(_ body: (UnsafePointer<tessera_slices>) -> Void) {
+    private func withSlices(_ body: (UnsafePointer<tessera_slices>) -> Void) {
         lengths.withBytes { lengths in
             starts.withBytes { starts in
                 slots.withBytes { indices, values in

@@ -7,14 +7,11 @@ enum PreparedTiles {
     nonisolated(unsafe) static let kernels = tessera_sparse_best().pointee
     /// Rows of X in a tile.
     private static let rows = Int(TESSERA_TILE)
-    /// From this batch on a vector of 16 rows of X is full enough to beat one row of X at a time.
-    private static let smallestBatch = 16
 
-    static func suits(batch: Int) -> Bool { batch >= smallestBatch }
-
+    /// Floats of one tile.
     static func scratchFloats(batch: Int, columns: Int) -> Int {
         // 16 more, to begin at a cache line.
-        suits(batch: batch) ? columns * tessera_tile_width(min(batch, rows)) + 16 : 0
+        columns * tessera_tile_width(min(batch, rows)) + 16
     }
 
     /// Calls `product` for every tile of X, transposed by the whole team.
