@@ -3,8 +3,8 @@ import StructuredMatrices
 import Tensors
 import Transformers
 
-/// A twentieth to six tenths of the weights wherever they are. Only where asked for: on a processor products with compressed
-/// rows are slower than dense ones above about a quarter, and below it the error is large.
+/// A twentieth to six tenths of the weights wherever they are. Only where asked for: one row at a time, as text is generated,
+/// products with compressed rows are slower than dense ones above about a quarter, and below it the error is large.
 public struct SparseRowsCandidates: CandidateSource {
     public init() {}
 

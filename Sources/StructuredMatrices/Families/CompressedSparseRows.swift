@@ -3,7 +3,8 @@ import Tensors
 /// Any weights kept, the others zero and not stored: compressed sparse rows.
 ///
 /// entries (bytes of a value + 2 or 4) + 8 (rows + 1) bytes and as many multiply-adds as entries. On a processor this is
-/// slower than dense where more than about a quarter is kept.
+/// slower than dense with few rows of inputs where more than about a quarter is kept, with many where more than about three
+/// quarters are.
 public struct CompressedSparseRows: StructuredMatrix {
     public static let family = Family(
         name: "csr", summary: "any weights kept, compressed sparse rows", source: "textbook")
