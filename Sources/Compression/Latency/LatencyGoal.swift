@@ -8,7 +8,7 @@ public struct LatencyMeasurement: Sendable, Equatable {
     /// Nanoseconds of a unit of work, the fastest of the rounds.
     public let dense: Double
     public let compressed: Double
-    /// Compressed over dense.
+    /// Compressed over dense, the median of the rounds.
     public let ratio: Double
     /// Quartiles of the ratio, round by round.
     public let ratioLower: Double
@@ -29,7 +29,7 @@ public struct LatencyMeasurement: Sendable, Equatable {
         let speedup = timing.speedup(1)
         return LatencyMeasurement(
             dense: timing.fastest(0) * 1e9, compressed: timing.fastest(1) * 1e9,
-            ratio: timing.fastest(1) / timing.fastest(0), ratioLower: 1 / speedup.upper,
+            ratio: 1 / speedup.median, ratioLower: 1 / speedup.upper,
             ratioUpper: 1 / speedup.lower)
     }
 }
