@@ -98,20 +98,19 @@ INLINE void pair_lanes(
 /// What is brought nearer while a block is multiplied; null where there is nothing.
 typedef struct pair_near {
     const uint8_t *values;   // of a later block
-    const float *x;          // a panel's share of the next part's columns
+    const float *x;          // a panel's share of the columns that the next part, or the next block, is multiplied with,
+    intptr_t share;          // so many floats of it with each of the fours
     float *y;                // where the sums go after the last block: 64 rows of 64
     intptr_t yStride;
 } pair_near;
 
 /// The share of number `number` of the fours.
-INLINE void pair_fetch(const pair_near *near, int number, intptr_t entriesBefore, intptr_t entries, intptr_t width) {
+INLINE void pair_fetch(const pair_near *near, int number, intptr_t entriesBefore, intptr_t entries) {
     if (near->values)
         for (intptr_t line = 0; line < entries; line += 16)
             __builtin_prefetch(near->values + 4 * (entriesBefore + line), 0, 2);
-    if (near->x) {
-        const intptr_t share = TESSERA_PAIR_COLUMNS * width / (PAIR_FOURS * PAIR_PANELS);
-        for (intptr_t line = 0; line < share; line += 16) __builtin_prefetch(near->x + number * share + line, 0, 2);
-    }
+    for (intptr_t line = 0; line < near->share; line += 16)
+        __builtin_prefetch(near->x + number * near->share + line, 0, 2);
     if (near->y)
         for (intptr_t row = number * TESSERA_TILE_PART / PAIR_FOURS; row < (number + 1) * TESSERA_TILE_PART / PAIR_FOURS; row++)
             for (intptr_t line = 0; line < TESSERA_PANEL_ROWS; line += 16)
@@ -127,7 +126,7 @@ INLINE void pair_block(
     for (int number = 0; number < PAIR_FOURS; number++) {
         const pair_four *four = &header->fours[number];
         const intptr_t entries = pair_entries(four);
-        pair_fetch(near, number, before, entries, width);
+        pair_fetch(near, number, before, entries);
         before += entries;
         UNROLL for (intptr_t lane = 0; lane < width; lane += vectors * LANES)
             pair_lanes(vectors, width, four, place, weight, x + lane, fresh, totals + lane);
@@ -166,14 +165,17 @@ INLINE void pair_panels(
             const intptr_t width = tessera_part_width(batch, part);
             const float *x = xt + part * w->columns + column * width;
             const bool isLast = part + TESSERA_TILE_PART >= batch;
+            // After the last block other panels begin with the first one.
+            const intptr_t later = block + 1 < perPanel ? (block + 1) * TESSERA_PAIR_COLUMNS : 0;
+            const float *next = isLast ? xt + later * tessera_part_width(batch, 0) : x + TESSERA_TILE_PART * w->columns;
+            const intptr_t share = TESSERA_PAIR_COLUMNS * width / (PAIR_FOURS * (last - first));
             for (intptr_t panel = first; panel < last; panel++) {
                 const intptr_t number = panel * perPanel + block;
                 const pair_header *header = (const pair_header *)(const void *)(bytes + w->starts[number]);
                 const pair_near near = {
                     .values = part == 0 && block + 1 < perPanel ? bytes + w->starts[number + 1] : 0,
-                    .x = isLast ? 0
-                                : x + TESSERA_TILE_PART * w->columns
-                                    + (panel - first) * TESSERA_PAIR_COLUMNS * width / PAIR_PANELS,
+                    .x = next + (panel - first) * PAIR_FOURS * share,
+                    .share = share,
                     .y = block + 1 == perPanel ? y + part * yStride + panel * TESSERA_PANEL_ROWS : 0,
                     .yStride = yStride,
                 };

@@ -63,21 +63,12 @@ import Testing
         for (rows, columns) in Self.sizes {
             let packed = Packed(rows: rows, columns: columns, format: tessera_panel_format(format), values: &values)
             #expect(packed.sizes.allSatisfy { $0.used <= $0.most })
-            var pairs = packed.pairs
             let panels = (rows + 63) / 64
             for batch in Self.batches {
                 let products = SparseProducts(rows: rows, columns: columns, batch: batch, values: &values)
                 var fused: [Float]?
                 for variant in SparseVariant.available {
-                    func product(_ pieces: [(Int, Int)]) -> [Float]? {
-                        products.collect { y, yStride in
-                            products.withTiles(variant.kernels) { tile, first, height in
-                                for (start, end) in pieces {
-                                    variant.kernels.pairTile(&pairs, tile, y + first * yStride, yStride, height, start, end)
-                                }
-                            }
-                        }
-                    }
+                    func product(_ pieces: [(Int, Int)]) -> [Float]? { products.times(packed, variant, panels: pieces) }
                     let whole = product([(0, panels)])
                     let name = "\(variant.name), \(rows) x \(columns), batch \(batch)"
                     #expect(whole != nil && whole == product([(0, 1), (1, panels)]), "\(name)")
@@ -97,12 +88,7 @@ import Testing
         let packed = Packed(rows: 100, columns: 200, format: TESSERA_PANEL_F32, values: &values)
         var pairs = packed.pairs
         let products = SparseProducts(rows: 100, columns: 200, batch: 300, values: &values)
-        let all = try #require(
-            products.collect { y, yStride in
-                products.withTiles(variant.kernels) { tile, first, height in
-                    variant.kernels.pairTile(&pairs, tile, y + first * yStride, yStride, height, 0, 2)
-                }
-            })
+        let all = try #require(products.times(packed, variant, panels: [(0, 2)]))
         for row in [0, 63, 64, 255, 256, 299] {
             let tile = EdgeBuffer<Float>(repeating: .nan, count: 200 * 16)
             var y = [Float](repeating: 0, count: 100)
@@ -117,18 +103,28 @@ import Testing
     func infinityStaysWhereItIsKept(variant: SparseVariant) throws {
         var values = SeededValues(seed: 73)
         let packed = Packed(rows: 90, columns: 150, format: TESSERA_PANEL_F32, values: &values)
-        var pairs = packed.pairs
         let products = SparseProducts(rows: 90, columns: 150, batch: 18, values: &values)
         products.x.start[products.xStride + 140] = .infinity
-        let y = try #require(
-            products.collect { y, yStride in
-                products.withTiles(variant.kernels) { tile, _, height in
-                    variant.kernels.pairTile(&pairs, tile, y, yStride, height, 0, 2)
-                }
-            })
+        let y = try #require(products.times(packed, variant, panels: [(0, 2)]))
         for b in 0..<18 {
             for row in 0..<90 {
                 #expect(y[b * 90 + row].isFinite == (b != 1 || packed.dense[row * 150 + 140] == 0))
+            }
+        }
+    }
+}
+
+extension SparseProducts {
+    /// Tile after tile, panels in so many calls; nil where something else was written.
+    fileprivate func times(
+        _ packed: SparsePairsTests.Packed, _ variant: SparseVariant, panels: [(Int, Int)]
+    ) -> [Float]? {
+        var pairs = packed.pairs
+        return collect { y, yStride in
+            withTiles(variant.kernels) { tile, first, height in
+                for (start, end) in panels {
+                    variant.kernels.pairTile(&pairs, tile, y + first * yStride, yStride, height, start, end)
+                }
             }
         }
     }

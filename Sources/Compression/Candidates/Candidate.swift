@@ -123,7 +123,8 @@ public protocol CandidateSource: Sendable {
     var isDefault: Bool { get }
 
     /// The same under a budget of this quantity.
-    func isDefault(for quantity: Budget.Quantity) -> Bool
+    /// - Parameter inBatches: whether every product has many rows of input at once, as an encoder's have.
+    func isDefault(for quantity: Budget.Quantity, inBatches: Bool) -> Bool
 
     /// Bytes of memory that a fit (and its assessment) takes at most, with everything it is given.
     /// - Parameter isWeighted: whether by Gram matrices, of which one at a time is in memory.
@@ -158,7 +159,7 @@ extension CandidateSource {
     public var followsLowRank: Bool { true }
     public var sharesWork: Bool { false }
     public var isDefault: Bool { true }
-    public func isDefault(for quantity: Budget.Quantity) -> Bool { isDefault }
+    public func isDefault(for quantity: Budget.Quantity, inBatches: Bool) -> Bool { isDefault }
     public var sizeOption: String? { nil }
     public var polishes: Bool { false }
 
@@ -249,15 +250,16 @@ public enum CandidateSources {
     }
 
     /// The sources of the named families, "dense" always among them; for an empty list those that are default under one of
-    /// the quantities.
+    /// the quantities (`CandidateSource.isDefault(for:inBatches:)`).
     /// - Throws: `CompressionError.unknownFamily`.
     public static func named(
-        _ names: [String], quantities: [Budget.Quantity] = Budget.Quantity.allCases
+        _ names: [String], quantities: [Budget.Quantity] = Budget.Quantity.allCases, inBatches: Bool
     ) throws -> [any CandidateSource] {
         for name in names { _ = try source(name) }
         return all.filter { source in
             let name = source.name
-            let isWanted = names.isEmpty ? quantities.contains(where: source.isDefault(for:)) : names.contains(name)
+            let isWanted = names.isEmpty
+                ? quantities.contains { source.isDefault(for: $0, inBatches: inBatches) } : names.contains(name)
             return isWanted || name == Dense.family.name
         }
     }

@@ -19,7 +19,7 @@ public struct NMSparseCandidates: CandidateSource {
     public var optionNames: Set<String> { ["kept", "group"] }
     public var followsLowRank: Bool { false }
 
-    public func isDefault(for quantity: Budget.Quantity) -> Bool { quantity != .bytes }
+    public func isDefault(for quantity: Budget.Quantity, inBatches: Bool) -> Bool { quantity != .bytes }
 
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         guard let (group, kept) = Self.forms.first(where: { site.shape.columns % $0.group == 0 }) else { return [] }

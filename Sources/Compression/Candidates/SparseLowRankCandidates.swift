@@ -6,8 +6,8 @@ import Transformers
 
 /// Low-rank + compressed sparse rows at a grid of sizes, a third of the numbers in the low-rank part.
 ///
-/// At half of the multiply-adds no other family is as close to trained matrices, but their sparse products take a processor
-/// several times as long as dense ones, and places take bytes: only where asked for.
+/// At half of the multiply-adds no other family is as close to trained matrices. In batches its products are faster than
+/// dense ones; with one row of input they are slower, and places take bytes.
 public struct SparseLowRankCandidates: CandidateSource {
     public init() {}
 
@@ -16,7 +16,9 @@ public struct SparseLowRankCandidates: CandidateSource {
     public var optionNames: Set<String> { ["percent", "rank"] }
     public var isSlow: Bool { true }
     public var followsLowRank: Bool { false }
-    public var isDefault: Bool { false }
+    public func isDefault(for quantity: Budget.Quantity, inBatches: Bool) -> Bool {
+        quantity == .multiplyAdds && inBatches
+    }
 
     public func candidates(for site: MatrixSite, quantity: Budget.Quantity, precision: Precision) -> [Candidate] {
         stride(from: 10, through: 75, by: 5).compactMap { percent in

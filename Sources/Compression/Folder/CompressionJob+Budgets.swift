@@ -44,8 +44,8 @@ extension CompressionJob {
 
     /// Refuses what no allocation can meet before any work is done or journaled.
     /// - Throws: `CompressionError`.
-    func check(_ prices: CandidatePrices) throws {
+    func check(_ prices: CandidatePrices, _ model: any TransformerModel) throws {
         try recipe.checkAllocators()
-        try prices.check(recipe.sources(), recipe: recipe)
+        try prices.check(recipe.sources(for: model), recipe: recipe)
     }
 }

@@ -32,7 +32,8 @@ extension CompressionJob {
         prediction.correction = known ?? 1
         return LatencyGoal(
             budget: budget, prediction: prediction, isHere: latency.isHere, isSettled: known != nil,
-            table: latency.fingerprint, dense: opened.loaded.model, context: context, check: { try check($0) }
+            table: latency.fingerprint, dense: opened.loaded.model, context: context,
+            check: { try check($0, opened.loaded.model) }
         )
     }
 
@@ -79,7 +80,7 @@ extension CompressionJob {
 
     /// What does not pay, so that no one takes it for forgotten.
     private func slowForms(_ prediction: LatencyPrediction, _ result: Compressor.Result) -> [String] {
-        guard let sources = try? recipe.sources() else { return [] }
+        guard let sources = try? recipe.sources(for: result.model) else { return [] }
         var seen: Set<MatrixShape> = []
         let sites = result.sites.filter { $0.isMultiplied && seen.insert($0.shape).inserted }
         var notes: [String] = []

@@ -4,7 +4,7 @@ import Transformers
 
 /// Coupled matrices narrowed before the others' choice.
 extension CompressionJob {
-    /// What `Recipe.narrowingLevels` are levels of.
+    /// What `Recipe.narrowingLevels(of:)` are levels of.
     static let narrowing = "narrow"
 
     /// The model as a plan says, or as it is.
@@ -24,7 +24,7 @@ extension CompressionJob {
     /// The levels to try; none where they cannot be, but for those that were asked for.
     /// - Throws: `CompressionError.notNarrowedHere`, `.notNarrowable`.
     func narrowingLevels(_ opened: Opened) throws -> [Double] {
-        let levels = recipe.narrowingLevels
+        let levels = recipe.narrowingLevels(of: opened.loaded.model)
         guard !levels.isEmpty, let reason = obstacle(opened) else { return levels }
         guard recipe.rewrites == .automatic else {
             guard opened.loaded.model is any NetworkModel else { throw CompressionError.notNarrowable(model: model) }

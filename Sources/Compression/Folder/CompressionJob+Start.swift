@@ -46,7 +46,7 @@ extension CompressionJob {
             selected = opened.loaded.model.sites.filter { names.contains($0.name) }
         } else {
             latency = try prepareLatency(opened)
-            try check(prices(opened.forecast, latency?.prediction))
+            try check(prices(opened.forecast, latency?.prediction), opened.loaded.model)
         }
         let text = try calibrationText(opened)
         var narrowed: (any TransformerModel)?

@@ -99,7 +99,10 @@ public struct LatencyPreparation: Sendable {
     }
 
     private var sources: [any CandidateSource] {
-        get throws { try CandidateSources.named(families, quantities: [.latency]).filter { $0.serves(.latency) } }
+        get throws {
+            try CandidateSources.named(families, quantities: [.latency], inBatches: model is any EncoderModel)
+                .filter { $0.serves(.latency) }
+        }
     }
 
     /// Writes the table, with what others wrote into the file meanwhile.

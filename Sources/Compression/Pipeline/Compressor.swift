@@ -106,7 +106,7 @@ public struct Compressor: Sendable {
     /// Calibrates, measures sensitivities and assesses quick candidates; the budgets' limits play no part.
     /// - Throws: as `run`.
     func prepare(journal: Journal) throws -> Prepared {
-        let sources = try recipe.sources()
+        let sources = try recipe.sources(for: model)
         let prices = prices
         let table = try makeTable(journal)
         let distance = try distance(from: original, journal)
@@ -141,7 +141,7 @@ public struct Compressor: Sendable {
     func solve(_ prepared: Prepared, journal: Journal) throws -> Result {
         let (table, sensitivities) = (prepared.table, prepared.sensitivities)
         var prices = prices
-        let slow = try recipe.sources().filter { $0.isSlow }
+        let slow = try recipe.sources(for: model).filter { $0.isSlow }
         func attempt(_ prices: CandidatePrices) throws -> Result {
             // What an earlier attempt added must not show in this one.
             table.remove(families: slow.map(\.name))

@@ -1,6 +1,7 @@
 import Fitting
 import StructuredMatrices
 import Tensors
+import Transformers
 
 /// Every choice that fixes what a compression produces. The same recipe on the same model and calibration
 /// text (and the same table of latencies, where that is a budget) gives the same bytes.
@@ -57,12 +58,14 @@ public struct Recipe: Sendable, Equatable {
     public var latencyBudget: Budget? { budgets.first { $0.quantity == .latency } }
     var countsBytes: Bool { budgets.contains { $0.quantity == .bytes } }
 
-    /// The sources that can lower any of the budgets' quantities, dense among them.
+    /// The sources that can lower any of the budgets' quantities, dense among them; where none are named, those that suit
+    /// the model.
     /// - Throws: `CompressionError.unknownFamily`.
-    func sources() throws -> [any CandidateSource] {
+    func sources(for model: any TransformerModel) throws -> [any CandidateSource] {
         // Where time counts, what is tried by default is what may save time.
         let quantities = latencyBudget == nil ? budgets.map(\.quantity) : [.latency]
-        return try CandidateSources.named(families, quantities: quantities).filter { source in
+        let inBatches = model is any EncoderModel
+        return try CandidateSources.named(families, quantities: quantities, inBatches: inBatches).filter { source in
             budgets.contains { source.serves($0.quantity) }
         }
     }

@@ -145,7 +145,7 @@ extension MemoryNeeds {
         }
         momentsOfBlocks = blocks.map(Calibration.bytes)
         keptFits = 8 * selected.reduce(0) { $0 + $1.shape.count }
-        let sources = try recipe.sources()
+        let sources = try recipe.sources(for: model)
         fits = selected.map { site in sources.map { $0.workingBytes(site.shape, isWeighted: site.input != nil) }.max() ?? 0 }
         // Short sequences go through the layers together, 512 tokens at a time. A layer's intermediate results are
         // less than four inputs of every distinct width.

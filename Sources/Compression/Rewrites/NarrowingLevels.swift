@@ -1,4 +1,5 @@
 import Foundation
+import Transformers
 
 /// How far a model may be narrowed before its matrices are compressed one by one.
 public enum NarrowingLevels: Sendable, Equatable {
@@ -43,13 +44,13 @@ extension Recipe {
     static let usualLevels = [0.9, 0.8, 0.7, 0.6]
 
     /// The levels to try below 1, descending. None is below what the budget leaves: that would only lose.
-    var narrowingLevels: [Double] {
+    func narrowingLevels(of model: any TransformerModel) -> [Double] {
         switch rewrites {
         case .none: return []
         case .shares(let shares): return shares.filter { $0 < 1 }
         case .automatic:
             guard selection.only.isEmpty, selection.except.isEmpty, budgets.map(\.quantity) == [.multiplyAdds],
-                let sources = try? sources(), sources.allSatisfy(\.followsLowRank)
+                let sources = try? sources(for: model), sources.allSatisfy(\.followsLowRank)
             else { return [] }
             return Self.usualLevels.filter { $0 > budget.fraction }
         }

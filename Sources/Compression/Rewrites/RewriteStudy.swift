@@ -144,8 +144,7 @@ extension NetworkModel {
     var multiplyAdds: Int {
         let all = sites.filter(\.isMultiplied).reduce(0) { $0 + self[site: $1.name].cost.multiplyAdds }
         return blockSizes.indices.filter { experts($0) != nil }.reduce(all) { sum, block in
-            let whole = BlockMatrix.feedForward.reduce(0) { $0 + linear(block, $1).weight.cost.multiplyAdds }
-            return sum - whole + feedForwardMultiplyAdds(block)
+            sum - wholeFeedForwardMultiplyAdds(block) + feedForwardMultiplyAdds(block)
         }
     }
 }

@@ -53,7 +53,8 @@ final class SweepSession {
         let limit = limit(budget)
         try job.check(
             CandidatePrices(
-                budgets: job.recipe.budgets, limits: [limit], selected: selected, latency: latency?.prediction))
+                budgets: job.recipe.budgets, limits: [limit], selected: selected, latency: latency?.prediction),
+            opened.loaded.model)
         let run = CompressionJob.name(
             of: try job.identity(opened, text, latency, choices: job.recipe.properties))
         var compressor = Compressor(

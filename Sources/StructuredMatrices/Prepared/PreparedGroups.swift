@@ -53,7 +53,7 @@ struct PreparedGroups: PreparedProduct {
 
     var byteCount: Int { slots.byteCount }
     func scratchFloats(batch: Int) -> Int {
-        batch >= Self.tileBatch ? PreparedTiles.scratchFloats(batch: batch, columns: shape.columns) : 0
+        PreparedTiles.scratchFloats(batch: batch, columns: shape.columns, from: Self.tileBatch)
     }
 
     func apply(

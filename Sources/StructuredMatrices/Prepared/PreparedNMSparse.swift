@@ -7,9 +7,6 @@ extension NMSparse {
 
 /// An N:M matrix in panels of 64 rows, values and places in one stream, and in pairs of rows for batches.
 struct PreparedNMSparse: PreparedProduct {
-    /// Two vectors of 16 rows of X, of which the second may be nearly empty, beat the kernel for few rows.
-    private static let pairsBatch = 17
-
     let shape: MatrixShape
     private let layout: tessera_nm_shape
     private let storage: TensorStorage
@@ -22,8 +19,9 @@ struct PreparedNMSparse: PreparedProduct {
         let rowBytes = NMSparse.rowBytes(columns: matrix.shape.columns, kept: matrix.kept, group: matrix.group)
         shape = matrix.shape
         self.layout = layout
+        // Two vectors of 16 rows of X, of which the second may be nearly empty, beat the kernel for few rows.
         pairs = RowPairs(
-            matrix.shape, offsets: (0...matrix.shape.rows).map { $0 * matrix.entries },
+            matrix.shape, from: 17, offsets: (0...matrix.shape.rows).map { $0 * matrix.entries },
             columns: matrix.keptColumns.flatMap { row in row.map { UInt32($0) } },
             values: matrix.values.values(0..<matrix.values.count), precision: matrix.values.precision)
         storage = TensorStorage(byteCount: tessera_nm_bytes(layout)) { target in
@@ -38,14 +36,12 @@ struct PreparedNMSparse: PreparedProduct {
     }
 
     var byteCount: Int { storage.byteCount }
-    func scratchFloats(batch: Int) -> Int {
-        batch >= Self.pairsBatch ? PreparedTiles.scratchFloats(batch: batch, columns: shape.columns) : 0
-    }
+    func scratchFloats(batch: Int) -> Int { pairs.scratchFloats(batch: batch) }
 
     func apply(
         _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker
     ) {
-        guard input.rows < Self.pairsBatch else {
+        guard input.rows < pairs.smallestBatch else {
             return pairs.apply(input, into: output, scratch: scratch, worker: worker)
         }
         let panel = Int(TESSERA_PANEL_ROWS)

@@ -7,9 +7,6 @@ extension CompressedSparseRows {
 
 /// Compressed rows in slices of 16 that advance together, each as long as its longest row, and in pairs of rows for batches.
 struct PreparedSparseRows: PreparedProduct {
-    /// One vector of 16 rows of X, though nearly empty, beats gathering for each row.
-    private static let pairsBatch = 2
-
     let shape: MatrixShape
     private let lengths: TensorStorage
     private let starts: TensorStorage
@@ -45,19 +42,19 @@ struct PreparedSparseRows: PreparedProduct {
         }
         slots = PreparedSlots(
             columns: slotColumns, values: slotValues, width: matrix.shape.columns, matrix.values.precision)
+        // One vector of 16 rows of X, though nearly empty, beats gathering for each row.
         pairs = RowPairs(
-            matrix.shape, offsets: offsets, columns: matrix.columns, values: values, precision: matrix.values.precision)
+            matrix.shape, from: 2, offsets: offsets, columns: matrix.columns, values: values,
+            precision: matrix.values.precision)
     }
 
     var byteCount: Int { lengths.byteCount + starts.byteCount + slots.byteCount }
-    func scratchFloats(batch: Int) -> Int {
-        batch >= Self.pairsBatch ? PreparedTiles.scratchFloats(batch: batch, columns: shape.columns) : 0
-    }
+    func scratchFloats(batch: Int) -> Int { pairs.scratchFloats(batch: batch) }
 
     func apply(
         _ input: MatrixView, into output: MutableMatrixView, scratch: UnsafeMutablePointer<Float>, worker: Worker
     ) {
-        guard input.rows < Self.pairsBatch else {
+        guard input.rows < pairs.smallestBatch else {
             return pairs.apply(input, into: output, scratch: scratch, worker: worker)
         }
         let range = SliceLayout.share(rows: shape.rows, worker: worker)

@@ -8,10 +8,10 @@ enum PreparedTiles {
     /// Rows of X in a tile.
     private static let rows = Int(TESSERA_TILE)
 
-    /// Floats of one tile.
-    static func scratchFloats(batch: Int, columns: Int) -> Int {
+    /// Floats of one tile; 0 for batches that are too small for tiles.
+    static func scratchFloats(batch: Int, columns: Int, from smallest: Int) -> Int {
         // 16 more, to begin at a cache line.
-        columns * tessera_tile_width(min(batch, rows)) + 16
+        batch < smallest ? 0 : columns * tessera_tile_width(min(batch, rows)) + 16
     }
 
     /// Calls `product` for every tile of X, transposed by the whole team.

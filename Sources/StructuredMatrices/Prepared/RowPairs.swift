@@ -3,6 +3,8 @@ import Tensors
 
 /// The rows of a sparse matrix packed for tiles of X: two rows share what they read of X where they keep the same columns.
 struct RowPairs: Sendable {
+    /// The fewest rows of X that are multiplied in pairs.
+    let smallestBatch: Int
     private let shape: MatrixShape
     private let format: tessera_panel_format
     /// Of every block, and the end.
@@ -10,10 +12,14 @@ struct RowPairs: Sendable {
     private let blocks: TensorStorage
 
     /// - Parameters:
+    ///   - smallestBatch: the fewest rows of X that pairs are faster with than another form of the matrix.
     ///   - offsets: rows + 1 numbers: entries offsets[r] ..< offsets[r + 1] are row r's.
     ///   - columns: of every entry, ascending within a row.
     ///   - values: of every entry, rounded to `precision`.
-    init(_ shape: MatrixShape, offsets: [Int], columns: [UInt32], values: [Float], precision: Precision) {
+    init(
+        _ shape: MatrixShape, from smallestBatch: Int, offsets: [Int], columns: [UInt32], values: [Float],
+        precision: Precision
+    ) {
         let (height, width) = (Int(TESSERA_PANEL_ROWS), Int(TESSERA_PAIR_COLUMNS))
         let format = precision.panelFormat
         let perPanel = (shape.columns + width - 1) / width
@@ -34,12 +40,18 @@ struct RowPairs: Sendable {
         }
         starts.append(bytes.count)
         self.shape = shape
+        self.smallestBatch = smallestBatch
         self.format = format
         self.starts = TensorStorage(byteCount: starts.count * MemoryLayout<Int>.size) {
             starts.withUnsafeBytes($0.copyMemory)
         }
         // Never empty, so that it has an address.
         blocks = TensorStorage(byteCount: max(bytes.count, 64)) { bytes.withUnsafeBytes($0.copyMemory) }
+    }
+
+    /// Floats of scratch; none for batches that are multiplied otherwise.
+    func scratchFloats(batch: Int) -> Int {
+        PreparedTiles.scratchFloats(batch: batch, columns: shape.columns, from: smallestBatch)
     }
 
     /// Y = X W^T for the tiles of X, panels of rows shared among the team.

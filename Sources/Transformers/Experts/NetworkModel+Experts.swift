@@ -49,10 +49,14 @@ extension NetworkModel {
 
     /// Multiply-adds of a token in a block's feed-forward network, the experts that run and their router.
     public func feedForwardMultiplyAdds(_ block: Int) -> Int {
-        let own = network.blocks[block]
-        let all = BlockMatrix.feedForward.reduce(0) { $0 + own[$1].weight.cost.multiplyAdds }
+        let (own, all) = (network.blocks[block], wholeFeedForwardMultiplyAdds(block))
         guard let experts = own.experts else { return all }
         return own.cutsExperts
             ? all / experts.sizes.count * experts.sizes.active + experts.router.count : all + experts.router.count
+    }
+
+    /// The same if all experts ran and nothing chose among them.
+    public func wholeFeedForwardMultiplyAdds(_ block: Int) -> Int {
+        BlockMatrix.feedForward.reduce(0) { $0 + network.blocks[block][$1].weight.cost.multiplyAdds }
     }
 }
