@@ -15,6 +15,7 @@ public struct SparseLowRankCandidates: CandidateSource {
     public var name: String { "sparse-low-rank" }
     public var optionNames: Set<String> { ["percent", "rank"] }
     public var isSlow: Bool { true }
+    public var polishes: Bool { true }
     public var followsLowRank: Bool { false }
     public func isDefault(for quantity: Budget.Quantity, inBatches: Bool) -> Bool {
         quantity == .multiplyAdds && inBatches
@@ -53,9 +54,17 @@ public struct SparseLowRankCandidates: CandidateSource {
         ])
     }
 
+    /// A quarter of the paper's sweeps tell the error to a few per cent.
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        try OATSFitter(rank: candidate["rank"])
-            .fitAny(context, size: .parameters(cost(of: candidate, at: context).parameters))
+        try fit(candidate, context, OATSFitter(rank: candidate["rank"], sweeps: 20, refits: 3))
+    }
+
+    public func polished(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
+        try fit(candidate, context, OATSFitter(rank: candidate["rank"]))
+    }
+
+    private func fit(_ candidate: Candidate, _ context: CandidateContext, _ fitter: OATSFitter) throws -> AnyFit {
+        try fitter.fitAny(context, size: .parameters(cost(of: candidate, at: context).parameters))
     }
 }
 
