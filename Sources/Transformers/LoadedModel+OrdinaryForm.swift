@@ -1,8 +1,13 @@
 import ModelFiles
 
-/// The keys of `config.json` that say how large an architecture's blocks are, and which biases they have; nil where the
-/// architecture has no such key.
+/// The keys of `config.json` that say how many blocks an architecture has, how large they are, and which biases they have; nil
+/// where the architecture has no such key.
 struct SizeKeys: Sendable, Hashable {
+    let blocks: String
+    /// Lists of one entry for each block.
+    var blockLists: [String] = []
+    /// How many blocks, from the first on, are unlike the others, each with what it is where the key is absent.
+    var leadingBlocks: [String: Int] = [:]
     let heads: String
     var keyValueHeads: String?
     var headWidth: String?
@@ -12,7 +17,7 @@ struct SizeKeys: Sendable, Hashable {
     var hasLayerNorms = true
 }
 
-/// A model whose blocks were narrowed, as other programs may read it.
+/// A model whose blocks were narrowed or emptied, as other programs may read it.
 extension LoadedModel {
     /// `config.json` without the section that only Tessera reads: the sizes of the blocks in the architecture's own keys.
     /// - Throws: `TransformersError.notExpressible` where it has none for them; `ModelFileError`.
@@ -27,6 +32,7 @@ extension LoadedModel {
         }
         if let blocks = try configuration.blockSizes() {
             for (key, number) in try ordinarySizes(blocks.map(\.withoutExperts)) { configuration.root[key] = .integer(Int64(number)) }
+            try leaveOutIdleBlocks(of: &configuration)
             configuration.setBlockSizes(nil)
         }
         if try configuration.dropsMeans() {
@@ -55,7 +61,7 @@ extension LoadedModel {
         }
     }
 
-    private func refuse(_ reason: String) -> TransformersError {
+    func refuse(_ reason: String) -> TransformersError {
         .notExpressible(folder: folder, architecture: model.architecture, reason: reason)
     }
 
@@ -79,13 +85,15 @@ extension LoadedModel {
     }
 
     private func ordinarySizes(_ blocks: [BlockSizes]) throws -> [(key: String, number: Int)] {
-        guard let network = (model as? any NetworkModel)?.network, let sizes = blocks.first else { return [] }
-        let keys = network.sizeKeys
+        guard let network = (model as? any NetworkModel)?.network else { return [] }
+        let (keys, left) = (network.sizeKeys, try blocksLeft.filter(blocks.indices.contains))
+        guard let first = left.first else { return [] }
+        let sizes = blocks[first]
         guard blocks.allSatisfy({ $0.keyRanks == nil && $0.valueWidths == nil }) else {
             throw refuse("keys and values are kept in directions of each head's own, so it opens only in Tessera")
         }
-        if let index = blocks.firstIndex(where: { $0 != sizes }) {
-            throw refuse("block \(index) has other sizes than block 0, and config.json says them once for all")
+        if let index = left.first(where: { blocks[$0] != sizes }) {
+            throw refuse("block \(index) has other sizes than block \(first), and config.json says them once for all")
         }
         guard sizes.heads > 0, sizes.feedForwardWidth > 0 else {
             throw refuse("its blocks have no \(sizes.heads > 0 ? "feed-forward network" : "attention")")

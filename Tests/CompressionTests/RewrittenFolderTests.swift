@@ -209,6 +209,45 @@ import Transformers
                 + "config.json has no key for it")
     }
 
+    /// A bias that was added to a part's output keeps an empty block in its place; where it goes, so does its mention.
+    @Test func anAddedBiasThatGoesAgain() throws {
+        let (folder, loaded) = try load("mistral")
+        let bias = "model.layers.0.mlp.down_proj.bias"
+        var biased = try #require(loaded.model as? any NetworkModel)
+        biased[vector: bias] = (0..<24).map { Float($0) / 10 }
+        try withFolder { target in
+            func written(
+                _ model: any NetworkModel, of source: ModelFolder, _ original: LoadedModel, to name: String
+            ) throws -> String {
+                let path = target.appending(path: name).path
+                let before = try #require(original.model as? any NetworkModel)
+                try RewrittenFolder(
+                    source: source, original: original, changes: ModelChanges(from: before, to: model), destination: path,
+                    replacing: false
+                ).write()
+                return path
+            }
+            let first = try written(biased, of: folder, loaded, to: "biased")
+            let opened = try LoadedModel.load(first)
+            #expect(try opened.configuration.addedBiases() == ["model.layers.0.mlp.down_proj"])
+            let empty = BlockSizes(heads: 0, keyValueHeads: 0, queryKeyWidth: 0, valueWidth: 0, feedForwardWidth: 0)
+            for keepsBias in [true, false] {
+                var model = try #require(opened.model as? any NetworkModel)
+                let down = model.linear(0, .down)
+                model.setBlock(0, sizes: empty, matrices: [.down: (down.weight, keepsBias ? down.bias : nil)])
+                let path = try written(model, of: ModelFolder(path: first), opened, to: "empty-\(keepsBias)")
+                let again = try LoadedModel.load(path)
+                #expect(try scores(again.model) == scores(model))
+                #expect(try again.configuration.addedBiases().isEmpty == !keepsBias)
+                if keepsBias {
+                    #expect(throws: TransformersError.self) { try again.ordinaryConfiguration() }
+                } else {
+                    #expect(try again.ordinaryConfiguration().integer("num_hidden_layers") == 1)
+                }
+            }
+        }
+    }
+
     /// Layer norms of a stream whose tokens all have mean 0 are root-mean-square norms.
     @Test func normsWithoutMeans() throws {
         let (folder, loaded) = try load("opt")

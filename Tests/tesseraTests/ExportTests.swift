@@ -40,6 +40,29 @@ struct ExportTests {
         }
     }
 
+    /// Two of six blocks go: the folder is a Llama of four, of the same function to the bit.
+    @Test func droppedBlocksAreLeftOut() throws {
+        try CommandLineTool.withTemporaryFolder { folder in
+            func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
+            let compressed = try CommandLineTool.run(
+                "compress", Self.tiny, "--recipe", "block-drop", "--size", "70%", "--calibration",
+                "Examples/calibration-sentences.txt", "-o", path("small"), "--quiet")
+            try #require(compressed.status == 0, "\(compressed.errors)")
+            let result = try CommandLineTool.run("export", path("small"), "--dense", "-o", path("dense"), "--json")
+            try #require(result.status == 0, "\(result.errors)")
+            let gone = try #require((try result.json as? [String: Any])?["blocks_left_out"] as? [Int])
+            #expect(gone.count == 2)
+            let data = try Data(contentsOf: folder.appendingPathComponent("dense/config.json"))
+            let configuration = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+            #expect(configuration["num_hidden_layers"] as? Int == 4)
+            #expect(configuration["tessera"] == nil)
+            let fidelity = try CommandLineTool.run(
+                "eval", path("dense"), "--against", path("small"), "--text", "Examples/evaluation-prose.txt", "--json",
+                "--quiet")
+            #expect(try fidelity.number("figures", "kl_mean", "value") == 0)
+        }
+    }
+
     @Test func anExistingFolderIsReplacedOnlyByForce() throws {
         try CommandLineTool.withTemporaryFolder { folder in
             let output = folder.appendingPathComponent("dense")

@@ -150,10 +150,10 @@ public struct RewrittenFolder {
         if changes.dropsMeans { configuration.setDropsMeans(true) }
         if let stream = changes.stream { configuration.setCutStream(stream) }
         if changes.untiesHead { configuration.root["tie_word_embeddings"] = .bool(false) }
-        if !addedBiases.isEmpty {
-            let known = try configuration.addedBiases()
-            configuration.setAddedBiases(known + addedBiases.filter { !known.contains($0) })
-        }
+        let known = try configuration.addedBiases()
+        let left = known.filter { !changes.removedVectors.contains("\($0).bias") }
+        let added = addedBiases.filter { !left.contains($0) }
+        if left.count < known.count || !added.isEmpty { configuration.setAddedBiases(left + added) }
         return configuration
     }
 }

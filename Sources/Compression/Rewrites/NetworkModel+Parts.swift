@@ -165,11 +165,13 @@ extension NetworkModel {
         setBlock(block, sizes: sizes, matrices: matrices)
     }
 
-    /// Takes a whole block's parts away.
+    /// Takes a whole block's parts away. Where norms stand first the stream then goes past it as it is; where they stand last
+    /// they stay, and so do the biases that they were made for.
     mutating func dropBlock(_ block: Int) {
+        let outputs = normalizesFirst ? [BlockMatrix.attentionOutput, .down] : []
         setBlock(
             block, sizes: BlockSizes(heads: 0, keyValueHeads: 0, queryKeyWidth: 0, valueWidth: 0, feedForwardWidth: 0),
-            matrices: [:])
+            matrices: Dictionary(uniqueKeysWithValues: outputs.map { ($0, (weight: linear(block, $0).weight, bias: nil)) }))
     }
 
     /// Parameters of all matrices in blocks.

@@ -46,7 +46,8 @@ extension TransformerEncoder {
         self.init(
             network: Network(
                 architecture: configuration.architecture, isCausal: false, normalizesFirst: false, width: width,
-                maximumPositions: configuration.maximumPositions, sizeKeys: SizeKeys(heads: "num_attention_heads", feedForward: "intermediate_size"),
+                maximumPositions: configuration.maximumPositions,
+                sizeKeys: SizeKeys(blocks: "num_hidden_layers", heads: "num_attention_heads", feedForward: "intermediate_size"),
                 rotary: nil, input: input, output: output, tables: tables, blocks: blocks),
             layout: layout)
     }

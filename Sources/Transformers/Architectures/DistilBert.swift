@@ -41,7 +41,8 @@ extension TransformerEncoder {
         self.init(
             network: Network(
                 architecture: "distilbert", isCausal: false, normalizesFirst: false, width: width,
-                maximumPositions: positions, sizeKeys: SizeKeys(heads: "n_heads", feedForward: "hidden_dim"),
+                maximumPositions: positions,
+                sizeKeys: SizeKeys(blocks: "n_layers", heads: "n_heads", feedForward: "hidden_dim"),
                 rotary: nil, input: input, output: output, tables: tables, blocks: blocks),
             layout: layout)
     }

@@ -67,7 +67,8 @@ extension CausalTransformer {
         self.init(
             network: Network(
                 architecture: "gpt2", isCausal: true, normalizesFirst: true, width: width,
-                maximumPositions: configuration.maximumPositions, sizeKeys: SizeKeys(heads: "n_head", feedForward: "n_inner"),
+                maximumPositions: configuration.maximumPositions,
+                sizeKeys: SizeKeys(blocks: "n_layer", heads: "n_head", feedForward: "n_inner"),
                 rotary: nil, input: input, output: output, tables: tables, blocks: blocks))
     }
 

@@ -23,7 +23,8 @@ public struct LlamaConfiguration: Sendable, Equatable {
     /// For each block, how many tokens a token attends to, itself counted; nil for all.
     var windows: [Int?]
     var sizeKeys = SizeKeys(
-        heads: "num_attention_heads", keyValueHeads: "num_key_value_heads", headWidth: "head_dim",
+        blocks: "num_hidden_layers", blockLists: ["layer_types"], heads: "num_attention_heads",
+        keyValueHeads: "num_key_value_heads", headWidth: "head_dim",
         feedForward: "intermediate_size", attentionBias: "attention_bias", feedForwardBias: "mlp_bias",
         hasLayerNorms: false)
     /// Whether the features of each query and key head are normalised.

@@ -90,7 +90,8 @@ extension CausalTransformer {
         self.init(
             network: Network(
                 architecture: "opt", isCausal: true, normalizesFirst: style.normalizesFirst, width: width,
-                maximumPositions: configuration.maximumPositions, sizeKeys: SizeKeys(heads: "num_attention_heads", feedForward: "ffn_dim"),
+                maximumPositions: configuration.maximumPositions,
+                sizeKeys: SizeKeys(blocks: "num_hidden_layers", heads: "num_attention_heads", feedForward: "ffn_dim"),
                 rotary: nil, input: input, output: output,
                 tables: tables, blocks: blocks))
     }

@@ -17,9 +17,11 @@ extension LlamaConfiguration {
     /// `max_window_layers` on had it.
     /// - Throws: `ModelFileError.wrongValue`, `TransformersError.unsupportedSetting`.
     mutating func readQwenWindows(_ file: ModelConfiguration) throws {
+        let (firstKey, defaultFirst) = ("max_window_layers", 28)
+        sizeKeys.leadingBlocks = [firstKey: defaultFirst]
         guard try file.bool("use_sliding_window", default: false), file.contains("sliding_window") else { return }
         let window = try file.size("sliding_window")
-        let first = try file.integer("max_window_layers", default: 28)
+        let first = try file.integer(firstKey, default: defaultFirst)
         let types = file.value("layer_types")?.arrayValue?.map(\.stringValue)
         if let types, types.count != windows.count || types.contains(where: { !Self.layerTypes.contains($0 ?? "") }) {
             throw TransformersError.unsupportedSetting(

@@ -61,7 +61,8 @@ extension VisionEncoder {
         self.init(
             network: Network(
                 architecture: "vit", isCausal: false, normalizesFirst: true, width: width,
-                maximumPositions: geometry.patches + 1, sizeKeys: SizeKeys(heads: "num_attention_heads", feedForward: "intermediate_size"),
+                maximumPositions: geometry.patches + 1,
+                sizeKeys: SizeKeys(blocks: "num_hidden_layers", heads: "num_attention_heads", feedForward: "intermediate_size"),
                 rotary: nil, input: input,
                 output: output, tables: tables, blocks: blocks),
             geometry: geometry)

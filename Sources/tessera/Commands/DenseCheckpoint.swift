@@ -3,13 +3,16 @@ import StructuredMatrices
 import Tensors
 import Transformers
 
-/// The tensors of a model with every matrix dense, in the checkpoint's own form, and every number in one precision.
+/// The tensors of a model with every matrix dense, in the checkpoint's own form, and every number in one precision; without
+/// blocks that are idle, the others renumbered.
 struct DenseCheckpoint {
     let declarations: [SafetensorsWriter.Declaration]
     let structuredCount: Int
     private let loaded: LoadedModel
-    /// What is made anew, by the tensor's name.
+    /// What is made anew, by the tensor's name in the model.
     private let made: [String: Content]
+    /// The names in the model of what is declared.
+    private let sources: [String: String]
     private let precision: Precision
 
     private enum Content {
@@ -60,7 +63,14 @@ struct DenseCheckpoint {
             let type = entry.elementType.isFloatingPoint ? precision.elementType : entry.elementType
             declarations.append(.init(name: name, elementType: type, shape: entry.shape))
         }
-        (self.declarations, self.made) = (declarations, made)
+        let names = loaded.ordinaryNames(of: declarations.map(\.name))
+        self.declarations = declarations.compactMap { declaration in
+            names[declaration.name].map {
+                .init(name: $0, elementType: declaration.elementType, shape: declaration.shape)
+            }
+        }
+        sources = Dictionary(names.map { ($0.value, $0.key) }, uniquingKeysWith: { first, _ in first })
+        self.made = made
         structuredCount = listed.count { loaded.model[site: $0].family != Dense.family }
     }
 
@@ -73,7 +83,7 @@ struct DenseCheckpoint {
 
     /// - Throws: `ModelFileError`, `CommandError.notRepresentable`.
     func tensor(_ declaration: SafetensorsWriter.Declaration) throws -> Tensor {
-        let (name, shape) = (declaration.name, declaration.shape)
+        let (name, shape) = (sources[declaration.name] ?? declaration.name, declaration.shape)
         switch made[name] {
         case .matrix(let site):
             return try converted(loaded.model[site: site].dense().elements, name, shape)

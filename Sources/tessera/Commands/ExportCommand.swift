@@ -70,7 +70,7 @@ struct ExportCommand: ParsableCommand {
         try folder.copyAuxiliaryFiles(to: target.path)
         try target.commit()
         let routed = try loaded.configuration.blockSizes()?.count { $0.experts != nil } ?? 0
-        try report(checkpoint, bytes: writer.fileByteCount, routedBlocks: routed)
+        try report(checkpoint, bytes: writer.fileByteCount, routedBlocks: routed, idleBlocks: loaded.idleBlocks)
     }
 
     /// Without the section that only Tessera reads, and naming the precision that is now stored.
@@ -84,7 +84,7 @@ struct ExportCommand: ParsableCommand {
         return configuration
     }
 
-    private func report(_ checkpoint: DenseCheckpoint, bytes: Int, routedBlocks: Int) throws {
+    private func report(_ checkpoint: DenseCheckpoint, bytes: Int, routedBlocks: Int, idleBlocks: [Int]) throws {
         if common.json {
             var document = JSONObject()
             document["model"] = .string(model)
@@ -94,6 +94,9 @@ struct ExportCommand: ParsableCommand {
             document["tensors"] = JSONValue(checkpoint.declarations.count)
             document["weight_file_bytes"] = JSONValue(bytes)
             if routedBlocks > 0 { document["blocks_without_experts_again"] = JSONValue(routedBlocks) }
+            if !idleBlocks.isEmpty {
+                document["blocks_left_out"] = .array(idleBlocks.map { JSONValue($0) })
+            }
             try StandardOutput.write(.object(document))
         } else {
             try StandardOutput.write(
@@ -101,6 +104,10 @@ struct ExportCommand: ParsableCommand {
                     + "\(FigureText.grouped(bytes)) bytes of weights in \(precision.rawValue)\n")
             if routedBlocks > 0, !common.quiet {
                 standardError("all experts of its \(routedBlocks) blocks run for every token again: the dense function\n")
+            }
+            if !idleBlocks.isEmpty, !common.quiet {
+                let places = idleBlocks.map(String.init).joined(separator: ", ")
+                standardError("left out, as nothing remains of them: \(idleBlocks.count == 1 ? "block" : "blocks") \(places)\n")
             }
         }
     }
