@@ -54,9 +54,9 @@ public struct SparseLowRankCandidates: CandidateSource {
         ])
     }
 
-    /// A quarter of the paper's sweeps tell the error to a few per cent.
+    /// Close enough to compare by, in a fifth of the time.
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        try fit(candidate, context, OATSFitter(rank: candidate["rank"], sweeps: 20, refits: 3))
+        try fit(candidate, context, OATSFitter(rank: candidate["rank"], sweeps: 20, refits: 1, lastIterations: 20))
     }
 
     public func polished(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {

@@ -16,15 +16,19 @@ public struct OATSFitter: Fitter {
     public var sweeps: Int
     /// Exact sweeps at the end, with the places fixed; 0 is the paper's method but for the values of the sparse part.
     public var refits: Int
+    /// Steps of conjugate gradients that end the fit; each costs rows columns^2 multiply-adds, and most of the time goes there.
+    public var lastIterations: Int
 
     public init(
-        rank: Int? = nil, share: Double = 0.3, pattern: SparseForm = .rows, sweeps: Int = 80, refits: Int = 10
+        rank: Int? = nil, share: Double = 0.3, pattern: SparseForm = .rows, sweeps: Int = 80, refits: Int = 10,
+        lastIterations: Int = 100
     ) {
         self.rank = rank
         self.share = share
         self.pattern = pattern
         self.sweeps = sweeps
         self.refits = refits
+        self.lastIterations = lastIterations
     }
 
     /// Cost of a sweep: one sort of every row and 4 rows columns rank multiply-adds.
@@ -37,6 +41,7 @@ public struct OATSFitter: Fitter {
             context: context)
         let found = try problem.alternated(sweeps: sweeps, metric: .diagonal)
         return try problem.finished(
-            lowRank: found.lowRank, mask: found.mask, subspace: found.subspace, sweeps: refits, trace: found.trace)
+            lowRank: found.lowRank, mask: found.mask, subspace: found.subspace, sweeps: refits,
+            lastIterations: lastIterations, trace: found.trace)
     }
 }

@@ -90,9 +90,11 @@ struct SparseLowRankProblem {
 
     /// Alternates exact steps in the two parts from given places, and stores the result: low-rank first, so that the last
     /// sparse step makes good what rounding the factors spoils.
-    /// - Parameter lowRank: rows x columns, of any rank.
+    /// - Parameters:
+    ///   - lowRank: rows x columns, of any rank.
+    ///   - lastIterations: of conjugate gradients, in the last sparse step.
     func finished(
-        lowRank start: DoubleMatrix, mask: [Bool], subspace: Subspace, sweeps: Int, trace: [Double]
+        lowRank start: DoubleMatrix, mask: [Bool], subspace: Subspace, sweeps: Int, lastIterations: Int = 100, trace: [Double]
     ) throws -> Fit<MatrixSum> {
         var (trace, subspace) = (trace, subspace)
         var sparse = DoubleMatrix(rows: wide.rows, columns: wide.columns)
@@ -109,7 +111,7 @@ struct SparseLowRankProblem {
         let residual: Matrix = (wide - sparse).converted()
         let lowRank = try LowRankFactorisation(residual, objective: objective, context: context)
             .matrix(rank: rank, precision: context.precision)
-        sparse = try refitted(sparse, mask: mask, besides: lowRank.dense().converted(), iterations: 100)
+        sparse = try refitted(sparse, mask: mask, besides: lowRank.dense().converted(), iterations: lastIterations)
         let matrix = try MatrixSum([pattern.matrix(sparse, mask: mask, precision: context.precision), lowRank])
         return try Fit(measuring: matrix, for: weight, objective: objective, context: context, trace: trace)
     }
