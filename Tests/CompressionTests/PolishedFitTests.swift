@@ -20,7 +20,7 @@ import Transformers
             objective: .activations(try Gram(inputs: inputs)), fit: FitContext(name: "w", precision: .f16))
     }
 
-    @Test func thereAreSome() { #expect(Self.sources.map(\.name) == ["nm-sparse"]) }
+    @Test func thereAreSome() { #expect(Self.sources.map(\.name) == ["nm-sparse", "sparse-low-rank"]) }
 
     /// Closer under the objective, at the same cost.
     @Test(arguments: [32, 48, 36]) func polishedFitsAreCloser(columns: Int) throws {

@@ -19,8 +19,20 @@ public struct FamilyDescription: Sendable {
     public struct Candidates: Sendable {
         /// The integers that a candidate is told apart by.
         public let options: [String]
-        /// Whether the family takes part without being named.
-        public let isDefault: Bool
+        /// The budgets under which the family takes part without being named: "bytes", "multiply-adds of encoders".
+        public let defaultBudgets: [String]
+        /// Whether those are all that the family serves.
+        public let isAlwaysDefault: Bool
+
+        init(_ source: any CandidateSource) {
+            options = source.optionNames.sorted()
+            let served = Budget.Quantity.allCases.filter(source.serves)
+            defaultBudgets = served.compactMap { quantity in
+                guard source.isDefault(for: quantity, inBatches: true) else { return nil }
+                return source.isDefault(for: quantity, inBatches: false) ? quantity.rawValue : "\(quantity.rawValue) of encoders"
+            }
+            isAlwaysDefault = defaultBudgets == served.map(\.rawValue)
+        }
     }
 
     /// Every registered family, in the order of the registry.
@@ -30,7 +42,7 @@ public struct FamilyDescription: Sendable {
         self.family = family
         methods = Fitters.methods.filter { $0.family.name == family.name }
         let source = CandidateSources.all.first { $0.family.name == family.name }
-        candidates = source.map { Candidates(options: $0.optionNames.sorted(), isDefault: $0.isDefault) }
+        candidates = source.map(Candidates.init)
         let specimen = Self.specimen(of: family, source)
         tensors = (try? specimen?.tensors.map(\.name)) ?? []
         attributes = specimen?.attributes.values.keys.sorted() ?? []
@@ -98,13 +110,21 @@ extension FamilyDescription {
                 ]
             })
         object["candidates"] = candidates.map { candidates in
-            ["options": .array(candidates.options.map { .string($0) }), "default": .bool(candidates.isDefault)]
+            [
+                "options": .array(candidates.options.map { .string($0) }),
+                "default_for": .array(candidates.defaultBudgets.map { .string($0) }),
+            ]
         } ?? .null
         return .object(object)
     }
 
     /// A word on how `compress` uses the family.
-    private var use: String { candidates.map { $0.isDefault ? "yes" : "when named" } ?? "no" }
+    private var use: String {
+        guard let candidates else { return "no" }
+        guard !candidates.isAlwaysDefault else { return "yes" }
+        return candidates.defaultBudgets.isEmpty
+            ? "when named" : "for \(candidates.defaultBudgets.joined(separator: " and "))"
+    }
 
     /// For a terminal; ends with a line end.
     package var text: String {
