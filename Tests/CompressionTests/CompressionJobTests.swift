@@ -51,20 +51,22 @@ import Transformers
     @Test func resumedAndThreadedRunsWriteTheSameBytes() throws {
         try Self.temporary { folder in
             let budget = Budget(quantity: .multiplyAdds, fraction: 0.5)
+            let recovery: [RecoveryStep] =
+                ProcessInfo.processInfo.environment["TESSERA_SLOW"] == "1" ? [.sequential, .refit] : []
             let whole = folder.appending(path: "whole")
-            let report = try Self.job(whole, budget: budget, recovery: ProcessInfo.processInfo.environment["TESSERA_SLOW"] == "1" ? [.sequential, .refit] : []).run()
+            let report = try Self.job(whole, budget: budget, recovery: recovery).run()
             let expected = try Self.contents(whole)
             #expect(expected.keys.contains("model.safetensors") && expected.keys.contains("report.html"))
             #expect(report.fileBytesAfter == expected["model.safetensors"]?.count)
             #expect(!FileManager.default.fileExists(atPath: whole.path + ".journal"))
 
             let single = folder.appending(path: "single")
-            _ = try Self.job(single, budget: budget, recovery: ProcessInfo.processInfo.environment["TESSERA_SLOW"] == "1" ? [.sequential, .refit] : [], threads: 1).run()
+            _ = try Self.job(single, budget: budget, recovery: recovery, threads: 1).run()
             #expect(try Self.contents(single) == expected)
 
             // A run that was killed leaves some of its records, the last perhaps cut, and some of its tensors.
             let resumed = folder.appending(path: "resumed")
-            _ = try Self.job(resumed, budget: budget, recovery: ProcessInfo.processInfo.environment["TESSERA_SLOW"] == "1" ? [.sequential, .refit] : []).plan()
+            _ = try Self.job(resumed, budget: budget, recovery: recovery).plan()
             let journal = URL(filePath: resumed.path + ".journal")
             let records = journal.appending(path: "records.jsonl")
             let complete = try Data(contentsOf: records)
@@ -75,9 +77,9 @@ import Transformers
                 for (position, name) in tensors.enumerated() where position % 3 == index {
                     try? FileManager.default.removeItem(at: journal.appending(path: "tensors/\(name)"))
                 }
-                if index < 2 { _ = try Self.job(resumed, budget: budget, recovery: ProcessInfo.processInfo.environment["TESSERA_SLOW"] == "1" ? [.sequential, .refit] : []).plan() }
+                if index < 2 { _ = try Self.job(resumed, budget: budget, recovery: recovery).plan() }
             }
-            _ = try Self.job(resumed, budget: budget, recovery: ProcessInfo.processInfo.environment["TESSERA_SLOW"] == "1" ? [.sequential, .refit] : []).run()
+            _ = try Self.job(resumed, budget: budget, recovery: recovery).run()
             #expect(try Self.contents(resumed) == expected)
         }
     }

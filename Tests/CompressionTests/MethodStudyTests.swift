@@ -3,6 +3,7 @@ import Fitting
 import Foundation
 import ModelFiles
 import StructuredMatrices
+import Synchronization
 import Tensors
 import Testing
 
@@ -93,6 +94,52 @@ import Testing
                 #expect(
                     throws: CompressionError.studyUnreadable(file: output, reason: #"expected "tessera_study": 1 and "rows""#)
                 ) { try Self.study(model, pairs, output, fitters: ["svd"]).run() }
+            }
+        }
+    }
+
+    /// What was fitted before is not fitted again, and the bytes are those of a run that was left alone.
+    @Test func aRecipeThatWasStoppedGoesOn() throws {
+        try SmallEncoder.with { folder, model, _ in
+            let steps = Mutex([Int]())
+            func job(_ name: String, atTheEnd: @escaping @Sendable () -> Void = {}) throws -> RecipeJob {
+                RecipeJob(
+                    model: model, output: folder.appending(path: name).path, recipe: try MethodRecipes.named("wanda-2of4"),
+                    calibration: .own, context: ExecutionContext(threads: 2),
+                    progress: { step in
+                        guard step.stage.hasPrefix("fitting") else { return }
+                        steps.withLock { $0.append(step.done) }
+                        if step.done == step.total { atTheEnd() }
+                    })
+            }
+            _ = try job("whole").run()
+            let expected = try CompressionJobTests.contents(folder.appending(path: "whole"))
+            #expect(steps.withLock { $0 } == Array(1...12))
+
+            // Something else takes the output's place after the last fit: nothing is written, and the fits are kept.
+            let output = folder.appending(path: "stopped")
+            let stopped = try job("stopped") {
+                _ = FileManager.default.createFile(atPath: output.path, contents: Data())
+            }
+            #expect(throws: ModelFileError.self) { _ = try stopped.run() }
+            try FileManager.default.removeItem(at: output)
+            let journal = folder.appending(path: "stopped.journal")
+            let records = journal.appending(path: "records.jsonl")
+            let complete = try Data(contentsOf: records)
+            for (share, left) in [(1.0, 0), (0.5, 7), (0.0, 12)] {
+                // A kill may cut the last line.
+                try complete.prefix(Int(share * Double(complete.count))).write(to: records)
+                steps.withLock { $0 = [] }
+                let again = try job("stopped")
+                _ = try again.run()
+                #expect(try CompressionJobTests.contents(output) == expected)
+                #expect(!FileManager.default.fileExists(atPath: journal.path))
+                let done = steps.withLock { $0 }
+                #expect(done.count <= left && done == Array((13 - done.count)..<13))
+                try FileManager.default.removeItem(at: output)
+                guard share > 0 else { break }
+                #expect(throws: ModelFileError.self) { _ = try stopped.run() }
+                try FileManager.default.removeItem(at: output)
             }
         }
     }

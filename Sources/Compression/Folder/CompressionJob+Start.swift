@@ -1,7 +1,5 @@
-import CKernels
 import Communication
 import Foundation
-import LinearAlgebra
 import ModelFiles
 import Tensors
 import Transformers
@@ -81,26 +79,13 @@ extension CompressionJob {
     func identity(
         _ opened: Opened, _ text: CalibrationText, _ latency: PreparedLatency?, choices: [(name: String, value: String)]
     ) throws -> [(name: String, value: String)] {
-        var weights = Fingerprint()
-        for shard in opened.loaded.checkpoint.shards { try weights.add(fileAt: shard.file) }
-        try weights.add(fileAt: opened.folder.file(ModelFolder.configurationFileName))
-        var sequences = Fingerprint()
-        sequences.add(text.fingerprint)
-        // Sequences of images name their patches, not what these show.
-        if !opened.loaded.imageSequences.isEmpty, case .file(let images)? = source(opened) {
-            try sequences.add(fileAt: images)
-        }
         var recipeText = Fingerprint()
         for (name, value) in choices { recipeText.add("\(name)=\(value)") }
         if withoutCalibration { recipeText.add("without calibration") }
         if let planFile { try recipeText.add(fileAt: planFile) }
         let table = latency.map { [("latency table", $0.fingerprint)] } ?? []
-        return [
-            ("format", "3"), ("model", weights.text), ("calibration text", sequences.text),
-            ("recipe or seed", recipeText.text),
-            // Other kernels round otherwise: what they continued would not be what either of them makes.
-            ("linear algebra library", LinearAlgebraLibrary.description), ("kernels", String(cString: tessera_kernels_best().pointee.name)),
-        ] + table
+        return try RunIdentity.of(
+            opened.loaded, opened.folder, text: text.fingerprint, images: source(opened), choices: recipeText) + table
     }
 
     /// The calibration text that was named, or that of the plan that is followed.

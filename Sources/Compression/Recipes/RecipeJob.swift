@@ -42,8 +42,12 @@ public struct RecipeJob: Sendable {
         public let seed: UInt64
     }
 
+    /// What was fitted before the run was killed; removed at its end.
+    private var journalFolder: URL { URL(fileURLWithPath: output + ".journal", isDirectory: true) }
+
     /// Fits every matrix that the recipe takes and writes the folder, with the recipe and the errors reached beside the
-    /// weights (recipe.yaml, report.json). The same recipe, model, text and seed give the same bytes.
+    /// weights (recipe.yaml, report.json). The same recipe, model, text and seed give the same bytes, also where a run was
+    /// killed and started again.
     /// - Throws: `CompressionError`, `FittingError`, `ModelFileError`, `TransformersError`; nothing is written then.
     public func run() throws -> Outcome {
         let folder = try ModelFolder(path: model)
@@ -63,9 +67,10 @@ public struct RecipeJob: Sendable {
             loaded, sites: sites, calibration: recipe.needsCalibration ? calibration : nil,
             fisher: recipe.needsFisher ? fisher : nil, seed: seed, context: context, progress: progress)
         let (method, size) = try recipe.sizedMethod(for: sites)
+        let journal = try Journal(folder: journalFolder, identity: identity(loaded, folder, calibrated))
         let fits = try ModelFits(
             method, size: size, of: calibrated, objective: recipe.objective, errors: [recipe.objective],
-            precision: recipe.precision, seed: seed, context: context
+            precision: recipe.precision, seed: seed, context: context, journal: journal
         ) { progress(CompressionProgress(stage: "fitting \(recipe.name)", done: $0, total: $1)) }
         let outcome = Outcome(recipe: recipe, calibration: calibrated.origin,
             calibrationFingerprints: calibrated.origin == nil
@@ -78,7 +83,18 @@ public struct RecipeJob: Sendable {
             ("recipe.yaml", Array(recipe.text.utf8)),
             ("report.json", outcome.json.serialized(pretty: true) + [UInt8(ascii: "\n")]),
         ])
+        try journal.remove()
         return outcome
+    }
+
+    private func identity(
+        _ loaded: LoadedModel, _ folder: ModelFolder, _ calibrated: CalibratedModel
+    ) throws -> [(name: String, value: String)] {
+        var choices = Fingerprint()
+        choices.add("\(recipe.text)seed=\(seed)")
+        if recipe.needsFisher, let fisher { try choices.add(fileAt: fisher.file) }
+        let text = calibrated.origin == nil ? "" : CalibrationText(calibration: calibrated.sequences, heldOut: [], origin: "").fingerprint
+        return try RunIdentity.of(loaded, folder, text: text, images: calibration, choices: choices)
     }
 }
 

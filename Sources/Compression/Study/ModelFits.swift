@@ -28,15 +28,19 @@ public struct ModelFits: Sendable {
 
     /// The largest matrix is fitted first, alone and on all threads, so that its peak of memory can be told; then the others
     /// side by side on a thread each, the largest first. The results do not depend on the threads.
-    /// - Parameter deadline: when to give up, looked at between matrices and between the sweeps of a fit that sweeps.
+    /// - Parameters:
+    ///   - deadline: when to give up, looked at between matrices and between the sweeps of a fit that sweeps.
+    ///   - journal: of a run that may be killed; matrices that it holds are not fitted again.
     /// - Throws: what the method throws for the first matrix that it refuses; `CompressionError.notFinite`;
     ///   `FittingError.cancelled`.
     public init(
         _ method: SizedMethod, size: SizeShare, of model: CalibratedModel, objective: Objective.Kind,
         errors kinds: [Objective.Kind], precision: Precision, seed: UInt64, context: ExecutionContext,
-        deadline: ContinuousClock.Instant? = nil, progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
+        deadline: ContinuousClock.Instant? = nil, journal: Journal? = nil,
+        progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
     ) throws {
-        let order = model.sites.indices.sorted {
+        let known = try model.sites.map { try journal?.fitted($0) }
+        let order = model.sites.indices.filter { known[$0] == nil }.sorted {
             (-model.sites[$0].shape.count, $0) < (-model.sites[$1].shape.count, $1)
         }
         let fit = { @Sendable (index: Int, execution: ExecutionContext) throws -> Matrix in
@@ -55,26 +59,30 @@ public struct ModelFits: Sendable {
             let errors = try kinds.compactMap { try model.objective($0, of: site) }.map {
                 try $0.error(of: dense, for: weight, name: site.name)
             }
-            return Matrix(
+            let fitted = Matrix(
                 site: site, matrix: fit.matrix, errors: errors, seconds: seconds, trace: fit.trace,
                 refinement: fit.refinement)
+            try journal?.keep(fitted)
+            return fitted
         }
         let clock = ContinuousClock()
         let start = clock.now
         guard let largest = order.first else {
-            (matrices, seconds, peakMemory) = ([], 0, nil)
+            (matrices, seconds, peakMemory) = (known.compactMap { $0 }, 0, nil)
             return
         }
-        let total = order.count
+        let (total, found) = (known.count, known.count - order.count)
         let alone = try ResidentMemory.growth { try fit(largest, context) }
-        try progress(1, total)
+        try progress(found + 1, total)
         let others = Array(order.dropFirst())
-        let rest = try context.parallelMap(others.count, progress: { done, _ in try progress(1 + done, total) }) {
+        let rest = try context.parallelMap(others.count, progress: { done, _ in try progress(found + 1 + done, total) }) {
             try fit(others[$0], .serial)
         }
         seconds = start.duration(to: clock.now).inSeconds
         peakMemory = alone.bytes
-        matrices = zip(order, [alone.value] + rest).sorted { $0.0 < $1.0 }.map { $0.1 }
+        var all = known
+        for (index, fitted) in zip(order, [alone.value] + rest) { all[index] = fitted }
+        matrices = all.compactMap { $0 }
     }
 
     /// What all the matrices cost together.
