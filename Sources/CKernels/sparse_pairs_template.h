@@ -97,7 +97,8 @@ INLINE void pair_lanes(
 
 /// What is brought nearer while a block is multiplied; null where there is nothing.
 typedef struct pair_near {
-    const uint8_t *values;   // of a later block
+    const uint8_t *block;    // the panel's next one, or the first one of a later panel
+    intptr_t piece;          // so many bytes of it with each of the fours
     const float *x;          // a panel's share of the columns that the next part, or the next block, is multiplied with,
     intptr_t share;          // so many floats of it with each of the fours
     float *y;                // where the sums go after the last block: 64 rows of 64
@@ -105,10 +106,9 @@ typedef struct pair_near {
 } pair_near;
 
 /// The share of number `number` of the fours.
-INLINE void pair_fetch(const pair_near *near, int number, intptr_t entriesBefore, intptr_t entries) {
-    if (near->values)
-        for (intptr_t line = 0; line < entries; line += 16)
-            __builtin_prefetch(near->values + 4 * (entriesBefore + line), 0, 2);
+INLINE void pair_fetch(const pair_near *near, int number) {
+    for (intptr_t byte = 0; byte < near->piece; byte += 64)
+        __builtin_prefetch(near->block + number * near->piece + byte, 0, 3);
     for (intptr_t line = 0; line < near->share; line += 16)
         __builtin_prefetch(near->x + number * near->share + line, 0, 2);
     if (near->y)
@@ -122,16 +122,13 @@ INLINE void pair_block(
     const int vectors, const intptr_t width, const pair_header *header, const float *weight, const float *x,
     const bool fresh, const pair_near *near, float *totals) {
     const uint8_t *place = (const uint8_t *)(header + 1);
-    intptr_t before = 0;
     for (int number = 0; number < PAIR_FOURS; number++) {
         const pair_four *four = &header->fours[number];
-        const intptr_t entries = pair_entries(four);
-        pair_fetch(near, number, before, entries);
-        before += entries;
+        pair_fetch(near, number);
         UNROLL for (intptr_t lane = 0; lane < width; lane += vectors * LANES)
             pair_lanes(vectors, width, four, place, weight, x + lane, fresh, totals + lane);
         place += pair_places(four);
-        weight += entries;
+        weight += pair_entries(four);
     }
 }
 
@@ -147,10 +144,11 @@ INLINE const float *pair_values(const tessera_panel_format format, const pair_he
     return decoded;
 }
 
-/// Some panels, block after block of columns: each meets every part of the tile, so that weights are read once.
+/// Some panels, block after block of columns: each meets every part of the tile, so that weights are read once. Panels below
+/// `limit` come after them.
 INLINE void pair_panels(
     const tessera_panel_format format, const tessera_row_pairs *w, const float *xt, float *y, intptr_t yStride,
-    intptr_t batch, intptr_t first, intptr_t last, intptr_t perPanel, float *totals) {
+    intptr_t batch, intptr_t first, intptr_t last, intptr_t limit, intptr_t perPanel, float *totals) {
     enum { ROOM = TESSERA_PANEL_ROWS * TESSERA_PAIR_COLUMNS };
     _Alignas(64) float decoded[2 * ROOM];
     const uint8_t *bytes = w->blocks;
@@ -172,8 +170,12 @@ INLINE void pair_panels(
             for (intptr_t panel = first; panel < last; panel++) {
                 const intptr_t number = panel * perPanel + block;
                 const pair_header *header = (const pair_header *)(const void *)(bytes + w->starts[number]);
+                const intptr_t panelThen = block + 1 < perPanel ? panel : panel + last - first;
+                const intptr_t then = block + 1 < perPanel ? number + 1 : panelThen * perPanel;
+                const bool fetches = part == 0 && panelThen < limit;
                 const pair_near near = {
-                    .values = part == 0 && block + 1 < perPanel ? bytes + w->starts[number + 1] : 0,
+                    .block = fetches ? bytes + w->starts[then] : 0,
+                    .piece = fetches ? (w->starts[then + 1] - w->starts[then]) / PAIR_FOURS : 0,
                     .x = next + (panel - first) * PAIR_FOURS * share,
                     .share = share,
                     .y = block + 1 == perPanel ? y + part * yStride + panel * TESSERA_PANEL_ROWS : 0,
@@ -205,7 +207,7 @@ INLINE void pair_tile(
         const intptr_t end = nm_smaller(panel + together, last);
         if (perPanel == 0)
             for (intptr_t i = 0; i < (end - panel) * TESSERA_PANEL_ROWS * width; i++) totals[i] = 0;
-        pair_panels(format, w, xt, y, yStride, batch, panel, end, perPanel, totals);
+        pair_panels(format, w, xt, y, yStride, batch, panel, end, last, perPanel, totals);
         for (intptr_t part = 0; part < batch; part += TESSERA_TILE_PART) {
             const intptr_t partWidth = tessera_part_width(batch, part);
             const float *sums = totals + part * (end - panel) * TESSERA_PANEL_ROWS;
