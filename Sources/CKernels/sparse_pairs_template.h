@@ -154,6 +154,9 @@ INLINE void pair_panels(
     const uint8_t *bytes = w->blocks;
     const float *weights[PAIR_PANELS];
     for (intptr_t block = 0; block < perPanel; block++) {
+        // After the last block later panels begin with the first one.
+        const bool isEnd = block + 1 == perPanel;
+        const intptr_t nextBlock = isEnd ? 0 : block + 1;
         const intptr_t column = block * TESSERA_PAIR_COLUMNS;
         for (intptr_t panel = first; panel < last; panel++)
             weights[panel - first] = pair_values(
@@ -163,22 +166,21 @@ INLINE void pair_panels(
             const intptr_t width = tessera_part_width(batch, part);
             const float *x = xt + part * w->columns + column * width;
             const bool isLast = part + TESSERA_TILE_PART >= batch;
-            // After the last block other panels begin with the first one.
-            const intptr_t later = block + 1 < perPanel ? (block + 1) * TESSERA_PAIR_COLUMNS : 0;
-            const float *next = isLast ? xt + later * tessera_part_width(batch, 0) : x + TESSERA_TILE_PART * w->columns;
+            const float *next = isLast ? xt + nextBlock * TESSERA_PAIR_COLUMNS * tessera_part_width(batch, 0)
+                                       : x + TESSERA_TILE_PART * w->columns;
             const intptr_t share = TESSERA_PAIR_COLUMNS * width / (PAIR_FOURS * (last - first));
             for (intptr_t panel = first; panel < last; panel++) {
                 const intptr_t number = panel * perPanel + block;
                 const pair_header *header = (const pair_header *)(const void *)(bytes + w->starts[number]);
-                const intptr_t panelThen = block + 1 < perPanel ? panel : panel + last - first;
-                const intptr_t then = block + 1 < perPanel ? number + 1 : panelThen * perPanel;
-                const bool fetches = part == 0 && panelThen < limit;
+                const intptr_t nextPanel = isEnd ? panel + last - first : panel;
+                const intptr_t then = nextPanel * perPanel + nextBlock;
+                const bool fetches = part == 0 && nextPanel < limit;
                 const pair_near near = {
                     .block = fetches ? bytes + w->starts[then] : 0,
                     .piece = fetches ? (w->starts[then + 1] - w->starts[then]) / PAIR_FOURS : 0,
                     .x = next + (panel - first) * PAIR_FOURS * share,
                     .share = share,
-                    .y = block + 1 == perPanel ? y + part * yStride + panel * TESSERA_PANEL_ROWS : 0,
+                    .y = isEnd ? y + part * yStride + panel * TESSERA_PANEL_ROWS : 0,
                     .yStride = yStride,
                 };
                 float *sums = totals + part * (last - first) * TESSERA_PANEL_ROWS

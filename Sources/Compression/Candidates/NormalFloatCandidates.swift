@@ -11,7 +11,6 @@ public struct NormalFloatCandidates: CandidateSource {
 
     public var family: Family { NormalFloat.family }
     public var optionNames: Set<String> { ["groupSize"] }
-    public var isDefault: Bool { false }
     public func isDefault(for quantity: Budget.Quantity, inBatches: Bool) -> Bool { quantity == .bytes }
 
     /// Levels still multiply once for each weight, but fewer bytes of them are read.

@@ -47,7 +47,7 @@ public struct CompressionJob: Sendable {
     }
 
     /// Where unfinished work is kept.
-    public var journalFolder: URL { URL(fileURLWithPath: output + ".journal", isDirectory: true) }
+    public var journalFolder: URL { Journal.folder(beside: output) }
 
     /// Where this process keeps unfinished work: rank 0's is the one that is found again.
     private var ownJournalFolder: URL {

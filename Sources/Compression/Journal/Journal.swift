@@ -33,6 +33,9 @@ public final class Journal: Sendable {
         }
     }
 
+    /// Where the journal of what writes `output` is.
+    static func folder(beside output: String) -> URL { URL(fileURLWithPath: output + ".journal", isDirectory: true) }
+
     /// Opens or creates the journal in `folder`.
     ///
     /// - Parameter identity: named properties of the run (weights, recipe, seed ...); all must be equal to those the

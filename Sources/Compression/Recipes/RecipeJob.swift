@@ -42,9 +42,6 @@ public struct RecipeJob: Sendable {
         public let seed: UInt64
     }
 
-    /// What was fitted before the run was killed; removed at its end.
-    private var journalFolder: URL { URL(fileURLWithPath: output + ".journal", isDirectory: true) }
-
     /// Fits every matrix that the recipe takes and writes the folder, with the recipe and the errors reached beside the
     /// weights (recipe.yaml, report.json). The same recipe, model, text and seed give the same bytes, also where a run was
     /// killed and started again.
@@ -67,7 +64,8 @@ public struct RecipeJob: Sendable {
             loaded, sites: sites, calibration: recipe.needsCalibration ? calibration : nil,
             fisher: recipe.needsFisher ? fisher : nil, seed: seed, context: context, progress: progress)
         let (method, size) = try recipe.sizedMethod(for: sites)
-        let journal = try Journal(folder: journalFolder, identity: identity(loaded, folder, calibrated))
+        let journal = try Journal(
+            folder: Journal.folder(beside: output), identity: identity(loaded, folder, calibrated))
         let fits = try ModelFits(
             method, size: size, of: calibrated, objective: recipe.objective, errors: [recipe.objective],
             precision: recipe.precision, seed: seed, context: context, journal: journal

@@ -49,7 +49,7 @@ final class CompressionBench {
         let name = URL(fileURLWithPath: study.model).lastPathComponent
         let session = try SweepSession(
             job,
-            journal: URL(fileURLWithPath: study.output + ".journal", isDirectory: true)
+            journal: Journal.folder(beside: study.output)
                 .appending(path: "\(name)/\(quantity.rawValue)"))
         sessions[quantity] = session
         return session

@@ -56,7 +56,7 @@ public struct SweepJob: Sendable {
     }
 
     /// Where unfinished work is kept.
-    public var journalFolder: URL { URL(fileURLWithPath: output + ".journal", isDirectory: true) }
+    public var journalFolder: URL { Journal.folder(beside: output) }
 
     /// Measures every point and writes the folder: `sweep.json`, `sweep.html` and a plan for each point.
     /// - Throws: `CompressionError`, also `.textsOverlap`; `ModelFileError` for the output; what calibrating and judging the
