@@ -28,6 +28,15 @@ INLINE const float *pair_source(const float *x, uint64_t places, const int index
     return source;
 }
 
+/// Some places, read a turn before they are needed: loads whose address is still being read hold up those behind them. The
+/// values follow the places, so that eight bytes more may be read.
+INLINE uint64_t pair_word(const uint8_t *place) {
+    uint64_t places;
+    memcpy(&places, place, sizeof places);
+    KEEP_IN_REGISTER(places);
+    return places;
+}
+
 /// One column that a and b share and one that c and d share.
 INLINE void pair_shared(
     const int vectors, const intptr_t width, const float *x, uint64_t places, const float *weight, V *sums) {
@@ -65,22 +74,21 @@ INLINE void pair_lanes(
         sums[i] = fresh ? v_zero() : v_load(target[i / vectors] + i % vectors * LANES);
     // In turns, because the ones could make more multiply-adds than there are, and the others more loads.
     const int both = (int)nm_smaller(four->shared, four->apart);
-    ROLLED for (int left = both; left > 0; left--, place += 6, weight += 8) {
-        // The values follow the places, so that two bytes more may be read.
-        uint64_t places;
-        memcpy(&places, place, sizeof places);
-        KEEP_IN_REGISTER(places);
+    uint64_t next = pair_word(place);
+    ROLLED for (int left = both; left > 0; left--, weight += 8) {
+        const uint64_t places = next;
+        next = pair_word(place += 6);
         pair_shared(vectors, width, x, places, weight, sums);
         pair_apart(vectors, width, x, places >> 16, weight + 4, sums);
     }
-    ROLLED for (int left = four->shared - both; left > 0; left--, place += 2, weight += 4) {
-        uint16_t places;
-        memcpy(&places, place, sizeof places);
+    ROLLED for (int left = four->shared - both; left > 0; left--, weight += 4) {
+        const uint64_t places = next;
+        next = pair_word(place += 2);
         pair_shared(vectors, width, x, places, weight, sums);
     }
-    ROLLED for (int left = four->apart - both; left > 0; left--, place += 4, weight += 4) {
-        uint32_t places;
-        memcpy(&places, place, sizeof places);
+    ROLLED for (int left = four->apart - both; left > 0; left--, weight += 4) {
+        const uint64_t places = next;
+        next = pair_word(place += 4);
         pair_apart(vectors, width, x, places, weight, sums);
     }
 #define REST(ROW) \
