@@ -10,14 +10,14 @@ extension CompressionJob {
     /// The model as a plan says, or as it is.
     /// - Throws: `CompressionError.notNarrowedHere`, `.notNarrowable`, `.unknownRecipe`; as `ModelRewriter.run`.
     func narrowed(
-        _ model: any TransformerModel, _ rewrite: Plan.Rewrite, _ text: CalibrationText,
+        _ model: any TransformerModel, _ rewrite: Plan.Rewrite, _ text: CalibrationText, journal: Journal? = nil,
         progress: @escaping @Sendable (CompressionProgress) -> Void
     ) throws -> any TransformerModel {
         guard let network = model as? any NetworkModel else { throw CompressionError.notNarrowable(model: self.model) }
         let recipe = try RewriteRecipes.named([rewrite.recipe])[0]
         return try ModelRewriter(
             method: recipe.method, share: rewrite.share, calibration: text.calibration, seed: self.recipe.seed,
-            context: context, progress: progress
+            journal: journal, context: context, progress: progress
         ).run(network).model
     }
 
@@ -90,7 +90,9 @@ extension CompressionJob {
                 told(CompressionProgress(stage: stage + $0.stage, done: $0.done, total: $0.total))
             }
             let rewrite = Plan.Rewrite(recipe: recipe.name, share: share)
-            let model = share < 1 ? try narrowed(opened.loaded.model, rewrite, start.text, progress: progress) : nil
+            let model = share < 1 ? try narrowed(
+                opened.loaded.model, rewrite, start.text, journal: journal.part(NarrowingSearch.text(share)),
+                progress: progress) : nil
             return compressor(opened, start, model, progress)
         }.run()
     }

@@ -61,18 +61,40 @@ extension Journal {
 
     /// Keeps a Gram matrix, bit for bit.
     func store(_ gram: Gram, key: String) throws {
-        func tensor(_ elements: [Double], _ shape: [Int]) throws -> Tensor {
-            // Every processor this runs on is little-endian, as the file format is.
-            let storage = TensorStorage(byteCount: 8 * elements.count) { bytes in
-                elements.withUnsafeBytes { bytes.copyMemory(from: $0) }
-            }
-            return try Tensor(elementType: .f64, shape: shape, storage: storage)
-        }
+        try store([("diagonal", [gram.size], gram.diagonal), ("matrix", [gram.size, gram.size], gram.matrix.elements)], key: key)
+    }
+
+    /// Keeps matrices, bit for bit.
+    func store(_ matrices: [(name: String, matrix: DoubleMatrix)], key: String) throws {
+        try store(matrices.map { ($0.name, [$0.matrix.rows, $0.matrix.columns], $0.matrix.elements) }, key: key)
+    }
+
+    private func store(_ tensors: [(name: String, shape: [Int], elements: [Double])], key: String) throws {
         try SafetensorsWriter.write(
-            [
-                ("diagonal", try tensor(gram.diagonal, [gram.size])),
-                ("matrix", try tensor(gram.matrix.elements, [gram.size, gram.size])),
-            ], to: file(key).path, metadata: [("key", key)])
+            try tensors.map { name, shape, elements in
+                // Every processor this runs on is little-endian, as the file format is.
+                let storage = TensorStorage(byteCount: 8 * elements.count) { bytes in
+                    elements.withUnsafeBytes { bytes.copyMemory(from: $0) }
+                }
+                return (name, try Tensor(elementType: .f64, shape: shape, storage: storage))
+            }, to: file(key).path, metadata: [("key", key)])
+    }
+
+    /// Matrices kept earlier, by name; nil when none were kept.
+    func matrices(key: String) throws -> [String: DoubleMatrix]? {
+        let file = file(key)
+        guard FileManager.default.fileExists(atPath: file.path) else { return nil }
+        let reader = try SafetensorsReader(file: file.path)
+        var matrices: [String: DoubleMatrix] = [:]
+        for name in reader.tensorNames {
+            let tensor = try reader.tensor(named: name)
+            guard tensor.elementType == .f64, tensor.shape.count == 2 else {
+                throw CompressionError.journalUnreadable(file: file.path, reason: "'\(name)' is no matrix of F64")
+            }
+            matrices[name] = DoubleMatrix(
+                rows: tensor.shape[0], columns: tensor.shape[1], elements: Self.doubles(tensor))
+        }
+        return matrices
     }
 
     /// A Gram matrix kept earlier; nil when it was not kept.

@@ -42,29 +42,47 @@ extension BlockWalk {
     mutating func advance(_ model: any NetworkModel) throws { try pass(to: next + 1, of: model) }
 
     /// Every block in turn: moments of the inputs that are named, and what blocks do to the stream.
-    /// - Throws: `TransformersError`; `CompressionError.notFinite`.
+    /// - Parameter journal: keeps what was seen of each block.
+    /// - Throws: `TransformersError`; `CompressionError.notFinite`, `.journalUnreadable`, `.journalNotWritable`.
     static func moments(
         of names: Set<String>, in model: any NetworkModel, sequences: [[Int]], context: ExecutionContext,
-        progress: (Int, Int) -> Void
+        journal: Journal? = nil, progress: (Int, Int) -> Void
     ) throws -> BlockMoments {
         var walk = try BlockWalk(model, sequences: sequences, context: context)
         var all = BlockMoments()
+        let features = Calibration.features(of: model.sites)
         for block in 0..<model.blockCount {
             progress(block, model.blockCount)
-            var sums = walk.sums(of: names, in: model)
-            var turn = StreamTurn()
-            try walk.pass(to: block + 1, of: model) {
-                sums.see($0, $1)
-            } seen: { _, before, after in
-                sums.addFull(context)
-                turn.add(before, after)
+            let shown = names.intersection(model.inputs(ofBlock: block))
+            let seen = try journal.kept("moments of block \(block)") {
+                Set($0.inputs.keys) == shown && $0.inputs.allSatisfy { $1.count == features[$0] }
+            } make: {
+                if walk.next < block { try walk.pass(to: block, of: model) }
+                return try walk.momentsPassed(of: names, in: model)
             }
-            all.inputs.merge(try walk.moments(&sums).inputs) { $1 }
-            all.influences.append(turn.influence)
-            all.angles.append(turn.angle)
+            all.inputs.merge(seen.inputs) { $1 }
+            all.influences += seen.influences
+            all.angles += seen.angles
         }
         progress(model.blockCount, model.blockCount)
         return all
+    }
+
+    /// Moments of some inputs of the next block, which is passed, and what it does to the stream.
+    private mutating func momentsPassed(of names: Set<String>, in model: any NetworkModel) throws -> BlockMoments {
+        var sums = sums(of: names, in: model)
+        var turn = StreamTurn()
+        let context = context
+        try pass(to: next + 1, of: model) {
+            sums.see($0, $1)
+        } seen: { _, before, after in
+            sums.addFull(context)
+            turn.add(before, after)
+        }
+        var moments = try moments(&sums)
+        moments.influences = [turn.influence]
+        moments.angles = [turn.angle]
+        return moments
     }
 
     private func sums(of names: Set<String>, in model: any NetworkModel) -> MomentSums {
@@ -78,6 +96,29 @@ extension BlockWalk {
         var moments = BlockMoments()
         for name in sums.names { moments.inputs[name] = try sums.take(name, tokens: tokens) }
         return moments
+    }
+}
+
+/// Of one block.
+extension BlockMoments: JournaledMatrices {
+    private static let turn = "turn"
+
+    var journaled: [(name: String, matrix: DoubleMatrix)] {
+        inputs.sorted { $0.key < $1.key }.flatMap { name, moments in
+            [("second \(name)", moments.second), ("mean \(name)", DoubleMatrix(row: moments.mean))]
+        } + [(Self.turn, DoubleMatrix(row: influences + angles))]
+    }
+
+    init?(journaled: [String: DoubleMatrix]) {
+        guard let turn = journaled[Self.turn]?.elements, turn.count == 2 else { return nil }
+        (influences, angles) = ([turn[0]], [turn[1]])
+        for (key, mean) in journaled where key.hasPrefix("mean ") {
+            let name = String(key.dropFirst("mean ".count))
+            guard let second = journaled["second \(name)"], second.rows == mean.elements.count,
+                second.columns == second.rows
+            else { return nil }
+            inputs[name] = InputMoments(second: second, mean: mean.elements)
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 import LinearAlgebra
+import ModelFiles
 import Rewriting
 import StructuredMatrices
 import Tensors
@@ -69,6 +70,49 @@ package struct CacheBases: Sendable {
 extension CacheBases.Head {
     fileprivate init(_ moments: InputMoments) throws {
         self.init(basis: try StreamBasis(.principal, second: moments.covariance), mean: moments.mean)
+    }
+}
+
+extension CacheBases: JournaledMatrices {
+    var journaled: [(name: String, matrix: DoubleMatrix)] {
+        [("keys", keys), ("values", values)].flatMap { side, blocks in
+            blocks.enumerated().flatMap { block, heads in
+                heads.enumerated().flatMap { index, head in
+                    [
+                        ("\(side) \(block) \(index) directions", head.basis.directions),
+                        ("\(side) \(block) \(index) energies", DoubleMatrix(row: head.basis.energies)),
+                        ("\(side) \(block) \(index) mean", DoubleMatrix(row: head.mean)),
+                    ]
+                }
+            }
+        } + [("blocks", DoubleMatrix(row: [keys.count]))]
+    }
+
+    init?(journaled: [String: DoubleMatrix]) {
+        guard let count = journaled["blocks"]?.indices, count.count == 1, count[0] < 1 << 20 else { return nil }
+        func heads(_ side: String, _ block: Int) -> [Head] {
+            var heads: [Head] = []
+            while let directions = journaled["\(side) \(block) \(heads.count) directions"],
+                let energies = journaled["\(side) \(block) \(heads.count) energies"]?.elements,
+                let mean = journaled["\(side) \(block) \(heads.count) mean"]?.elements,
+                directions.columns == energies.count, directions.rows == mean.count
+            {
+                heads.append(Head(basis: StreamBasis(directions: directions, energies: energies), mean: mean))
+            }
+            return heads
+        }
+        keys = (0..<count[0]).map { heads("keys", $0) }
+        values = (0..<count[0]).map { heads("values", $0) }
+    }
+
+    /// Whether these are directions of all heads of blocks of these sizes.
+    func fit(_ sizes: [BlockSizes]) -> Bool {
+        keys.count == sizes.count
+            && zip(sizes, zip(keys, values)).allSatisfy { own, heads in
+                heads.0.count == own.keyValueHeads && heads.1.count == own.keyValueHeads
+                    && heads.0.allSatisfy { $0.mean.count == own.queryKeyWidth && $0.basis.energies.count == own.queryKeyWidth }
+                    && heads.1.allSatisfy { $0.mean.count == own.valueWidth && $0.basis.energies.count == own.valueWidth }
+            }
     }
 }
 

@@ -22,11 +22,13 @@ extension ModelRewriter {
                 report("dropping blocks")(index, alive.count)
                 var trial = result
                 trial.dropBlock(block)
-                let measured = try distance(trial, context: context)
+                let left = alive.filter { $0 != block }
+                let measured = try journal.kept("distance with blocks \(left)") { try distance(trial, context: context) }
                 if measured < best?.distance ?? .infinity { best = (block, measured) }
             }
             guard let best else { throw CompressionError.notFinite(matrix: "the model", what: "the output without a block") }
             result.dropBlock(best.block)
+            report("dropping blocks")(alive.count, alive.count)
             alive.removeAll { $0 == best.block }
         }
         return Outcome(model: result, touched: (before, result.blockParameters))

@@ -6,7 +6,11 @@ import Transformers
 /// values. What is shared out is the numbers of a token that the cache keeps.
 extension ModelRewriter {
     func narrowCache(_ model: any NetworkModel, _ ranks: CacheRanks) throws -> Outcome {
-        let bases = try CacheBases(model, sequences: calibration, context: context, progress: report("measuring caches"))
+        let bases = try journal.kept("directions of caches") { (found: CacheBases) in
+            found.fit(model.blockSizes)
+        } make: {
+            try CacheBases(model, sequences: calibration, context: context, progress: report("measuring caches"))
+        }
         let before = model.cachedNumbers
         let widths = zip(bases.keys, bases.values).flatMap { keys, values in (keys + values).map { $0.mean.count } }
         let step = max(1, (widths.min() ?? 1) / 8)
@@ -20,12 +24,14 @@ extension ModelRewriter {
         var result = model
         var place = 0
         for block in bases.keys.indices {
+            report("narrowing caches")(block, bases.keys.count)
             let heads = bases.keys[block].count
             result.narrowCache(
                 block, keys: bases.keys[block], values: bases.values[block], keyRanks: Array(chosen[place..<place + heads]),
                 valueRanks: Array(chosen[place + heads..<place + 2 * heads]))
             place += 2 * heads
         }
+        report("narrowing caches")(bases.keys.count, bases.keys.count)
         return Outcome(model: result, touched: (before, result.cachedNumbers))
     }
 
@@ -48,7 +54,8 @@ extension ModelRewriter {
                         if isValue { valueRanks[head] = rank } else { keyRanks[head] = rank }
                         var trial = model
                         trial.narrowCache(block, keys: keys, values: values, keyRanks: keyRanks, valueRanks: valueRanks)
-                        measured[rank] = max(0, try distance(trial, context: context))
+                        let key = "distance at \(rank) of \(isValue ? "values" : "keys") of head \(head) of block \(block)"
+                        measured[rank] = max(0, try journal.kept(key) { try distance(trial, context: context) })
                     }
                     losses.append(Self.curve(measured, errors: side[head].errors))
                 }

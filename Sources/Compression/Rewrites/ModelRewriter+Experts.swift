@@ -19,28 +19,30 @@ extension ModelRewriter {
         let report = self.report("cutting into experts")
         for block in model.blockSizes.indices {
             report(block, model.blockSizes.count)
-            var seen = ExpertActivations(tokens: states.rows)
-            let (inputs, hidden) = (model.inputName(block, .up), model.inputName(block, .down))
-            var after = try result.run(block..<block + 1, on: states, of: calibration, context: context) { name, rows in
-                if name == inputs { seen.addInputs(rows) }
-                if name == hidden { seen.addHidden(rows) }
-            }
+            var after: Matrix?
             if cut.contains(block) {
-                let name = model.siteName(block, .down)
-                guard seen.isFinite else { throw CompressionError.notFinite(matrix: name, what: "the calibration input") }
-                let cutter = ExpertCutter(
-                    name: name, sizes: sizes, method: method, down: model.linear(block, .down).weight.dense(),
-                    seed: seed, context: context)
-                let made = try cutter.cut(seen)
+                let width = model.blockSizes[block].feedForwardWidth
+                let made = try journal.kept("experts of block \(block)") { (found: ExpertCutter.Cut) in
+                    found.experts.sizes == sizes && found.experts.router.columns == model.hiddenSize
+                        && found.neurons.sorted() == Array(0..<width)
+                } make: {
+                    let name = model.siteName(block, .down)
+                    let (seen, output) = try activations(of: result, block, states)
+                    after = output
+                    guard seen.isFinite else { throw CompressionError.notFinite(matrix: name, what: "the calibration input") }
+                    return try ExpertCutter(
+                        name: name, sizes: sizes, method: method, down: model.linear(block, .down).weight.dense(),
+                        seed: seed, context: context
+                    ).cut(seen)
+                }
                 result.permuteNeurons(block, made.neurons)
                 result.setExperts(block, made.experts)
                 fits.append(ExpertFit(block: block, error: made.error, leastError: made.leastError))
                 // Blocks behind see what the cut one gives.
-                if self.method.isSequential {
-                    after = try result.run(block..<block + 1, on: states, of: calibration, context: context) { _, _ in }
-                }
+                if self.method.isSequential { after = nil }
             }
-            states = after
+            let shown = self.method.isSequential ? result : model
+            states = try after ?? shown.run(block..<block + 1, on: states, of: calibration, context: context) { _, _ in }
         }
         report(model.blockSizes.count, model.blockSizes.count)
         return Outcome(
@@ -49,6 +51,19 @@ extension ModelRewriter {
                 cut.reduce(0) { $0 + model.feedForwardMultiplyAdds($1) },
                 cut.reduce(0) { $0 + result.feedForwardMultiplyAdds($1) }
             ), experts: fits)
+    }
+
+    /// What the feed-forward network of a block sees and makes of it, and what the block gives.
+    private func activations(
+        of model: any NetworkModel, _ block: Int, _ states: Matrix
+    ) throws -> (seen: ExpertActivations, after: Matrix) {
+        var seen = ExpertActivations(tokens: states.rows)
+        let (inputs, hidden) = (model.inputName(block, .up), model.inputName(block, .down))
+        let after = try model.run(block..<block + 1, on: states, of: calibration, context: context) { name, rows in
+            if name == inputs { seen.addInputs(rows) }
+            if name == hidden { seen.addHidden(rows) }
+        }
+        return (seen, after)
     }
 }
 

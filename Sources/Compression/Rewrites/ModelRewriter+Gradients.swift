@@ -11,6 +11,14 @@ extension ModelRewriter {
         var wanted: Set<GradientScore> = []
         for case .gradient(let score)? in [method.heads, method.neurons] { wanted.insert(score) }
         guard !wanted.isEmpty else { return places.map { _ in nil } }
+        return try journal.kept("scores by derivatives") { (found: GradientScores) in found.places.count == places.count } make: {
+            GradientScores(places: try differentiated(model, places, wanted))
+        }.places
+    }
+
+    private func differentiated(
+        _ model: any NetworkModel, _ places: [Place], _ wanted: Set<GradientScore>
+    ) throws -> [[Double]?] {
         let network = try model.differentiable()
         let sequences = Array(calibration.prefix(Self.gradientSequences)).map { Array($0.prefix(Self.gradientTokens)) }
         progress(CompressionProgress(stage: "differentiating", done: 0, total: sequences.count))
@@ -102,5 +110,22 @@ extension ModelRewriter {
             columns(block.down, gradient.down)
         }
         return sums
+    }
+}
+
+/// Of each place, nil where its units are weighed otherwise.
+private struct GradientScores: JournaledMatrices {
+    let places: [[Double]?]
+
+    init(places: [[Double]?]) { self.places = places }
+
+    var journaled: [(name: String, matrix: DoubleMatrix)] {
+        [("count", DoubleMatrix(row: [places.count]))]
+            + places.enumerated().compactMap { index, scores in scores.map { ("place \(index)", DoubleMatrix(row: $0)) } }
+    }
+
+    init?(journaled: [String: DoubleMatrix]) {
+        guard let count = journaled["count"]?.indices, count.count == 1, count[0] < 1 << 20 else { return nil }
+        places = (0..<count[0]).map { journaled["place \($0)"]?.elements }
     }
 }

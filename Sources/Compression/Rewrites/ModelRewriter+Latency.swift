@@ -51,7 +51,7 @@ extension ModelRewriter {
         for _ in 0..<Self.rounds where limit >= 0 {
             let (kept, price) = try search(ladders, limit: limit, model, distance)
             let trial = try stitched(kept, ladders, model)
-            let missed = try timed(trial).ratio - share
+            let missed = try journal.kept("time of units \(kept)") { try timed(trial).ratio } - share
             if abs(missed) < abs(best?.missed ?? .infinity) { best = (trial, share + (price - limit) / dense, missed) }
             if missed <= 0.02 * share, missed > -0.05 * share { break }
             limit -= missed * dense
@@ -98,8 +98,10 @@ extension ModelRewriter {
                     let plain = try Compensation.none.apply(to: ladders[index].part, keeping: units)
                     narrow.narrow(ladders[index].place, keeping: units, plain)
                 }
-                let measured = position == 0 ? 1 : try LatencyMeasurement.measure(
-                    narrow, against: model, workload, context: context, progress: { _, _ in }).ratio
+                let measured = position == 0 ? 1 : try journal.kept("time of \(counts[position]) \(kind) of each block") {
+                    try LatencyMeasurement.measure(
+                        narrow, against: model, workload, context: context, progress: { _, _ in }).ratio
+                }
                 report("timing widths")(done + 1, timed.count)
                 // Fewer units never take longer: what says so is the noise of the clock, and prices must not fall below 0.
                 let saved = max(savings.last?.saved ?? 0, (1 - measured) * dense / Double(own.count))
@@ -149,7 +151,9 @@ extension ModelRewriter {
             let choices = try Allocator().solve(table, budget: Int(limit), quantity: "nanoseconds").choices
             let kept = zip(ladders, choices).map { $0.counts[$1] }
             guard seen.insert(kept).inserted else { continue }
-            let measured = try distance(stitched(kept, ladders, model), context: context)
+            let measured = try journal.kept("distance of units \(kept)") {
+                try distance(stitched(kept, ladders, model), context: context)
+            }
             if measured < best?.distance ?? .infinity {
                 best = (kept, zip(ladders, choices).reduce(0) { $0 + $1.0.prices[$1.1] }, measured)
                 coefficients = candidate

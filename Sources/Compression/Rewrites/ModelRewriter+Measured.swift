@@ -56,7 +56,9 @@ extension ModelRewriter {
             return result
         }
         func measure(_ choices: [Int]) throws -> Double {
-            try distance(stitched(model, sizes(choices), orders, moments), context: context)
+            try journal.kept("distance of parts at \(choices)") {
+                try distance(stitched(model, sizes(choices), orders, moments), context: context)
+            }
         }
         let report = self.report("narrowing parts one by one")
         let damages = try ladders.enumerated().map { place, ladder in
@@ -163,7 +165,9 @@ extension ModelRewriter {
         }
         var result = model
         for block in sizes.indices {
-            try narrowHeads(&result, block, to: sizes[block], moments)
+            if before[block].hasWiderHeads(than: sizes[block]) {
+                result.setAttentionHeads(block, try narrowedHeads(model, block, to: sizes[block], moments))
+            }
             if let (units, one) = reduced[block] { result.narrowFeedForward(block, keeping: units, one) }
         }
         return result

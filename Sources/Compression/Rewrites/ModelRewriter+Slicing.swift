@@ -18,8 +18,9 @@ extension ModelRewriter {
         let touched = Set(model.coupling.places.flatMap(\.members).map(\.site))
             .subtracting(slicing.tied == .kept && model.isHeadTied ? model.coupling.tied.map { [$0.site] } ?? [] : [])
         let before = model.parameters(of: touched)
-        let slicer = StreamSlicer(
+        var slicer = StreamSlicer(
             sequences: calibration, basis: slicing.basis, context: context, progress: report("cutting the stream"))
+        slicer.journal = journal
         let widths = try widths(fused, slicing, slicer, limit: share * Double(before))
         var sliced = try slicer.slice(fused, to: widths)
         sliced.store(like: model)

@@ -12,19 +12,36 @@ extension ModelRewriter {
             [BlockMatrix.query, .down].map { model.inputName(block, $0) }
         }
         let moments = try BlockWalk.moments(
-            of: Set(names), in: model, sequences: calibration, context: context, progress: report("measuring blocks"))
+            of: Set(names), in: model, sequences: calibration, context: context, journal: journal,
+            progress: report("measuring blocks"))
         let sizes = try sizes(of: model, moments)
         let before = model.blockParameters
         var result = model
         let report = self.report("narrowing")
-        var walk = method.isSequential ? try BlockWalk(model, sequences: calibration, context: context) : nil
+        var sequential = try SequentialMoments(
+            moments, following: method.isSequential ? model : nil, sequences: calibration, context: context)
         for block in blocks {
             report(block, blocks.count)
-            let seen = try walk?.moments(of: [result.inputName(block, .query)], in: result) ?? moments
-            try narrowHeads(&result, block, to: sizes[block], seen)
-            let wide = try walk?.moments(of: [result.inputName(block, .down)], in: result) ?? moments
-            try narrowNeurons(&result, block, to: sizes[block].feedForwardWidth, wide)
-            try walk?.advance(result)
+            let (own, wanted) = (result.blockSizes[block], sizes[block])
+            if own.hasWiderHeads(than: wanted) {
+                let narrowed = try journal.kept("heads of block \(block)") { (found: NarrowedHeads) in
+                    found.fit(
+                        (wanted.queryKeyWidth, wanted.valueWidth), heads: own.keyValueHeads,
+                        readers: own.heads / own.keyValueHeads)
+                } make: {
+                    let seen = try sequential.moments(of: result.inputName(block, .query), block: block, in: result)
+                    return try narrowedHeads(result, block, to: wanted, seen)
+                }
+                result.setAttentionHeads(block, narrowed)
+            }
+            guard wanted.feedForwardWidth < own.feedForwardWidth, case .score(let score)? = method.neurons else { continue }
+            let narrowed = try journal.kept("neurons of block \(block)") { (found: NarrowedUnits) in
+                found.units.count == wanted.feedForwardWidth && found.units.allSatisfy { $0 < own.feedForwardWidth }
+            } make: {
+                let seen = try sequential.moments(of: result.inputName(block, .down), block: block, in: result)
+                return try narrowedNeurons(result, block, to: wanted.feedForwardWidth, score, seen)
+            }
+            result.narrowFeedForward(block, keeping: narrowed.units, narrowed.reduced)
         }
         report(blocks.count, blocks.count)
         return Outcome(model: result, touched: (before, result.blockParameters))
@@ -39,12 +56,14 @@ extension ModelRewriter {
         }
     }
 
-    func narrowHeads(
-        _ model: inout any NetworkModel, _ block: Int, to sizes: BlockSizes, _ moments: BlockMoments
-    ) throws {
-        let own = model.blockSizes[block]
-        guard own.heads > 0, sizes.valueWidth < own.valueWidth || sizes.queryKeyWidth < own.queryKeyWidth else { return }
-        guard let seen = moments.inputs[model.inputName(block, .query)] else { return }
+    /// Heads of widths that `hasWiderHeads` says are narrower.
+    func narrowedHeads(
+        _ model: any NetworkModel, _ block: Int, to sizes: BlockSizes, _ moments: BlockMoments
+    ) throws -> NarrowedHeads {
+        let (own, name) = (model.blockSizes[block], model.inputName(block, .query))
+        guard let seen = moments.inputs[name] else {
+            throw RewritingError.keepsNothing(part: name, kept: 0, of: own.keyValueHeads)
+        }
         let movesMean = model.linear(block, .attentionOutput).bias != nil
         let heads = model.attentionHeads(block)
         let rotates = model.hasRotaryPositions
@@ -73,18 +92,18 @@ extension ModelRewriter {
         let offset = offsets.first.map { first in
             offsets.dropFirst().reduce(first) { zip($0, $1).map { $0 + $1 } }
         }
-        model.setAttentionHeads(block, reduced.map(\.0), rotaryPairs: pairs, offset: offset)
+        return NarrowedHeads(heads: reduced.map(\.0), rotaryPairs: pairs, offset: offset)
     }
 
-    private func narrowNeurons(
-        _ model: inout any NetworkModel, _ block: Int, to width: Int, _ moments: BlockMoments
-    ) throws {
-        guard width < model.blockSizes[block].feedForwardWidth, case .score(let score)? = method.neurons,
-            let part = try model.feedForwardPart(block, moments)
-        else { return }
+    private func narrowedNeurons(
+        _ model: any NetworkModel, _ block: Int, to width: Int, _ score: UnitScore, _ moments: BlockMoments
+    ) throws -> NarrowedUnits {
+        guard let part = try model.feedForwardPart(block, moments) else {
+            throw RewritingError.keepsNothing(part: model.siteName(block, .down), kept: 0, of: width)
+        }
         let units = UnitGroup(block: block, scores: try score.scores(of: part), price: 1).best(width)
-        let reduced = try method.compensation.apply(to: part, keeping: units, relativeRidge: method.ridge)
-        model.narrowFeedForward(block, keeping: units, reduced)
+        return NarrowedUnits(
+            units: units, reduced: try method.compensation.apply(to: part, keeping: units, relativeRidge: method.ridge))
     }
 
     /// Sizes of all blocks, of at most the share of their parameters: the nominal share that gives it is found by bisection,
@@ -141,6 +160,13 @@ extension NetworkModel {
         let width = linear(block, .attentionOutput).weight.shape.rows
         let attention = (sizes.heads + sizes.keyValueHeads) * (sizes.queryKeyWidth + sizes.valueWidth)
         return width * (attention + (isGated(block) ? 3 : 2) * sizes.feedForwardWidth)
+    }
+}
+
+extension BlockSizes {
+    /// Whether its heads, if there are any, become narrower at other sizes.
+    func hasWiderHeads(than sizes: BlockSizes) -> Bool {
+        heads > 0 && (sizes.valueWidth < valueWidth || sizes.queryKeyWidth < queryKeyWidth)
     }
 }
 

@@ -13,6 +13,8 @@ struct ModelRewriter: Sendable {
     /// Texts at once that a division by latency is for.
     var batch = 1
     var seed: UInt64 = 0
+    /// Keeps what was measured and what was narrowed, for a run that goes on; nil keeps nothing.
+    var journal: Journal?
     let context: ExecutionContext
     let progress: @Sendable (CompressionProgress) -> Void
 
@@ -66,7 +68,7 @@ struct ModelRewriter: Sendable {
     func measure(_ model: any NetworkModel, _ places: [Place], _ stage: String) throws -> BlockMoments {
         try BlockWalk.moments(
             of: Set(places.map { inputName($0, model) }), in: model, sequences: calibration, context: context,
-            progress: report(stage))
+            journal: journal, progress: report(stage))
     }
 
     private func inputName(_ place: Place, _ model: any NetworkModel) -> String {
@@ -135,23 +137,28 @@ struct ModelRewriter: Sendable {
         _ model: any NetworkModel, _ places: [Place], _ groups: [UnitGroup], _ kept: [[Int]], _ moments: BlockMoments
     ) throws -> any NetworkModel {
         var result = model
-        var walk = method.isSequential ? try BlockWalk(model, sequences: calibration, context: context) : nil
+        var sequential = try SequentialMoments(
+            moments, following: method.isSequential ? model : nil, sequences: calibration, context: context)
         let report = self.report("narrowing")
-        for (index, place) in places.enumerated() {
+        for (index, place) in places.enumerated() where kept[index].count < groups[index].units {
             report(index, places.count)
-            while let position = walk?.next, position < place.block { try walk?.advance(result) }
-            var units = kept[index]
-            guard units.count < groups[index].units else { continue }
-            // Behind blocks that changed, the inputs have changed.
-            let seen = try walk?.moments(of: [inputName(place, result)], in: result) ?? moments
-            let part = try part(place, of: result, seen)
-            let weighing = place.kind == .heads ? method.heads : method.neurons
-            if method.isSequential, case .score = weighing {
-                let again = UnitGroup(block: place.block, scores: try score(place, part), price: 1)
-                units = again.best(units.count)
+            let wanted = kept[index].count
+            let narrowed = try journal.kept("narrowed part \(index)") { (found: NarrowedUnits) in
+                found.units.count == wanted && found.units.allSatisfy { $0 < groups[index].units }
+            } make: {
+                // Behind blocks that changed, the inputs have changed.
+                let seen = try sequential.moments(of: inputName(place, result), block: place.block, in: result)
+                let part = try part(place, of: result, seen)
+                var units = kept[index]
+                let weighing = place.kind == .heads ? method.heads : method.neurons
+                if method.isSequential, case .score = weighing {
+                    units = UnitGroup(block: place.block, scores: try score(place, part), price: 1).best(wanted)
+                }
+                return NarrowedUnits(
+                    units: units,
+                    reduced: try method.compensation.apply(to: part, keeping: units, relativeRidge: method.ridge))
             }
-            let reduced = try method.compensation.apply(to: part, keeping: units, relativeRidge: method.ridge)
-            result.narrow(place, keeping: units, reduced)
+            result.narrow(place, keeping: narrowed.units, narrowed.reduced)
         }
         report(places.count, places.count)
         return result

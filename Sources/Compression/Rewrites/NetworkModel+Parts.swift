@@ -137,6 +137,10 @@ extension NetworkModel {
         }
     }
 
+    mutating func setAttentionHeads(_ block: Int, _ narrowed: NarrowedHeads) {
+        setAttentionHeads(block, narrowed.heads, rotaryPairs: narrowed.rotaryPairs, offset: narrowed.offset)
+    }
+
     /// Puts narrowed heads back. `offset` joins the output's bias.
     mutating func setAttentionHeads(_ block: Int, _ heads: [AttentionHead], rotaryPairs: [Int]?, offset: [Double]?) {
         guard let first = heads.first else { return }

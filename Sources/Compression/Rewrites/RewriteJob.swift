@@ -5,7 +5,7 @@ import Transformers
 
 /// A recipe that narrows coupled matrices, applied to a model folder: from its files to the narrowed folder, whose
 /// `config.json` says the sizes of its blocks. The same recipe, model, text and seed give the same bytes, but for recipes that
-/// divide by measured time.
+/// divide by measured time, also where a run was killed and started again.
 public struct RewriteJob: Sendable {
     public var model: String
     public var output: String
@@ -64,9 +64,11 @@ public struct RewriteJob: Sendable {
         _ = try OutputFolder(
             destination: output, replacing: replacesOutput, requiredBytes: loaded.checkpoint.fileByteCount)
         let text = try CalibrationText.read(calibration, for: loaded, seed: seed, context: context, progress: progress)
+        let journal = try Journal(
+            folder: Journal.folder(beside: output), identity: identity(loaded, folder, text))
         let made = try ModelRewriter(
-            method: recipe.method, share: recipe.share, calibration: text.calibration, seed: seed, context: context,
-            progress: progress
+            method: recipe.method, share: recipe.share, calibration: text.calibration, seed: seed, journal: journal,
+            context: context, progress: progress
         ).run(network)
         let written = try RewrittenFolder(
             source: folder, original: loaded, changes: ModelChanges(from: network, to: made.model), destination: output,
@@ -82,7 +84,16 @@ public struct RewriteJob: Sendable {
             ("recipe.yaml", Array(recipe.text.utf8)),
             ("report.json", outcome.json.serialized(pretty: true) + [UInt8(ascii: "\n")]),
         ])
+        try journal.remove()
         return outcome
+    }
+
+    private func identity(
+        _ loaded: LoadedModel, _ folder: ModelFolder, _ text: CalibrationText
+    ) throws -> [(name: String, value: String)] {
+        var choices = Fingerprint()
+        choices.add("\(recipe.text)seed=\(seed)")
+        return try RunIdentity.of(loaded, folder, text: text.fingerprint, images: calibration, choices: choices)
     }
 }
 

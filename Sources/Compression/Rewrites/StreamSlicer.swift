@@ -12,6 +12,8 @@ import Transformers
 package struct StreamSlicer: Sendable {
     let sequences: [[Int]]
     let basis: StreamBasis.Kind
+    /// Keeps the bases, for a run that goes on.
+    var journal: Journal?
     let context: ExecutionContext
     let progress: @Sendable (_ done: Int, _ total: Int) -> Void
 
@@ -32,7 +34,7 @@ package struct StreamSlicer: Sendable {
     package func slice<Model: NetworkModel>(_ model: Model, to widths: [Int]) throws -> Model {
         var model = model
         model.addSkips()
-        try walk(&model) { model, place, basis in
+        try walk(&model, "the cut stream") { model, place, basis in
             let directions = basis.leading(widths[place])
             model.turnStream(place, by: directions)
             return directions
@@ -46,7 +48,7 @@ package struct StreamSlicer: Sendable {
         var model = model
         model.addSkips()
         var bases: [StreamBasis] = []
-        try walk(&model) { _, _, basis in
+        try walk(&model, "the stream") { _, _, basis in
             bases.append(basis)
             return nil
         }
@@ -54,8 +56,9 @@ package struct StreamSlicer: Sendable {
     }
 
     /// Shows `body` every place's basis in order; what it turned the place by is followed.
+    /// - Parameter stream: what the bases are kept as.
     private func walk<Model: NetworkModel>(
-        _ model: inout Model, _ body: (inout Model, Int, StreamBasis) throws -> DoubleMatrix?
+        _ model: inout Model, _ stream: String, _ body: (inout Model, Int, StreamBasis) throws -> DoubleMatrix?
     ) throws {
         var walk = try BlockWalk(
             sequences, batches: model.batches(sequences), width: model.hiddenSize, context: context)
@@ -63,23 +66,40 @@ package struct StreamSlicer: Sendable {
         let blocks = model.blockCount
         for block in 0..<blocks {
             progress(block, blocks)
-            var entering = StreamMoments(model, place: 2 * block)
-            for batch in walk.batches.indices {
-                try walk.states(of: batch, in: model).withView { entering.add($0, context) }
+            let entering = try kept(2 * block, stream, model) {
+                var moments = StreamMoments(model, place: 2 * block)
+                for batch in walk.batches.indices {
+                    try walk.states(of: batch, in: model).withView { moments.add($0, context) }
+                }
+                return moments
             }
-            if let directions = try body(&model, 2 * block, entering.basis(basis, context)) {
+            if let directions = try body(&model, 2 * block, entering) {
                 try walk.replaceStates { $0.converted(to: Double.self).multiplied(by: directions).converted() }
             }
             // The skip matrix reads the stream itself, whatever parts the block has.
-            var middle = try moments(2 * block + 1, of: model.inputName(block, .feedForwardSkip), model, walk)
-            _ = try body(&model, 2 * block + 1, middle.basis(basis, context))
+            let middle = try kept(2 * block + 1, stream, model) {
+                try moments(2 * block + 1, of: model.inputName(block, .feedForwardSkip), model, walk)
+            }
+            _ = try body(&model, 2 * block + 1, middle)
             if block + 1 < blocks { try walk.pass(to: block + 1, of: model) }
         }
         if let end = model.endInputName {
-            var last = try moments(2 * blocks, of: end, model, walk)
-            _ = try body(&model, 2 * blocks, last.basis(basis, context))
+            let last = try kept(2 * blocks, stream, model) { try moments(2 * blocks, of: end, model, walk) }
+            _ = try body(&model, 2 * blocks, last)
         }
         progress(blocks, blocks)
+    }
+
+    private func kept(
+        _ place: Int, _ stream: String, _ model: any NetworkModel, _ measure: () throws -> StreamMoments
+    ) throws -> StreamBasis {
+        let width = model.streamWidths[place]
+        return try journal.kept("basis at place \(place) of \(stream)") { (found: StreamBasis) in
+            found.directions.rows == width && found.energies.count == width
+        } make: {
+            var moments = try measure()
+            return try moments.basis(basis, context)
+        }
     }
 
     /// Moments at a place that the next block passes, by the name of an input that is the stream there.
@@ -93,6 +113,19 @@ package struct StreamSlicer: Sendable {
             }
         }
         return moments
+    }
+}
+
+extension StreamBasis: JournaledMatrices {
+    var journaled: [(name: String, matrix: DoubleMatrix)] {
+        [("directions", directions), ("energies", DoubleMatrix(row: energies))]
+    }
+
+    init?(journaled: [String: DoubleMatrix]) {
+        guard let directions = journaled["directions"], let energies = journaled["energies"]?.elements,
+            directions.columns == energies.count
+        else { return nil }
+        self.init(directions: directions, energies: energies)
     }
 }
 

@@ -18,6 +18,13 @@ public struct StreamBasis: Sendable {
     /// Mean square along each direction, descending.
     public let energies: [Double]
 
+    /// - Precondition: as many energies as directions.
+    public init(directions: DoubleMatrix, energies: [Double]) {
+        precondition(directions.columns == energies.count)
+        self.directions = directions
+        self.energies = energies
+    }
+
     /// Cost: about 4 n^3 operations for n features.
     /// - Parameter second: mean of x x^T over the tokens, n x n.
     /// - Throws: `LinearAlgebraError`.

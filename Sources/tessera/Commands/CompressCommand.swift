@@ -25,7 +25,7 @@ struct CompressCommand: ParsableCommand {
 
             With --recipe NAME one method is applied as its paper has it, and --size means a share of the parameters in the \
             matrices that the recipe touches (all linear ones, or those that it narrows), whatever that makes of the file: \
-            the report tells its true bytes. Recipes that count time take --latency. A recipe that was stopped begins anew.
+            the report tells its true bytes. Recipes that count time take --latency.
 
             Before the choice a model may be narrowed: heads' widths and neurons that others can stand for go from all matrices \
             they belong to, as far as that leaves outputs closer to the original's on held-out text. That is done under --macs \
