@@ -7,8 +7,8 @@ import Transformers
 /// held-out text within the same budget.
 ///
 /// Levels are tried from the mildest, each with its own calibration, candidates and choice, but without the refinements that
-/// measure the model a hundred times; the first that is farther off than the one before it ends the search. The best level and
-/// the model as it was are then compressed in full, and the closer one is kept, so that narrowing never does harm on that text.
+/// measure the model a hundred times; the first that is farther off than the one before it ends the search. Where the best level
+/// is not clearly closer than the model as it was, both are then compressed in full and the closer one is kept.
 struct NarrowingSearch {
     let recipe: RewriteRecipe
     /// Shares of the parameters in blocks, descending, below 1.
@@ -29,22 +29,27 @@ struct NarrowingSearch {
     /// - Throws: as `Compressor.run`, `ModelRewriter.run`.
     func run() throws -> Outcome {
         var notes: [String] = []
-        var (best, least) = (1.0, try preliminary(1))
+        let whole = try preliminary(1)
+        var (best, least) = (1.0, whole)
         for share in levels {
             let found = try preliminary(share)
             notes.append("\(Self.text(share)): output distance \(found.shortened) on held-out text, \(least.shortened) before")
             guard found < least else { break }
             (best, least) = (share, found)
         }
-        let unchanged = try full(1)
-        guard best < 1 else { return unchanged.adding(notes + ["not narrowed"]) }
+        guard best < 1 else { return try full(1).adding(notes + ["not narrowed"]) }
         var narrowed = try full(best)
+        narrowed.result.rewrite = Plan.Rewrite(recipe: recipe.name, share: best)
+        guard least > Self.clear * whole else { return narrowed.adding(notes) }
+        let unchanged = try full(1)
         let (with, without) = (narrowed.result.distance ?? .infinity, unchanged.result.distance ?? .infinity)
         notes.append("\(Self.text(best)), compressed in full: output distance \(with.shortened), without \(without.shortened)")
         guard with < without else { return unchanged.adding(notes + ["not narrowed"]) }
-        narrowed.result.rewrite = Plan.Rewrite(recipe: recipe.name, share: best)
         return narrowed.adding(notes)
     }
+
+    /// Of the distance without narrowing: what is below it stays below it when both choices are refined.
+    private static let clear = 0.95
 
     private func full(_ share: Double) throws -> Outcome {
         let (compressor, journal) = (try compressor(share, stage(share)), part(share))
