@@ -105,6 +105,24 @@ import Transformers
         }
     }
 
+    /// A sweep narrows as the compression by itself does, and counts the bytes of what it leaves.
+    @Test func aSweepNarrowsToo() throws {
+        try CompressionJobTests.temporary { folder in
+            let (alone, output) = (folder.appending(path: "alone"), folder.appending(path: "sweep"))
+            let job = try Self.job(alone)
+            let plan = try job.plan().json.serialized(pretty: true) + [UInt8(ascii: "\n")]
+            var sweep = SweepJob(
+                model: job.model, output: output.path, recipe: job.recipe, budgets: job.recipe.budgets,
+                calibration: try #require(job.calibration), context: job.context)
+            (sweep.fronts, sweep.batches, sweep.controls) = ([], [], [])
+            let row = try #require(try sweep.run().rows.first?.measured)
+            #expect(try CompressionJobTests.contents(output)["plan-macs-60.json"] == Data(plan))
+            _ = try job.run()
+            let reader = try SafetensorsReader(file: alone.appending(path: "model.safetensors").path)
+            #expect(row.bytes == reader.tensorNames.reduce(0) { $0 + (reader.entry(named: $1)?.byteCount ?? 0) })
+        }
+    }
+
     /// Narrowing is kept only where the model comes closer on held-out text.
     @Test func narrowingIsNeverFartherOnHeldOutText() throws {
         try CompressionJobTests.temporary { folder in

@@ -81,10 +81,9 @@ final class CompressionBench {
         var families: [String: Int] = [:]
         for entry in result.entries { families[entry.choice.candidate.family, default: 0] += 1 }
         let mix = families.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.value) \($0.key)" }
+        let narrowed = result.rewrite.map { [NarrowingSearch.text($0.share)] } ?? []
         return Made(
-            model: result.model,
-            bytes: session.storedBytes(result.entries.map { ($0.name, $0.choice.cost.storedBytes) }),
-            form: mix.joined(separator: ", "))
+            model: result.model, bytes: session.storedBytes(of: result), form: (mix + narrowed).joined(separator: ", "))
     }
 
     /// One method for all linear layers, each to the same share; for bytes, tables rounded to nearest.

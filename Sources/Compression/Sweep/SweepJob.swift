@@ -233,8 +233,7 @@ public struct SweepJob: Sendable {
             var families: [String]?
             if case .only(let family) = task.method { families = [family] }
             let (result, plan) = try session.solve(task.budget, families: families, progress: inner)
-            let bytes = session.storedBytes(result.entries.map { ($0.name, $0.choice.cost.storedBytes) })
-            return (result.model, bytes, result.notes, families == nil ? plan : nil)
+            return (result.model, session.storedBytes(of: result), result.notes, families == nil ? plan : nil)
         case .control(let method):
             let sites = session.selected
             let limit = task.budget.quantity == .bytes ? session.limit(task.budget) : 2 * session.limit(task.budget)

@@ -55,6 +55,18 @@ final class SweepSession {
             CandidatePrices(
                 budgets: job.recipe.budgets, limits: [limit], selected: selected, latency: latency?.prediction),
             opened.loaded.model)
+        let own = journal(for: budget, job.recipe.families.joined(separator: " "))
+        let checkpoint = opened.loaded.checkpoint
+        let levels = families == nil ? try job.narrowingLevels(opened) : []
+        guard levels.isEmpty else {
+            let start = CompressionJob.Start(
+                narrowed: nil, levels: levels, selected: selected, latency: nil, text: text, identity: [], memory: memory)
+            let chosen = try job.compressed(opened, start, own)
+            let result = try chosen.compressor.recovered(chosen.result, journal: chosen.journal) {
+                try checkpoint.rounded($1, as: $0)
+            }
+            return (result, job.plan(opened, result, text))
+        }
         let run = CompressionJob.name(
             of: try job.identity(opened, text, latency, choices: job.recipe.properties))
         var compressor = Compressor(
@@ -64,13 +76,26 @@ final class SweepSession {
         compressor.memory = memory
         let shared = try prepared[job.recipe.families] ?? compressor.prepare(journal: journal)
         prepared[job.recipe.families] = shared
-        let own = journal(for: budget, job.recipe.families.joined(separator: " "))
-        let checkpoint = opened.loaded.checkpoint
         var result = try compressor.recovered(compressor.solve(shared, journal: own), journal: own) {
             try checkpoint.rounded($1, as: $0)
         }
         if let latency { try job.finish(&result, latency, run: run) }
         return (result, job.plan(opened, result, text))
+    }
+
+    /// Bytes of the model's tensors as a choice leaves them, all but the files' headers.
+    func storedBytes(of result: Compressor.Result) -> Int {
+        let matrices = storedBytes(result.entries.map { ($0.name, $0.choice.cost.storedBytes) })
+        guard result.rewrite != nil, let before = opened.loaded.model as? any NetworkModel,
+            let after = result.model as? any NetworkModel
+        else { return matrices }
+        // Vectors are stored as they were, new ones in f32.
+        let (old, new) = (Set(before.vectorNames), Set(after.vectorNames))
+        func bytes(_ name: String) -> Int {
+            let width = opened.loaded.checkpoint.entry(named: name)?.elementType.byteCount ?? 4
+            return width * ((after[vector: name]?.count ?? 0) - (before[vector: name]?.count ?? 0))
+        }
+        return matrices + old.union(new).reduce(0) { $0 + bytes($1) }
     }
 
     /// Bytes of the model's tensors with some matrices replaced: everything stored but the files' headers.
