@@ -91,8 +91,7 @@ extension CompressionJob {
             }
             let rewrite = Plan.Rewrite(recipe: recipe.name, share: share)
             let model = share < 1 ? try narrowed(
-                opened.loaded.model, rewrite, start.text, journal: journal.part(NarrowingSearch.text(share)),
-                progress: progress) : nil
+                opened.loaded.model, rewrite, start.text, journal: journal.part("narrowing"), progress: progress) : nil
             return compressor(opened, start, model, progress)
         }.run()
     }

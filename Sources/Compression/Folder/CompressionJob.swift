@@ -115,11 +115,14 @@ public struct CompressionJob: Sendable {
             loaded = try load(isStreamed: true)
         }
         let moments = recipe.objective == .activations ? Calibration.bytes(Calibration.features(of: selected)) : 0
+        // A model that is narrowed has moments and fits of its own at every level.
+        let levels = plan == nil && !memory.isScarce ? recipe.narrowingLevels(of: loaded.model).count : 0
         return Opened(
             loaded: loaded, folder: folder, unused: unused, plan: plan,
             forecast: Forecast(
                 selected: selected, left: left, budgets: budgets, memory: memory.peak,
-                disk: checkpoint.fileByteCount + 2 * moments + (memory.isScarce ? 8 : 4) * dense),
+                disk: checkpoint.fileByteCount
+                    + (1 + levels) * (2 * moments + (memory.isScarce ? 8 : 4) * dense) + (levels > 0 ? moments : 0)),
             memory: memory)
     }
 

@@ -22,7 +22,7 @@ extension ModelRewriter {
             var after: Matrix?
             if cut.contains(block) {
                 let width = model.blockSizes[block].feedForwardWidth
-                let made = try journal.kept("experts of block \(block)") { (found: ExpertCutter.Cut) in
+                let made = try journal.kept("experts of block \(block) at \(share)") { (found: ExpertCutter.Cut) in
                     found.experts.sizes == sizes && found.experts.router.columns == model.hiddenSize
                         && found.neurons.sorted() == Array(0..<width)
                 } make: {

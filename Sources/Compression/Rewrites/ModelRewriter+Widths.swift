@@ -24,7 +24,7 @@ extension ModelRewriter {
             report(block, blocks.count)
             let (own, wanted) = (result.blockSizes[block], sizes[block])
             if own.hasWiderHeads(than: wanted) {
-                let narrowed = try journal.kept("heads of block \(block)") { (found: NarrowedHeads) in
+                let narrowed = try journal.kept("heads of block \(block) at \(share)") { (found: NarrowedHeads) in
                     found.fit(
                         (wanted.queryKeyWidth, wanted.valueWidth), heads: own.keyValueHeads,
                         readers: own.heads / own.keyValueHeads)
@@ -35,7 +35,7 @@ extension ModelRewriter {
                 result.setAttentionHeads(block, narrowed)
             }
             guard wanted.feedForwardWidth < own.feedForwardWidth, case .score(let score)? = method.neurons else { continue }
-            let narrowed = try journal.kept("neurons of block \(block)") { (found: NarrowedUnits) in
+            let narrowed = try journal.kept("neurons of block \(block) at \(share)") { (found: NarrowedUnits) in
                 found.units.count == wanted.feedForwardWidth && found.units.allSatisfy { $0 < own.feedForwardWidth }
             } make: {
                 let seen = try sequential.moments(of: result.inputName(block, .down), block: block, in: result)

@@ -13,7 +13,8 @@ struct ModelRewriter: Sendable {
     /// Texts at once that a division by latency is for.
     var batch = 1
     var seed: UInt64 = 0
-    /// Keeps what was measured and what was narrowed, for a run that goes on; nil keeps nothing.
+    /// Keeps what was measured and what was narrowed, for a run that goes on and for other shares of the same model; nil keeps
+    /// nothing.
     var journal: Journal?
     let context: ExecutionContext
     let progress: @Sendable (CompressionProgress) -> Void
@@ -143,7 +144,7 @@ struct ModelRewriter: Sendable {
         for (index, place) in places.enumerated() where kept[index].count < groups[index].units {
             report(index, places.count)
             let wanted = kept[index].count
-            let narrowed = try journal.kept("narrowed part \(index)") { (found: NarrowedUnits) in
+            let narrowed = try journal.kept("narrowed part \(index) at \(share)") { (found: NarrowedUnits) in
                 found.units.count == wanted && found.units.allSatisfy { $0 < groups[index].units }
             } make: {
                 // Behind blocks that changed, the inputs have changed.

@@ -34,7 +34,7 @@ package struct StreamSlicer: Sendable {
     package func slice<Model: NetworkModel>(_ model: Model, to widths: [Int]) throws -> Model {
         var model = model
         model.addSkips()
-        try walk(&model, "the cut stream") { model, place, basis in
+        try walk(&model, "the stream cut to \(widths)") { model, place, basis in
             let directions = basis.leading(widths[place])
             model.turnStream(place, by: directions)
             return directions
