@@ -45,6 +45,7 @@ final class CompressionBench {
                 selection: MatrixSelection(scope: quantity == .bytes ? .all : .linear), precision: study.precision,
                 seed: study.seed),
             calibration: study.calibration, context: study.context, progress: study.progress)
+        job.recipe.rewrites = .automatic
         job.keepsJournal = true
         let name = URL(fileURLWithPath: study.model).lastPathComponent
         let session = try SweepSession(

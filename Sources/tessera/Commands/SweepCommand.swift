@@ -93,6 +93,7 @@ struct SweepCommand: ParsableCommand {
             budgets: budgets, calibration: CalibrationSource(calibration),
             evaluation: try evaluation.read(for: loaded, command: "sweep"), context: common.context,
             progress: { display($0) })
+        job.recipe.rewrites = .automatic
         job.scope = choice.scope
         job.memoryLimit = try choice.memoryLimit
         job.fronts = fronts == "none" ? [] : try CommaSeparated.names(fronts, option: "--fronts")
