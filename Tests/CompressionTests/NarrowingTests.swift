@@ -111,11 +111,13 @@ import Transformers
             let (alone, output) = (folder.appending(path: "alone"), folder.appending(path: "sweep"))
             let job = try Self.job(alone)
             let plan = try job.plan().json.serialized(pretty: true) + [UInt8(ascii: "\n")]
+            var recipe = Recipe(budget: Budget(quantity: .multiplyAdds, fraction: 0.75), families: job.recipe.families)
+            recipe.rewrites = job.recipe.rewrites
             var sweep = SweepJob(
-                model: job.model, output: output.path, recipe: job.recipe, budgets: job.recipe.budgets,
+                model: job.model, output: output.path, recipe: recipe, budgets: recipe.budgets + job.recipe.budgets,
                 calibration: try #require(job.calibration), context: job.context)
             (sweep.fronts, sweep.batches, sweep.controls) = ([], [], [])
-            let row = try #require(try sweep.run().rows.first?.measured)
+            let row = try #require(try sweep.run().rows.last?.measured)
             #expect(try CompressionJobTests.contents(output)["plan-macs-60.json"] == Data(plan))
             _ = try job.run()
             let reader = try SafetensorsReader(file: alone.appending(path: "model.safetensors").path)

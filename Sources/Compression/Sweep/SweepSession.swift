@@ -59,6 +59,8 @@ final class SweepSession {
         let checkpoint = opened.loaded.checkpoint
         let levels = families == nil ? try job.narrowingLevels(opened) : []
         guard levels.isEmpty else {
+            // Within the limits of this budget.
+            let opened = try job.open()
             let start = CompressionJob.Start(
                 narrowed: nil, levels: levels, selected: selected, latency: nil, text: text, identity: [], memory: memory)
             let chosen = try job.compressed(opened, start, own)
