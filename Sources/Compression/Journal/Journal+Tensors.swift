@@ -27,10 +27,7 @@ extension Journal {
     func matrix(key: String, shape: MatrixShape, isStreamed: Bool = false) throws -> (any StructuredMatrix)? {
         let file = file(key)
         guard FileManager.default.fileExists(atPath: file.path) else { return nil }
-        let reader = try SafetensorsReader(file: file.path, isStreamed: isStreamed)
-        guard reader.metadata.contains(where: { $0.key == "key" && $0.value == key }) else {
-            throw CompressionError.journalUnreadable(file: file.path, reason: "holds another matrix than '\(key)'")
-        }
+        let reader = try Self.reader(file, key: key, isStreamed: isStreamed)
         let text = reader.metadata.first { $0.key == "description" }?.value ?? ""
         guard let root = try? JSONValue.parse(Array(text.utf8)).objectValue else {
             throw CompressionError.journalUnreadable(file: file.path, reason: "does not describe '\(key)'")
@@ -45,6 +42,14 @@ extension Journal {
             tensors: TensorLookup(file: file.path, matrix: "matrix") { name in
                 reader.contains(name) ? try reader.tensor(named: name) : nil
             })
+    }
+
+    private static func reader(_ file: URL, key: String, isStreamed: Bool = false) throws -> SafetensorsReader {
+        let reader = try SafetensorsReader(file: file.path, isStreamed: isStreamed)
+        guard reader.metadata.contains(where: { $0.key == "key" && $0.value == key }) else {
+            throw CompressionError.journalUnreadable(file: file.path, reason: "holds another matrix than '\(key)'")
+        }
+        return reader
     }
 
     /// The bytes that `store` left under a key; nil where it left none.
@@ -84,7 +89,7 @@ extension Journal {
     func matrices(key: String) throws -> [String: DoubleMatrix]? {
         let file = file(key)
         guard FileManager.default.fileExists(atPath: file.path) else { return nil }
-        let reader = try SafetensorsReader(file: file.path)
+        let reader = try Self.reader(file, key: key)
         var matrices: [String: DoubleMatrix] = [:]
         for name in reader.tensorNames {
             let tensor = try reader.tensor(named: name)
