@@ -124,8 +124,13 @@ INLINE void grid_many(
         const intptr_t span = width - c < GRID_SPAN ? width - c : GRID_SPAN;
         // Tiles as even as their number allows.
         intptr_t b = 0;
+        const char *next = grid_at(format, s, c + GRID_SPAN);
+        intptr_t near = c + GRID_SPAN < width ? 0 : outputs * inputs;
         for (intptr_t tiles = (batch + GRID_BATCH - 1) / GRID_BATCH; tiles > 0; tiles--) {
             const intptr_t take = (batch - b + tiles - 1) / tiles;
+            // The next span's part of s lies too far apart to be guessed: every tile asks for its share.
+            for (const intptr_t end = near + (outputs * inputs - near) / tiles; near < end; near++)
+                __builtin_prefetch(grid_at(format, next, near * width), 0, 2);
             switch (take) {
 #define ROWS(BATCH) \
     case BATCH: \

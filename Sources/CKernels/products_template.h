@@ -12,7 +12,7 @@ enum {
     TILE_SUMS = 24,        // the most accumulators of any tile
     BLOCK = 1024,          // columns between two lane sums: a panel of TILE_ROWS rows stays in the first-level cache
     BATCH_BLOCK = 96,      // rows of x whose block stays in the second-level cache
-    AHEAD = 64,            // floats prefetched ahead in every row at batch 1
+    AHEAD = 64,            // floats prefetched ahead in every row at batch 1; the rows of the next tile where rows are shorter
     THIN = 2,              // the largest batch at which a transposed product prefetches
 };
 
@@ -26,12 +26,13 @@ INLINE void product_tile(
     UNROLL for (int r = 0; r < rows; r++) wRows[r] = w + (r < valid ? r : valid - 1) * wStride;
     UNROLL for (int b = 0; b < batch; b++) xRows[b] = x + b * xStride;
     UNROLL for (int i = 0; i < rows * batch; i++) sums[i] = v_zero();
+    const intptr_t ahead = length > AHEAD ? AHEAD : rows * wStride;
     intptr_t k = 0;
     for (; k + LANES <= length; k += LANES) {
         UNROLL for (int b = 0; b < batch; b++) values[b] = v_load(xRows[b] + k);
         UNROLL for (int r = 0; r < rows; r++) {
             V weight = v_load(wRows[r] + k);
-            if (prefetch) __builtin_prefetch(wRows[r] + k + AHEAD);
+            if (prefetch) __builtin_prefetch(wRows[r] + k + ahead);
             UNROLL for (int b = 0; b < batch; b++) sums[r * batch + b] = v_fma(weight, values[b], sums[r * batch + b]);
         }
     }

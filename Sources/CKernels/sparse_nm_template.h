@@ -1,7 +1,11 @@
 // N:M products: rows of W in lanes, the columns of a window of x chosen lane by lane.
 
 enum {
-    NM_AHEAD_BYTES = 4096,     // between the weights of one row of x and those brought nearer from memory
+    // Between the weights of one row of x and those brought nearer from memory.
+    NM_AHEAD_BYTES = 4096,
+    // Of 16 bits there are more entries to a byte, so that fewer loads are under way: asked for earlier, and every fourth
+    // line into the second-level cache earlier still, whose own prefetching goes on from there. Zen 5: 1.05 to 1.1 times as fast.
+    NM_AHEAD_BYTES_OF_HALVES = 8192, NM_FAR_BYTES_OF_HALVES = 24576,
 };
 
 /// The columns of x that the places of a window count in: `bits` is 2 for a window of 4, 4 for one of 16.
@@ -43,9 +47,11 @@ INLINE void nm_decode(tessera_panel_format format, const uint8_t *values, intptr
         }
 }
 
-/// Brings nearer what lies beyond a row of `height` numbers of 32 bits, for `vectors` vectors from p.
-INLINE void nm_fetch(const int vectors, const uint8_t *p) {
-    UNROLL for (int line = 0; line < vectors * LANES; line += 16) __builtin_prefetch(p + NM_AHEAD_BYTES + 4 * line);
+/// Brings nearer what lies beyond a row of numbers of 32 bits, for `vectors` vectors from p.
+INLINE void nm_fetch(const tessera_panel_format format, const int vectors, const uint8_t *p) {
+    const intptr_t ahead = format == TESSERA_PANEL_F32 ? NM_AHEAD_BYTES : NM_AHEAD_BYTES_OF_HALVES;
+    UNROLL for (int line = 0; line < vectors * LANES; line += 16) __builtin_prefetch(p + ahead + 4 * line);
+    if (format != TESSERA_PANEL_F32) __builtin_prefetch(p + NM_FAR_BYTES_OF_HALVES, 0, 2);
 }
 
 /// Sums of one row of x for `vectors` vectors of rows of a panel. `kept` entries a window; 0 takes the layout's.
@@ -64,14 +70,14 @@ INLINE void nm_lanes(
         for (; first + most <= layout.entries && column + span <= columns;
              first += most, column += span, chunk += step) {
             const uint8_t *numbers = chunk + 4 * height;
-            nm_fetch(vectors, chunk + 4 * lane);
+            nm_fetch(format, vectors, chunk + 4 * lane);
             UNROLL for (int v = 0; v < vectors; v++)
                 places[v] = i_load((const uint32_t *)(const void *)chunk + lane + v * LANES);
             UNROLL for (int entry = 0; entry < most; entry++) {
                 if (entry % kept == 0) values = window_load(bits, x + column + entry / kept * window, 16);
                 // Two entries of 16 bits are as long as one of 32.
-                if (format == TESSERA_PANEL_F32) nm_fetch(vectors, numbers + 4 * (entry * height + lane));
-                else if (entry % 2 == 0) nm_fetch(vectors, numbers + 4 * (entry / 2 * height + lane));
+                if (format == TESSERA_PANEL_F32) nm_fetch(format, vectors, numbers + 4 * (entry * height + lane));
+                else if (entry % 2 == 0) nm_fetch(format, vectors, numbers + 4 * (entry / 2 * height + lane));
                 UNROLL for (int v = 0; v < vectors; v++) {
                     V weight = nm_values(format, entry, numbers, height, lane + v * LANES);
                     sums[v] = v_fma(weight, window_pick(bits, values, places[v]), sums[v]);

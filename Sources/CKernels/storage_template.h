@@ -1,7 +1,11 @@
 // Conversions between storage types and group-quantized weights, over the vector type V of the including file.
 
+enum { HALVES_AHEAD = 2048, CODES_AHEAD = 2048 };   // numbers between those converted and those brought nearer from memory
+
 TARGET static void halfToFloat(const uint16_t *x, float *y, intptr_t n) {
-    FOR_VECTORS(n, v_store(y + i, v_from_half(x + i)), tessera_portable_halfToFloat(x + i, y + i, left));
+    FOR_VECTORS(
+        n, __builtin_prefetch(x + i + HALVES_AHEAD); v_store(y + i, v_from_half(x + i)),
+        tessera_portable_halfToFloat(x + i, y + i, left));
 }
 
 TARGET static void floatToHalf(const float *x, uint16_t *y, intptr_t n) {
@@ -42,8 +46,10 @@ INLINE void dequantize(
         for (; j < end && (j & 7) != 0; j++) y[j] = scale * (float)((int)tessera_code(codes, bits, j) - zero);
         for (; j + 16 <= end; j += 16) {
             const uint8_t *p = codes + (j >> 3) * bits;
-            if (bits == 8) dequantize_bytes(p, factor, y + j);
-            else if (bits > 4) {
+            if (bits == 8) {
+                __builtin_prefetch(p + CODES_AHEAD);
+                dequantize_bytes(p, factor, y + j);
+            } else if (bits > 4) {
                 dequantize_eight(p, bits, scale, y + j);
                 dequantize_eight(p + bits, bits, scale, y + j + 8);
             }

@@ -50,6 +50,7 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     case frontTooSlow(family: String)
     case tookTooLong(seconds: Double)
     case notEnoughMemory(expected: Int, got: Int)
+    case recoveryNeedsMemory(steps: String, expected: Int, limit: Int)
     case cancelled
 
     public var description: String {
@@ -149,6 +150,9 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
             "stopped after \(FigureText.fixed(seconds, decimals: 0)) s"
         case .notEnoughMemory(let expected, let got):
             "calibration and fitting need about \(expected) bytes of memory, the machine has \(got)"
+        case .recoveryNeedsMemory(let steps, let expected, let limit):
+            "recovery '\(steps)' needs the whole model in memory, about \((expected >> 20) + 1) MiB; allowed are \(limit >> 20) MiB: "
+                + "give --memory \((expected >> 20) + 1)M or --recovery none"
         case .cancelled:
             "stopped; run the same command again to continue"
         }

@@ -13,19 +13,32 @@ public final class TensorStorage: @unchecked Sendable {
     private let release: @Sendable () -> Void
 
     /// Owned memory of `byteCount` bytes, 64-byte aligned, filled by `body`.
-    public init(byteCount: Int, filledBy body: (UnsafeMutableRawBufferPointer) throws -> Void) rethrows {
-        let memory = UnsafeMutableRawPointer.allocateAligned(byteCount: byteCount)
+    /// - Parameter isReadOften: whether it may lie among others in large pages, which are freed with the last of them.
+    public init(
+        byteCount: Int, isReadOften: Bool = false, filledBy body: (UnsafeMutableRawBufferPointer) throws -> Void
+    ) rethrows {
+        let memory: UnsafeMutableRawPointer
+        let release: @Sendable () -> Void
+        if isReadOften, LargePageBlock.pieces.contains(byteCount) {
+            let piece = LargePageBlock.take(byteCount)
+            memory = piece.memory
+            let block = piece.block
+            release = { withExtendedLifetime(block) {} }
+        } else {
+            memory = UnsafeMutableRawPointer.allocateAligned(byteCount: byteCount)
+            nonisolated(unsafe) let owned = memory
+            release = { owned.deallocate() }
+        }
         let used = UnsafeMutableRawBufferPointer(start: memory, count: byteCount)
         do {
             try body(used)
         } catch {
-            memory.deallocate()
+            release()
             throw error
         }
         isStreamed = false
-        nonisolated(unsafe) let owned = memory
         bytes = UnsafeRawBufferPointer(used)
-        release = { owned.deallocate() }
+        self.release = release
     }
 
     /// Maps a whole file read-only. Pages are read when touched; nothing is copied.

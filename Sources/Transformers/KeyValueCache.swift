@@ -30,19 +30,23 @@ public struct KeyValueCache: Sendable {
     /// What a layer's keys, and its values, take: keys of layer l are plane 2 l, values plane 2 l + 1.
     private var planes: [Plane] {
         layers.flatMap { layer in
-            [layer.keys.features, layer.values.features].map { numbers in
-                switch precision {
-                case .f32: Plane(tokenBytes: 4 * numbers, scaleBytes: 0)
-                case .f16: Plane(tokenBytes: 2 * numbers, scaleBytes: 0)
-                case .int8: Plane(tokenBytes: numbers, scaleBytes: 2 * layer.heads)
-                }
+            [layer.keys, layer.values].map { layout in
+                Plane(
+                    numberBytes: precision.numberBytes, layout: layout,
+                    scales: precision == .int8 ? layer.heads : 0, heads: layer.heads)
             }
         }
     }
 
     private struct Plane: Sendable {
-        let tokenBytes: Int
-        let scaleBytes: Int
+        let numberBytes: Int
+        let layout: HeadLayout
+        /// Of a token.
+        let scales: Int
+        let heads: Int
+
+        var tokenBytes: Int { numberBytes * layout.features }
+        var scaleBytes: Int { 2 * scales }
     }
 
     /// Bytes that the tokens seen so far take, and each of them.
@@ -56,8 +60,17 @@ public struct KeyValueCache: Sendable {
         let grown = Storage(
             tokens: needed <= storage.tokens ? storage.tokens : max(needed, 2 * storage.tokens), planes: planes)
         for (index, plane) in planes.enumerated() where count > 0 {
-            grown.codes(index).copyMemory(from: storage.codes(index), byteCount: count * plane.tokenBytes)
-            grown.scales(index).copyMemory(from: storage.scales(index), byteCount: count * plane.scaleBytes)
+            for head in 0..<plane.heads {
+                let features = plane.layout[head]
+                func place(_ storage: Storage) -> UnsafeMutableRawPointer {
+                    storage.codes(index) + plane.numberBytes * storage.tokens * features.lowerBound
+                }
+                place(grown).copyMemory(from: place(storage), byteCount: count * plane.numberBytes * features.count)
+            }
+            for head in 0..<plane.scales {
+                (grown.scales(index) + 2 * head * grown.tokens).copyMemory(
+                    from: storage.scales(index) + 2 * head * storage.tokens, byteCount: 2 * count)
+            }
         }
         storage = grown
     }
@@ -69,14 +82,15 @@ public struct KeyValueCache: Sendable {
         key: UnsafePointer<Float>, value: UnsafePointer<Float>, layer: Int, offset: Int, head: Int
     ) {
         let token = count + offset
-        write(key, layers[layer].keys, plane: 2 * layer, heads: layers[layer].heads, token: token, head: head)
-        write(value, layers[layer].values, plane: 2 * layer + 1, heads: layers[layer].heads, token: token, head: head)
+        write(key, layers[layer].keys, plane: 2 * layer, token: token, head: head)
+        write(value, layers[layer].values, plane: 2 * layer + 1, token: token, head: head)
     }
 
     private func write(
-        _ row: UnsafePointer<Float>, _ layout: HeadLayout, plane: Int, heads: Int, token: Int, head: Int
+        _ row: UnsafePointer<Float>, _ layout: HeadLayout, plane: Int, token: Int, head: Int
     ) {
-        let (place, width) = (token * layout.features + layout[head].lowerBound, layout[head].count)
+        let width = layout[head].count
+        let place = TokenFeatures.place(token, room: storage.tokens, feature: layout[head].lowerBound, width: width)
         let codes = storage.codes(plane)
         switch precision {
         case .f32:
@@ -85,7 +99,7 @@ public struct KeyValueCache: Sendable {
             Kernels.best.floatToHalf(row, codes.assumingMemoryBound(to: UInt16.self) + place, width)
         case .int8:
             let scales = storage.scales(plane).assumingMemoryBound(to: UInt16.self)
-            quantize(row, width, codes.assumingMemoryBound(to: UInt8.self) + place, scales + token * heads + head)
+            quantize(row, width, codes.assumingMemoryBound(to: UInt8.self) + place, scales + head * storage.tokens + token)
         }
     }
 
@@ -109,11 +123,7 @@ public struct KeyValueCache: Sendable {
 
     /// A layer's keys and values of all tokens seen or written. Valid while this value lives unchanged.
     func features(layer: Int) -> (keys: TokenFeatures, values: TokenFeatures) {
-        let sizes = layers[layer]
-        return (
-            features(plane: 2 * layer, heads: sizes.heads, width: sizes.keys.features),
-            features(plane: 2 * layer + 1, heads: sizes.heads, width: sizes.values.features)
-        )
+        (features(plane: 2 * layer), features(plane: 2 * layer + 1))
     }
 
     /// What is kept of one head's keys and values in a layer, tokens seen x numbers, as floats.
@@ -126,18 +136,15 @@ public struct KeyValueCache: Sendable {
         return (copied(keys, layers[layer].keys[head]), copied(values, layers[layer].values[head]))
     }
 
-    private func features(plane: Int, heads: Int, width: Int) -> TokenFeatures {
-        let place = UnsafeRawPointer(storage.codes(plane))
-        switch precision {
-        case .f32:
-            return .floats(
-                MatrixView(base: place.assumingMemoryBound(to: Float.self), rows: storage.tokens, columns: width))
-        case .f16:
-            return .halves(place.assumingMemoryBound(to: UInt16.self), width: width)
+    private func features(plane: Int) -> TokenFeatures {
+        let (place, room) = (UnsafeRawPointer(storage.codes(plane)), storage.tokens)
+        return switch precision {
+        case .f32: .keptFloats(place.assumingMemoryBound(to: Float.self), room: room)
+        case .f16: .halves(place.assumingMemoryBound(to: UInt16.self), room: room)
         case .int8:
-            return .codes(
-                place.assumingMemoryBound(to: UInt8.self), width: width,
-                scales: UnsafePointer(storage.scales(plane).assumingMemoryBound(to: UInt16.self)), heads: heads)
+            .codes(
+                place.assumingMemoryBound(to: UInt8.self), room: room,
+                scales: UnsafePointer(storage.scales(plane).assumingMemoryBound(to: UInt16.self)))
         }
     }
 
@@ -151,7 +158,7 @@ public struct KeyValueCache: Sendable {
         count = tokens
     }
 
-    /// For each layer's keys and values a plane: numbers token after token, then their scales.
+    /// For each layer's keys and values a plane: numbers head after head, of each token after token, then their scales.
     /// Shared between copies of a cache until one of them grows.
     private final class Storage: @unchecked Sendable {
         let tokens: Int

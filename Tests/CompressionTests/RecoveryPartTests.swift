@@ -240,4 +240,18 @@ import Transformers
             "\(CompressionError.unknownRecovery(name: "magic", known: RecoveryStep.allCases.map(\.rawValue)))"
                 == "unknown recovery 'magic', expected auto, none or some of sequential, bias, refit, norms, eora")
     }
+
+    @Test func fewBytesAreFittedTwiceWithoutBeingAsked() throws {
+        func steps(_ budgets: [Budget], _ own: [RecoveryStep]? = nil) -> String? {
+            var recipe = Recipe(budgets: budgets)
+            recipe.recovery = own
+            return recipe.properties.first { $0.name == "recovery" }?.value
+        }
+        let few = Budget(quantity: .bytes, fraction: 0.199)
+        #expect(steps([few]) == "sequential")
+        #expect(steps([Budget(quantity: .bytes, fraction: 0.2)]) == "none")
+        #expect(steps([Budget(quantity: .multiplyAdds, fraction: 0.1)]) == "none")
+        #expect(steps([Budget(quantity: .latency, fraction: 0.9), few]) == "none")
+        #expect(steps([few], []) == "none" && steps([few], [.norms]) == "norms")
+    }
 }

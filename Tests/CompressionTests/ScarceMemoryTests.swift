@@ -46,6 +46,24 @@ import Transformers
         }
     }
 
+    /// Left out, it would make the bytes depend on the machine.
+    @Test func recoveryIsRefusedWhereItHasNoRoom() throws {
+        try CompressionJobTests.temporary { folder in
+            var job = Self.job(folder.appending(path: "out"), memory: 64 << 20)
+            (job.recipe.budgets, job.recipe.recovery) = ([Budget(quantity: .bytes, fraction: 0.15)], nil)
+            let message = try #require(
+                #expect(throws: CompressionError.self) { try job.forecast() }.map { "\($0)" })
+            let pinned = /recovery 'sequential' needs the whole model in memory, about (\d+) MiB; allowed are 64 MiB: give --memory (\d+)M or --recovery none/
+            let parts = try #require(try pinned.wholeMatch(in: message), "\(message)")
+            #expect(parts.1 == parts.2)
+            job.memoryLimit = (Int(parts.2) ?? 0) << 20
+            #expect(try job.forecast().memory <= job.memoryLimit ?? 0)
+            job.memoryLimit = 64 << 20
+            job.recipe.recovery = []
+            #expect(try !job.forecast().selected.isEmpty)
+        }
+    }
+
     @Test func memoryIsReadAsItIsWritten() throws {
         #expect(try WorkingMemory.bytes("800M") == 800 << 20)
         #expect(try WorkingMemory.bytes("1.5 GiB") == 3 << 29)

@@ -10,6 +10,33 @@ import Testing
         return try body(file.path)
     }
 
+    /// Pieces of large pages: those that are left keep what they hold when others go, and when filling one fails.
+    @Test func storagesThatShareLargePagesKeepToThemselves() throws {
+        struct Stop: Error {}
+        func storage(_ number: Int) -> TensorStorage {
+            TensorStorage(byteCount: 60_000 + 70_001 * number, isReadOften: true) { bytes in
+                for index in bytes.indices { bytes[index] = UInt8(truncatingIfNeeded: index &* 31 &+ number) }
+            }
+        }
+        func isWhole(_ storage: TensorStorage, _ number: Int) -> Bool {
+            storage.withBytes { bytes in
+                bytes.count == 60_000 + 70_001 * number && Int(bitPattern: bytes.baseAddress) % 64 == 0
+                    && bytes.indices.allSatisfy { bytes[$0] == UInt8(truncatingIfNeeded: $0 &* 31 &+ number) }
+            }
+        }
+        var kept: [Int: TensorStorage] = [:]
+        for number in 0..<64 { kept[number] = storage(number) }
+        for number in stride(from: 0, to: 64, by: 2) { kept[number] = nil }
+        #expect(throws: Stop.self) {
+            try TensorStorage(byteCount: 100_000, isReadOften: true) { bytes in
+                bytes.initializeMemory(as: UInt8.self, repeating: 1)
+                throw Stop()
+            }
+        }
+        for number in 64..<80 { kept[number] = storage(number % 64) }
+        for (number, storage) in kept { #expect(isWhole(storage, number % 64), "\(number)") }
+    }
+
     /// Nothing but the call holds the storage: were it released early, the mapping would be gone while it is read.
     @Test func storageLivesWhileItsBytesAreRead() throws {
         let bytes = (0..<100_000).map { UInt8(truncatingIfNeeded: $0) }

@@ -24,7 +24,11 @@ public struct CompressionJob: Sendable {
     /// Compresses the weights as they are, without running the model: no text is needed, matrices count alike, and the
     /// architecture may be unknown.
     public var withoutCalibration = false {
-        didSet { if withoutCalibration { recipe.objective = .frobenius } }
+        didSet {
+            guard withoutCalibration else { return }
+            recipe.objective = .frobenius
+            recipe.recovery = recipe.recovery ?? []
+        }
     }
     /// Bytes of memory that must not be passed where it can be helped; nil takes half of the machine's.
     public var memoryLimit: Int?
@@ -111,6 +115,11 @@ public struct CompressionJob: Sendable {
         let dense = selected.reduce(0) { $0 + $1.shape.count }
         let memory = try workingMemory(loaded.model, plan, selected, text: nil)
         if memory.isScarce {
+            // Not left out in silence: the same command would give another model on a machine with less memory.
+            guard withoutCalibration || recipe.recoverySteps.isEmpty else {
+                throw CompressionError.recoveryNeedsMemory(
+                    steps: RecoveryStep.text(recipe.recoverySteps), expected: memory.whole, limit: memory.limit)
+            }
             ResidentMemory.returnLargeBlocks()
             loaded = try load(isStreamed: true)
         }

@@ -107,7 +107,7 @@ extension Journal {
     func gram(key: String, size: Int, isRead: Bool) throws -> Gram? {
         let file = file(key)
         guard FileManager.default.fileExists(atPath: file.path) else { return nil }
-        let reader = try SafetensorsReader(file: file.path, isStreamed: true)
+        let reader = try Self.reader(file, key: key, isStreamed: true)
         func tensor(_ name: String, _ shape: [Int]) throws -> Tensor {
             let tensor = try reader.tensor(named: name)
             guard tensor.elementType == .f64, tensor.shape == shape else {

@@ -102,6 +102,9 @@ public struct Plan: Sendable, Equatable {
             return entry
         }
         guard Set(entries.map(\.name)).count == entries.count else { throw refuse("a matrix is named twice") }
+        if let steps = json["recipe"]?["recovery"]?.stringValue, (try? RecoveryStep.named(steps)) == nil {
+            throw refuse("unknown recovery '\(steps)'")
+        }
         self.init(
             recipe: json["recipe"]?.objectValue?.compactMap { member in
                 member.value.stringValue.map { (member.key, $0) }
@@ -120,6 +123,11 @@ public struct Plan: Sendable, Equatable {
                 return rewrite
             },
             calibration: json["calibration"].flatMap { Calibration(json: $0) })
+    }
+
+    /// What won quality back where the plan was made.
+    public var recovery: [RecoveryStep] {
+        recipe.first { $0.name == "recovery" }.flatMap { try? RecoveryStep.named($0.value) } ?? []
     }
 
     /// Checks that what a plan says of how it was made, beyond its entries, is what following it will do.

@@ -7,7 +7,7 @@ import Transformers
 /// text (and the same table of latencies, where that is a budget) gives the same bytes.
 public struct Recipe: Sendable, Equatable {
     /// One or two, of different quantities.
-    public internal(set) var budgets: [Budget]
+    public var budgets: [Budget]
     /// Texts or sentences that a latency budget is for.
     public var batch: Int
     public var selection: MatrixSelection
@@ -21,8 +21,9 @@ public struct Recipe: Sendable, Equatable {
     /// How factors (and matrices kept dense) are stored.
     public var precision: Precision
     public var seed: UInt64
-    /// What wins quality back after the choice; every step is kept only where it does.
-    public var recovery: [RecoveryStep] = []
+    /// What wins quality back after the choice; every step is kept only where it does. Nil takes what suits the budgets.
+    public var recovery: [RecoveryStep]?
+    var recoverySteps: [RecoveryStep] { recovery ?? RecoveryStep.standard(for: budgets) }
     /// How far coupled matrices may be narrowed before the choice; the level is kept only where it helps.
     public var rewrites = NarrowingLevels.none
 
@@ -93,7 +94,7 @@ public struct Recipe: Sendable, Equatable {
             ("objective", objective.rawValue),
             ("precision", precision.rawValue),
             ("seed", String(seed)),
-            ("recovery", RecoveryStep.text(recovery)),
+            ("recovery", RecoveryStep.text(recoverySteps)),
             ("rewrites", rewrites.text),
         ].filter { !$0.1.isEmpty }
     }

@@ -14,6 +14,8 @@ public struct WorkingMemory: Sendable {
     public let isScarce: Bool
     /// Bytes at the peak, estimated.
     public let peak: Int
+    /// Bytes with everything kept that may be wanted again.
+    let whole: Int
     /// Bytes for the moments of the blocks that are calibrated together.
     let moments: Int
     /// Bytes for fits under way together, and for forward passes.
@@ -32,7 +34,7 @@ public struct WorkingMemory: Sendable {
     static let ample = WorkingMemory()
 
     private init() {
-        (limit, isScarce, peak, moments, work, pass) = (.max, false, 0, .max, .max, 0)
+        (limit, isScarce, peak, whole, moments, work, pass) = (.max, false, 0, 0, .max, .max, 0)
         gate = MemoryGate(limit: .max)
     }
 
@@ -66,7 +68,7 @@ public struct WorkingMemory: Sendable {
         // Fits that run side by side at worst.
         let together = needs.fits.sorted(by: >).prefix(threads).reduce(0, +)
         pass = needs.layers + needs.scores
-        let whole =
+        whole =
             program + needs.weights + needs.keptMoments + needs.keptFits + OutputDistance.memoryLimit
             + max(together, threads * pass, needs.layers + needs.held)
         self.limit = limit

@@ -18,12 +18,7 @@ extension Compressor {
         _ result: Result, plan: Plan? = nil, journal: Journal,
         rounding: @escaping @Sendable (_ tensor: String, _ values: [Float]) throws -> [Float]
     ) throws -> Result {
-        guard !recipe.recovery.isEmpty, let shortest = calibration.min(by: { $0.count < $1.count }) else { return result }
-        guard !memory.isScarce else {
-            var result = result
-            result.notes.append("recovery: not within a limit of memory")
-            return result
-        }
+        guard !recipe.recoverySteps.isEmpty, let shortest = calibration.min(by: { $0.count < $1.count }) else { return result }
         guard let dense = original as? any NetworkModel, let whole = model as? any NetworkModel,
             let compressed = result.model as? any NetworkModel
         else {
@@ -45,7 +40,7 @@ extension Compressor {
                 inputs: try ForwardWalk.inputs(of: dense, sequence: shortest)),
             distance: try result.outputs ?? OutputDistance(original: original, sequences: heldOut, context: context),
             state: RecoveredModel(model: compressed, matrices: fits.mapValues(\.matrix)), report: report)
-        try search.run(recipe.recovery, room: room(plan, result), sensitivities: result.entries)
+        try search.run(recipe.recoverySteps, room: room(plan, result), sensitivities: result.entries)
         return try self.result(result, search, table)
     }
 

@@ -26,6 +26,16 @@ public enum RecoveryStep: String, Sendable, CaseIterable, Comparable {
         }
     }
 
+    /// `standard` in words.
+    public static let standardText = "sequential below a fifth of the bytes, else none"
+
+    /// What is done without being asked for: where few bytes are left, layers read inputs that the dense model's tell little of.
+    /// Measured (Docs/allocation.md), sequential fitting helps there; at a quarter of the bytes and above the difference is
+    /// within the error of figures like overlap@10.
+    static func standard(for budgets: [Budget]) -> [RecoveryStep] {
+        budgets.map(\.quantity) == [.bytes] && budgets[0].fraction < 0.2 ? [.sequential] : []
+    }
+
     /// What `auto`, `none` and lists of names stand for.
     /// - Throws: `CompressionError.unknownRecovery`.
     public static func named(_ text: String) throws -> [RecoveryStep] {

@@ -132,8 +132,9 @@ public struct SweepJob: Sendable {
         let overlap = evaluation.map {
             session.text.fingerprints(for: loaded.model).overlap(with: $0.tokens(of: loaded)).text
         }
-        var facts = recipe.properties.filter { $0.name != "budget" && $0.name != "scope" }
+        var facts = recipe.properties.filter { !["budget", "scope", "recovery"].contains($0.name) }
         facts.insert(("scope", scope?.rawValue ?? "all where bytes count, linear otherwise"), at: 0)
+        facts.append(("recovery", recipe.recovery.map(RecoveryStep.text) ?? RecoveryStep.standardText))
         facts.append(("calibration", session.text.origin))
         facts.append(("evaluation", judge.text.name))
         facts.append(("overlap of the texts", overlap ?? "none: the text was held out of the calibration's"))

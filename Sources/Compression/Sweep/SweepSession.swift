@@ -27,7 +27,8 @@ final class SweepSession {
         memory = try job.memory(opened, opened.forecast.selected, text)
         latency = try job.prepareLatency(opened)
         // Neither sizes nor families change what is found of a candidate.
-        let choices = job.recipe.properties.filter { !["budget", "families"].contains($0.name) }
+        let choices = job.recipe.properties.filter { !["budget", "families", "recovery"].contains($0.name) }
+            + [("own recovery", job.recipe.recovery.map(RecoveryStep.text) ?? "")]
         journal = try Journal(
             folder: folder, identity: try job.identity(opened, text, latency, choices: choices))
     }
@@ -49,6 +50,8 @@ final class SweepSession {
         var job = base
         job.recipe.budgets = [budget]
         job.recipe.families = families ?? base.recipe.families
+        // What is done without being asked for is part of the mix that is chosen.
+        if families != nil, job.recipe.recovery == nil { job.recipe.recovery = [] }
         job.progress = progress
         let limit = limit(budget)
         try job.check(

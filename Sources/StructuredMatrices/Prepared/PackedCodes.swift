@@ -46,7 +46,7 @@ struct PackedCodes: Sendable {
         let groups = (shape.columns + groupSize - 1) / groupSize
         let panelBytes = tessera_code_panel_bytes(bits, groupSize, Self.panelRows, shape.columns)
         let bytes = tessera_code_panel_bytes(bits, groupSize, shape.rows, shape.columns)
-        storage = TensorStorage(byteCount: bytes) { target in
+        storage = TensorStorage(byteCount: bytes, isReadOften: true) { target in
             guard let base = target.baseAddress else { return }
             let height = min(shape.rows, Self.panelRows)
             var panelCodes = [UInt8](repeating: 0, count: height * shape.columns)

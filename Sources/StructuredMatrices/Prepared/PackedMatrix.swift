@@ -41,7 +41,7 @@ struct PackedMatrix: Sendable {
         self.format = format
         matrixBytes = bytes
         panelBytes = tessera_panel_bytes(format, Self.panelRows, columns)
-        storage = TensorStorage(byteCount: count * bytes) { target in
+        storage = TensorStorage(byteCount: count * bytes, isReadOften: true) { target in
             guard let base = target.baseAddress else { return }
             for index in 0..<count {
                 matrix(index) { tessera_pack(format, $0.base, $0.rowStride, rows, columns, base + index * bytes) }

@@ -24,7 +24,7 @@ struct PreparedNMSparse: PreparedProduct {
             matrix.shape, from: 17, offsets: (0...matrix.shape.rows).map { $0 * matrix.entries },
             columns: matrix.keptColumns.flatMap { row in row.map { UInt32($0) } },
             values: matrix.values.values(0..<matrix.values.count), precision: matrix.values.precision)
-        storage = TensorStorage(byteCount: tessera_nm_bytes(layout)) { target in
+        storage = TensorStorage(byteCount: tessera_nm_bytes(layout), isReadOften: true) { target in
             matrix.values.withView { values in
                 matrix.places.withBytes { places in
                     guard let places = places.baseAddress, let base = target.baseAddress else { return }

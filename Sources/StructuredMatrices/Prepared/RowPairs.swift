@@ -46,7 +46,7 @@ struct RowPairs: Sendable {
             starts.withUnsafeBytes($0.copyMemory)
         }
         // Never empty, so that it has an address.
-        blocks = TensorStorage(byteCount: max(bytes.count, 64)) { bytes.withUnsafeBytes($0.copyMemory) }
+        blocks = TensorStorage(byteCount: max(bytes.count, 64), isReadOften: true) { bytes.withUnsafeBytes($0.copyMemory) }
     }
 
     /// Floats of scratch; none for batches that are multiplied otherwise.

@@ -24,20 +24,20 @@ extension NetworkPass {
     }
 
     /// Queries, keys and values, without their biases.
-    func project(_ layer: Int, _ input: MatrixView, _ worker: Worker) {
+    func project(_ layer: Int, _ block: Block, _ input: MatrixView, _ worker: Worker) {
         var products = ProductsOfOneInput(input, scratch: productScratch, worker: worker)
-        products.read(for: network.blocks[layer].query)
-        products.read(for: network.blocks[layer].key)
-        products.read(for: network.blocks[layer].value)
+        products.read(for: block.query)
+        products.read(for: block.key)
+        products.read(for: block.value)
         products.barrier()
-        products.multiply(network.blocks[layer].query, into: queries(layer))
-        products.multiply(network.blocks[layer].key, into: keys(layer))
-        products.multiply(network.blocks[layer].value, into: values(layer))
+        products.multiply(block.query, into: queries(layer))
+        products.multiply(block.key, into: keys(layer))
+        products.multiply(block.value, into: values(layer))
     }
 
     /// A member's share of a block's attention; complete after the next barrier.
-    func attend(_ layer: Int, _ worker: Worker) {
-        let attention = network.attention(layer)
+    func attend(_ layer: Int, _ block: Block, _ worker: Worker) {
+        let attention = network.attention(block)
         let (queries, keys, values, mixed) = (queries(layer), keys(layer), values(layer), mixed(layer))
         func sequence(_ index: Int) -> Attention.Sequence {
             let rows = batch.spans[index]
@@ -50,24 +50,26 @@ extension NetworkPass {
                 keys: seen.keys, values: seen.values, areCached: !caches.isEmpty, output: mixed.rows(rows))
         }
         let needsPlacing =
-            !caches.isEmpty || !rotations.isEmpty || network.blocks[layer].queryNorm != nil
-            || network.blocks[layer].keyBasis != nil
-        if needsPlacing, let heads = headsPerMember(layer, members: worker.count) {
+            !caches.isEmpty || !rotations.isEmpty || block.queryNorm != nil
+            || block.keyBasis != nil
+        if needsPlacing, let heads = headsPerMember(block, members: worker.count) {
             let own = worker.index * heads..<(worker.index + 1) * heads
+            let rotation = rotation(layer)
             for (index, span) in batch.spans.enumerated() {
-                for head in own { place(layer, row: span.lowerBound, head: head, sequence: index) }
+                let cache = caches.isEmpty ? nil : caches[index]
+                for head in own { place(layer, block, rotation, cache, row: span.lowerBound, head: head, sequence: index) }
                 attention.apply(keyValueHeads: own, scratch: attentionScratch, worker: worker, sequence(index))
             }
             return
         }
         worker.barrier()
         if needsPlacing {
-            placeShare(layer, worker)
+            placeShare(layer, block, worker)
         } else {
             let tokens = worker.share(of: batch.tokens.count)
-            network.blocks[layer].query.addBias(to: queries.rows(tokens))
-            network.blocks[layer].key.addBias(to: keys.rows(tokens))
-            network.blocks[layer].value.addBias(to: values.rows(tokens))
+            block.query.addBias(to: queries.rows(tokens))
+            block.key.addBias(to: keys.rows(tokens))
+            block.value.addBias(to: values.rows(tokens))
         }
         worker.barrier()
         attention.apply(count: batch.spans.count, scratch: attentionScratch, worker: worker, sequence: sequence)
@@ -75,71 +77,78 @@ extension NetworkPass {
 
     /// How many key-value heads every member has made the keys, the values and the queries of by itself, in order, where
     /// each sequence has one new token; nil where heads have to wait for others' work.
-    private func headsPerMember(_ layer: Int, members: Int) -> Int? {
-        let sizes = network.blocks[layer].sizes
+    private func headsPerMember(_ block: Block, members: Int) -> Int? {
+        let sizes = block.sizes
         let tokens = batch.tokens.count
         guard sizes.valueWidths == nil else { return nil }
         guard tokens == batch.spans.count, batch.spans.allSatisfy({ $0.count == 1 }),
-            let features = network.blocks[layer].key.rowsPerMember(batch: tokens, members: members),
+            let features = block.key.rowsPerMember(batch: tokens, members: members),
             features % sizes.queryKeyWidth == 0
         else { return nil }
         let heads = features / sizes.queryKeyWidth
-        guard heads * sizes.valueWidth == network.blocks[layer].value.rowsPerMember(batch: tokens, members: members),
+        guard heads * sizes.valueWidth == block.value.rowsPerMember(batch: tokens, members: members),
             features * (sizes.heads / sizes.keyValueHeads)
-                == network.blocks[layer].query.rowsPerMember(batch: tokens, members: members)
+                == block.query.rowsPerMember(batch: tokens, members: members)
         else { return nil }
         return heads
     }
 
+    private func rotation(_ layer: Int) -> RotaryTable? {
+        rotations.isEmpty ? nil : rotations[rotations.count == 1 ? 0 : layer]
+    }
+
     /// A member's share of the tokens and key-value heads.
-    private func placeShare(_ layer: Int, _ worker: Worker) {
-        let heads = network.blocks[layer].sizes.keyValueHeads
+    private func placeShare(_ layer: Int, _ block: Block, _ worker: Worker) {
+        let heads = block.sizes.keyValueHeads
         let share = worker.share(of: batch.tokens.count * heads)
         guard !share.isEmpty else { return }
+        let rotation = rotation(layer)
         for (sequence, span) in batch.spans.enumerated() {
+            let cache = caches.isEmpty ? nil : caches[sequence]
             // The part of this sequence's tokens and heads that is this member's.
             for unit in share.clamped(to: span.lowerBound * heads..<span.upperBound * heads) {
                 let (row, head) = unit.quotientAndRemainder(dividingBy: heads)
-                place(layer, row: row, head: head, sequence: sequence)
+                place(layer, block, rotation, cache, row: row, head: head, sequence: sequence)
             }
         }
     }
 
     /// Biases, norms of heads, rotation to the token's position, directions that are kept, and the cache: of one token and
     /// key-value head.
-    private func place(_ layer: Int, row: Int, head: Int, sequence: Int) {
-        let sizes = network.blocks[layer].sizes
+    private func place(
+        _ layer: Int, _ block: borrowing Block, _ rotation: RotaryTable?, _ cache: KeyValueCache?, row: Int, head: Int,
+        sequence: Int
+    ) {
+        let sizes = block.sizes
         let group = sizes.heads / sizes.keyValueHeads
         let queryFeatures = head * group * sizes.queryKeyWidth..<(head + 1) * group * sizes.queryKeyWidth
         let keyFeatures = head * sizes.queryKeyWidth..<(head + 1) * sizes.queryKeyWidth
-        let valueFeatures = network.blocks[layer].valueLayout[head]
+        let valueFeatures = block.valueLayout[head]
         let (queryRow, keyRow, valueRow) = (
             queries(layer).row(row) + queryFeatures.lowerBound, keys(layer).row(row) + keyFeatures.lowerBound,
             values(layer).row(row) + valueFeatures.lowerBound
         )
-        network.blocks[layer].query.addBias(to: queryRow, columns: queryFeatures)
-        network.blocks[layer].key.addBias(to: keyRow, columns: keyFeatures)
-        network.blocks[layer].value.addBias(to: valueRow, columns: valueFeatures)
-        if let norm = network.blocks[layer].queryNorm {
+        block.query.addBias(to: queryRow, columns: queryFeatures)
+        block.key.addBias(to: keyRow, columns: keyFeatures)
+        block.value.addBias(to: valueRow, columns: valueFeatures)
+        if let norm = block.queryNorm {
             let heads = MutableMatrixView(base: queryRow, rows: group, columns: sizes.queryKeyWidth)
             norm.apply(heads.readable, into: heads)
         }
-        if let norm = network.blocks[layer].keyNorm {
+        if let norm = block.keyNorm {
             let features = MutableMatrixView(base: keyRow, rows: 1, columns: sizes.queryKeyWidth)
             norm.apply(features.readable, into: features)
         }
-        if !rotations.isEmpty {
-            let rotation = rotations.count == 1 ? 0 : layer
-            rotations[rotation].apply(queryRow, token: row, heads: group, keyValueHead: head)
-            rotations[rotation].apply(keyRow, token: row, heads: 1, keyValueHead: head)
+        if let rotation {
+            rotation.apply(queryRow, token: row, heads: group, keyValueHead: head)
+            rotation.apply(keyRow, token: row, heads: 1, keyValueHead: head)
         }
-        if let basis = network.blocks[layer].keyBasis {
-            let (width, ranks) = (sizes.queryKeyWidth, network.blocks[layer].keyLayout[head])
+        if let basis = block.keyBasis {
+            let (width, ranks) = (sizes.queryKeyWidth, block.keyLayout[head])
             basis.apply(queryRow, rows: group, width: width, ranks, addingOffset: false)
             basis.apply(keyRow, rows: 1, width: width, ranks, addingOffset: true)
         }
-        guard !caches.isEmpty else { return }
-        caches[sequence].write(
+        cache?.write(
             key: keyRow, value: valueRow, layer: layer, offset: row - batch.spans[sequence].lowerBound, head: head)
     }
 }

@@ -42,10 +42,11 @@ extension NetworkPass {
             expert.up.apply(own.readable, into: up.rows(rows), scratch: productScratch, worker: worker)
         }
         worker.barrier()
+        let block = network.blocks[layer]
         worker.forEachPiece(of: result) { pair, columns in
             let expert = routing.offsets.partitioningIndex { $0 > pair } - 1
             activate(
-                layer, gate: gate.row(pair) + columns.lowerBound, up: up.row(pair) + columns.lowerBound,
+                block, gate: gate.row(pair) + columns.lowerBound, up: up.row(pair) + columns.lowerBound,
                 columns: expert * size + columns.lowerBound..<expert * size + columns.upperBound)
         }
         worker.barrier()

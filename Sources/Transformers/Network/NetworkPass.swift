@@ -124,53 +124,55 @@ struct NetworkPass {
             embed(share, into: hidden, worker, observer)
         }
         for index in run {
+            // Taken out of the array once: a block is copied whole, and members who count its references wait for each other.
+            let block = network.blocks[index]
             func observe(_ activations: MutableMatrixView, _ name: KeyPath<BlockNames, String>) {
                 guard isObserved, worker.index == 0 else { return }
-                observer(network.blocks[index].names[keyPath: name], activations.readable)
+                observer(block.names[keyPath: name], activations.readable)
             }
-            let (middle, end) = (network.blocks[index].stream.feedForward, network.blocks[index].stream.output)
-            let hasAttention = network.blocks[index].sizes.heads > 0
+            let (middle, end) = (block.stream.feedForward, block.stream.output)
+            let hasAttention = block.sizes.heads > 0
             if hasAttention {
-                let input = normalised(hidden, network.blocks[index].attentionNorm, share)
+                let input = normalised(hidden, block.attentionNorm, share)
                 observe(input, \.attentionInput)
-                project(index, input.readable, worker)
-                attend(index, worker)
+                project(index, block, input.readable, worker)
+                attend(index, block, worker)
                 worker.barrier()
                 let mixed = mixed(index)
                 observe(mixed, \.attentionOutputInput)
                 skip(index, .attentionSkip, hidden, middle, worker, observer)
-                multiply(network.blocks[index].attentionOutput, mixed, view(update, columns: middle), worker)
+                multiply(block.attentionOutput, mixed, view(update, columns: middle), worker)
                 worker.barrier()
-            } else if network.blocks[index].hasAttentionSkip {
+            } else if block.hasAttentionSkip {
                 worker.barrier()
                 skip(index, .attentionSkip, hidden, middle, worker, observer)
                 worker.barrier()
             }
             hidden = add(
-                network.blocks[index].attentionOutput, network.blocks[index].attentionNorm, to: hidden, width: middle, share,
-                isSkipped: network.blocks[index].hasAttentionSkip, hasUpdate: hasAttention)
+                block.attentionOutput, block.attentionNorm, to: hidden, width: middle, share,
+                isSkipped: block.hasAttentionSkip, hasUpdate: hasAttention)
 
             let ranExperts = addExperts(index, to: hidden, share, worker)
-            let hasFeedForward = network.blocks[index].sizes.feedForwardWidth > 0 && !ranExperts
+            let hasFeedForward = block.sizes.feedForwardWidth > 0 && !ranExperts
             if hasFeedForward {
-                let input = normalised(hidden, network.blocks[index].feedForwardNorm, share)
+                let input = normalised(hidden, block.feedForwardNorm, share)
                 observe(input, \.feedForwardInput)
-                let wide = expand(index, input.readable, worker)
+                let wide = expand(block, input.readable, worker)
                 worker.barrier()
                 keepChosen(index, input, wide, share, worker)
                 observe(wide, \.downInput)
                 skip(index, .feedForwardSkip, hidden, end, worker, observer)
-                multiply(network.blocks[index].down, wide, view(update, columns: end), worker)
+                multiply(block.down, wide, view(update, columns: end), worker)
                 worker.barrier()
                 addMeans(index, to: hidden, share)
-            } else if network.blocks[index].hasFeedForwardSkip {
+            } else if block.hasFeedForwardSkip {
                 worker.barrier()
                 skip(index, .feedForwardSkip, hidden, end, worker, observer)
                 worker.barrier()
             }
             hidden = add(
-                network.blocks[index].down, network.blocks[index].feedForwardNorm, to: hidden, width: end, share,
-                isSkipped: network.blocks[index].hasFeedForwardSkip, hasUpdate: hasFeedForward)
+                block.down, block.feedForwardNorm, to: hidden, width: end, share,
+                isSkipped: block.hasFeedForwardSkip, hasUpdate: hasFeedForward)
         }
         guard run.upperBound == network.blocks.count else { return }
         finish(hidden, share, worker, scores, observer)

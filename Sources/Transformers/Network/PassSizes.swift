@@ -41,7 +41,7 @@ struct PassSizes {
             if block.hasFeedForwardSkip { skipped = max(skipped, block.stream.output) }
             skips = max(skips, scratch([.attentionSkip]), scratch([.feedForwardSkip]))
             if let own = block.experts { experts.include(own) }
-            if sizes.heads > 0 { attention = max(attention, network.attention(index).scratchFloats) }
+            if sizes.heads > 0 { attention = max(attention, network.attention(block).scratchFloats) }
         }
         products = max(products, network[.inputProjection].scratchFloats(batch: tokens))
         let ending = network.headPlace == nil ? tokens : wanted
@@ -53,11 +53,10 @@ struct PassSizes {
 
 extension Network {
     /// The attention of a block.
-    func attention(_ index: Int) -> Attention {
-        let sizes = blocks[index].sizes
+    func attention(_ block: Block) -> Attention {
+        let sizes = block.sizes
         return Attention(
             heads: sizes.heads, keyValueHeads: sizes.keyValueHeads, queryKeyWidth: sizes.queryKeyWidth,
-            keys: blocks[index].keyLayout, values: blocks[index].valueLayout, causal: isCausal,
-            window: blocks[index].window)
+            keys: block.keyLayout, values: block.valueLayout, causal: isCausal, window: block.window)
     }
 }

@@ -37,22 +37,22 @@ struct RecipeOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp(
         "What wins quality back after the choice, each kept only where it does: auto, none or some of "
-            + "\(RecoveryStep.allCases.map(\.rawValue).joined(separator: ", ")).",
+            + "\(RecoveryStep.allCases.map(\.rawValue).joined(separator: ", ")) (default: "
+            + "\(RecoveryStep.standardText); with --plan, what it says).",
         valueName: "steps"))
-    var recovery: String = Self.defaultRecovery
+    var recovery: String?
 
     @Option(help: ArgumentHelp("Memory to keep within where possible: 800M, 12G (default: half of it).", valueName: "bytes"))
     var memory: String?
 
     static let defaultObjective = Objective.Kind.activations.rawValue
-    static let defaultRecovery = "none"
 
     /// The first option that was given, of those that make a choice another than usual; nil where none was.
     var given: String? {
         [
             ("--families", families != nil), ("--allocator", allocator != nil), ("--objective", objective != Self.defaultObjective),
             ("--scope", scope != nil), ("--only", !only.isEmpty), ("--except", !except.isEmpty),
-            ("--precision", precision != .f16), ("--recovery", recovery != Self.defaultRecovery), ("--memory", memory != nil),
+            ("--precision", precision != .f16), ("--recovery", recovery != nil), ("--memory", memory != nil),
         ].first { $0.1 }?.0
     }
 
@@ -82,7 +82,7 @@ struct RecipeOptions: ParsableArguments {
             families: try CommaSeparated.names(families, option: "--families"), objective: try objectiveKind,
             precision: precision, seed: seed)
         recipe.allocators = try CommaSeparated.names(allocator, option: "--allocator")
-        recipe.recovery = try RecoveryStep.named(recovery)
+        recipe.recovery = try recovery.map(RecoveryStep.named)
         return recipe
     }
 
