@@ -23,7 +23,7 @@ test: ## Build and run the tests, optimised (TESSERA_SLOW=1 adds the slow ones)
 	@Scripts/fetch-minilm $(MINILM) || { status=$$?; [ $$status -eq 69 ] || exit $$status; \
 		echo "test: tests that need all-MiniLM-L6-v2 will be skipped" >&2; }
 	$(SWIFT) build -c release --build-tests
-	$(SWIFT) test -c release --skip-build
+	@SWIFT="$(SWIFT)" Scripts/test
 
 sanitize: ## Run the kernel and pool tests under the thread, address and undefined behaviour sanitizers
 	@Scripts/bootstrap

@@ -137,7 +137,7 @@ TARGET static void groupTile(
             const intptr_t steps = nm_smaller(most, w->steps - start), at = slice * w->steps + start;
             const float *values = (const float *)w->values + 16 * at;
             // The next steps' weights are asked for now: they are read by fours of rows, which no processor foresees.
-            const intptr_t size = w->format == TESSERA_PANEL_F32 ? 4 : 2;
+            const intptr_t size = tessera_panel_element_bytes(w->format);
             const char *next = (const char *)w->values + 16 * (at + most) * size;
             for (intptr_t byte = 0; byte < 16 * most * size; byte += 64) __builtin_prefetch(next + byte, 0, 2);
             if (w->format != TESSERA_PANEL_F32) {

@@ -1,6 +1,7 @@
 #ifndef TESSERA_SPARSE_INTERNAL_H
 #define TESSERA_SPARSE_INTERNAL_H
 
+#include "panels_internal.h"
 #include "portable_internal.h"
 #include "sparse.h"
 
@@ -36,7 +37,7 @@ static inline nm_layout nm_layout_of(tessera_nm_shape shape) {
     layout.kept = shape.group == 8 ? 2 * shape.kept : shape.kept;
     layout.chunk = shape.group == 4 ? 16 : 8;
     layout.bits = shape.group == 4 ? 2 : 4;
-    layout.size = shape.format == TESSERA_PANEL_F32 ? 4 : 2;
+    layout.size = tessera_panel_element_bytes(shape.format);
     return layout;
 }
 

@@ -100,7 +100,7 @@ static pair_four divided(const run *block, const uint8_t *ab, const uint8_t *cd,
 /// Bytes of a block with so many entries and places.
 static intptr_t block_bytes(tessera_panel_format format, intptr_t entries, intptr_t places) {
     const intptr_t values = pair_aligned((intptr_t)sizeof(pair_header) + places);
-    return values + pair_aligned(entries * (format == TESSERA_PANEL_F32 ? 4 : 2));
+    return values + pair_aligned(entries * tessera_panel_element_bytes(format));
 }
 
 static intptr_t pack_block(tessera_panel_format format, const run *block, uint8_t *target) {

@@ -2,18 +2,23 @@ import Benchmarking
 import Testing
 
 @Suite(.serialized) struct ResidentMemoryTests {
-    /// Others of the process may take and give back memory meanwhile, so bounds are wide.
+    /// Other tests of the process may give back as much in the same moment, or set the peak back: what is taken must be seen
+    /// once in several times.
     @Test func whatIsTakenIsTold() {
         let size = 256 << 20
-        let (sum, bytes) = ResidentMemory.growth { () -> Int in
-            let memory = [UInt8](repeating: 1, count: size)
-            return memory.withUnsafeBufferPointer { bytes in
-                stride(from: 0, to: size, by: 4096).reduce(0) { $0 + Int(bytes[$1]) }
+        var growths: [Int?] = []
+        repeat {
+            let (sum, bytes) = ResidentMemory.growth { () -> Int in
+                let memory = [UInt8](repeating: 1, count: size)
+                return memory.withUnsafeBufferPointer { bytes in
+                    stride(from: 0, to: size, by: 4096).reduce(0) { $0 + Int(bytes[$1]) }
+                }
             }
-        }
-        #expect(sum == size / 4096)
+            #expect(sum == size / 4096)
+            growths.append(bytes)
+        } while growths.count < 20 && !growths.contains { ($0 ?? .max) > size / 2 }
         #if os(Linux)
-            #expect(bytes.map { $0 > size / 2 } != false)
+            #expect(growths.contains { ($0 ?? .max) > size / 2 }, "\(growths)")
         #endif
     }
 

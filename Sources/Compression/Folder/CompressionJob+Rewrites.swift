@@ -16,8 +16,8 @@ extension CompressionJob {
         guard let network = model as? any NetworkModel else { throw CompressionError.notNarrowable(model: self.model) }
         let recipe = try RewriteRecipes.named([rewrite.recipe])[0]
         return try ModelRewriter(
-            method: recipe.method, share: rewrite.share, calibration: text.calibration, seed: self.recipe.seed,
-            journal: journal, context: context, progress: progress
+            method: recipe.method, share: rewrite.share, calibration: text.calibration, heldOut: text.heldOut,
+            seed: self.recipe.seed, journal: journal, context: context, progress: progress
         ).run(network).model
     }
 

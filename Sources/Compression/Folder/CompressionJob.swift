@@ -12,7 +12,7 @@ public struct CompressionJob: Sendable {
     public var output: String
     public var recipe: Recipe
     public var calibration: CalibrationSource?
-    /// A plan file to follow instead of allocating.
+    /// A plan file to follow instead of allocating. Where the recipe names no recovery, the plan's is done.
     public var planFile: String?
     /// Where a latency is a budget: the table's file; nil for this machine's cache.
     public var latencyTable: String?
@@ -84,6 +84,8 @@ public struct CompressionJob: Sendable {
 
     /// Everything read and decided before the work begins.
     struct Opened {
+        /// The job with what `planFile` leaves no choice about.
+        let job: CompressionJob
         let loaded: LoadedModel
         let folder: ModelFolder
         let unused: UnusedMatrices
@@ -101,6 +103,12 @@ public struct CompressionJob: Sendable {
         let folder = try ModelFolder(path: model)
         guard !folder.configuration.isCompressed else { throw CompressionError.alreadyCompressed(folder: model) }
         let plan = try planFile.map { try Plan(file: URL(fileURLWithPath: $0)) }
+        var job = self
+        if let plan, recipe.recovery == nil { job.recipe.recovery = plan.recovery }
+        return try job.open(folder, plan)
+    }
+
+    private func open(_ folder: ModelFolder, _ plan: Plan?) throws -> Opened {
         var loaded = try load()
         let checkpoint = loaded.checkpoint
         var (selected, left) = try recipe.selection.split(loaded.model.sites)
@@ -127,7 +135,7 @@ public struct CompressionJob: Sendable {
         // A model that is narrowed has moments and fits of its own at every level.
         let levels = plan == nil && !memory.isScarce ? recipe.narrowingLevels(of: loaded.model).count : 0
         return Opened(
-            loaded: loaded, folder: folder, unused: unused, plan: plan,
+            job: self, loaded: loaded, folder: folder, unused: unused, plan: plan,
             forecast: Forecast(
                 selected: selected, left: left, budgets: budgets, memory: memory.peak,
                 disk: checkpoint.fileByteCount
@@ -185,8 +193,8 @@ public struct CompressionJob: Sendable {
                 destination: output, replacing: replacesOutput, requiredBytes: opened.loaded.checkpoint.fileByteCount)
             return opened
         }
-        let (result, journal, text) = try work(opened)
-        return try communicator.together { try write(opened, result, journal, text) }
+        let (result, journal, text) = try opened.job.work(opened)
+        return try communicator.together { try opened.job.write(opened, result, journal, text) }
     }
 
     /// Takes part in the work of rank 0, and writes nothing.
@@ -194,7 +202,7 @@ public struct CompressionJob: Sendable {
     public func assist() throws {
         defer { try? FileManager.default.removeItem(at: ownJournalFolder) }
         let opened = try communicator.together { try open() }
-        _ = try work(opened)
+        _ = try opened.job.work(opened)
         try communicator.together {}
     }
 
@@ -216,10 +224,10 @@ public struct CompressionJob: Sendable {
     /// - Throws: `CompressionError`, `FittingError`, `ModelFileError`, `TransformersError`.
     public func plan() throws -> Plan {
         let opened = try communicator.together { try open() }
-        let (result, journal, text) = try work(opened)
+        let (result, journal, text) = try opened.job.work(opened)
         return try communicator.together {
             if !keepsJournal { try journal.remove() }
-            return plan(opened, result, text)
+            return opened.job.plan(opened, result, text)
         }
     }
 

@@ -78,11 +78,8 @@ extension CacheBases: JournaledMatrices {
         [("keys", keys), ("values", values)].flatMap { side, blocks in
             blocks.enumerated().flatMap { block, heads in
                 heads.enumerated().flatMap { index, head in
-                    [
-                        ("\(side) \(block) \(index) directions", head.basis.directions),
-                        ("\(side) \(block) \(index) energies", DoubleMatrix(row: head.basis.energies)),
-                        ("\(side) \(block) \(index) mean", DoubleMatrix(row: head.mean)),
-                    ]
+                    (head.basis.journaled + [("mean", DoubleMatrix(row: head.mean))])
+                        .map { ("\(side) \(block) \(index) \($0.name)", $0.matrix) }
                 }
             }
         } + [("blocks", DoubleMatrix(row: [keys.count]))]
@@ -92,12 +89,11 @@ extension CacheBases: JournaledMatrices {
         guard let count = journaled["blocks"]?.indices, count.count == 1, count[0] < 1 << 20 else { return nil }
         func heads(_ side: String, _ block: Int) -> [Head] {
             var heads: [Head] = []
-            while let directions = journaled["\(side) \(block) \(heads.count) directions"],
-                let energies = journaled["\(side) \(block) \(heads.count) energies"]?.elements,
-                let mean = journaled["\(side) \(block) \(heads.count) mean"]?.elements,
-                directions.columns == energies.count, directions.rows == mean.count
+            while let mean = journaled["\(side) \(block) \(heads.count) mean"]?.elements,
+                let basis = StreamBasis(journaled: journaled, of: "\(side) \(block) \(heads.count) "),
+                basis.directions.rows == mean.count
             {
-                heads.append(Head(basis: StreamBasis(directions: directions, energies: energies), mean: mean))
+                heads.append(Head(basis: basis, mean: mean))
             }
             return heads
         }

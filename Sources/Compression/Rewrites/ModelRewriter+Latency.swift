@@ -174,7 +174,7 @@ extension ModelRewriter {
         let reduced = try context.parallelMap(ladders.count) { index in
             let units = ladders[index].removal.kept(kept[index])
             let part = ladders[index].part
-            return (units, try method.compensation.apply(to: part, keeping: units, relativeRidge: method.ridge))
+            return (units, try method.compensation.apply(to: part, keeping: units, relativeRidge: ridge))
         }
         var result = model
         for (ladder, (units, one)) in zip(ladders, reduced) where units.count < ladder.part.units {

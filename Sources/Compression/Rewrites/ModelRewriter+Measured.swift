@@ -7,7 +7,7 @@ import Transformers
 /// Sizes by what they do to the model's output: every part of every block is narrowed alone, slightly and hard, the change of
 /// the output is measured, and a power law through both tells the harm of every width. The widths of least total harm within
 /// the share are a knapsack; what parts weigh against each other is then searched for (SPDY, as in ZipLM) by the output of
-/// models with all parts narrowed.
+/// models with all parts narrowed. Outputs are those of held-out text.
 extension ModelRewriter {
     /// What a part of a block loses at every width that it may get.
     private struct Ladder: Sendable {
@@ -41,24 +41,36 @@ extension ModelRewriter {
     private static let evaluationsPerLadder = 3
     private static let mostEvaluations = 64
 
+    /// What compensation is tried with: how far text that it was not fitted to goes along differs from model to model.
+    private static let ridges = [1e-4, 1e-2, 0.1, 0.3, 1]
+
+    /// Sizes of all blocks, and the ridge of compensation.
     /// - Throws: `RewritingError.unreachable`; what measuring throws.
-    func measuredSizes(of model: any NetworkModel, _ moments: BlockMoments) throws -> [BlockSizes] {
+    func measuredSizes(of model: any NetworkModel, _ moments: BlockMoments) throws -> (sizes: [BlockSizes], ridge: Double) {
         let before = model.blockSizes
         let orders = try context.parallelMap(before.count, progress: report("finding the order of removal")) { block in
             try model.feedForwardPart(block, moments).map { try StructuredRemoval($0) }
         }
         let ladders = try before.indices.flatMap { try self.ladders(model, $0, orders[$0], moments) }
-        let sample = OutputDistance.sample(of: calibration).map { calibration[$0] }
+        let judging = heldOut.isEmpty ? calibration : heldOut
+        let sample = OutputDistance.sample(of: judging).map { judging[$0] }
         let distance = try OutputDistance(original: model, sequences: sample, context: context)
         func sizes(_ choices: [Int]) -> [BlockSizes] {
             var result = before
             for (ladder, choice) in zip(ladders, choices) { ladder.set(&result[ladder.block], to: choice) }
             return result
         }
-        func measure(_ choices: [Int]) throws -> Double {
-            try journal.kept("distance of parts at \(choices)") {
-                try distance(stitched(model, sizes(choices), orders, moments), context: context)
+        func measure(_ choices: [Int], _ ridge: Double) throws -> Double {
+            try journal.kept("distance of parts at \(choices) with ridge \(ridge)") {
+                try distance(stitched(model, sizes(choices), orders, ridge, moments), context: context)
             }
+        }
+        // At one share, so that all shares of a model have the same.
+        let neurons = ladders.map { $0.part == .neurons ? $0.index(at: Self.probes[0]) : 0 }
+        var ridge = self.ridge
+        if method.ridge == nil, neurons.contains(where: { $0 > 0 }) {
+            let distances = try Self.ridges.map { try measure(neurons, $0) }
+            ridge = zip(Self.ridges, distances).min { $0.1 < $1.1 }?.0 ?? ridge
         }
         let report = self.report("narrowing parts one by one")
         let damages = try ladders.enumerated().map { place, ladder in
@@ -66,7 +78,7 @@ extension ModelRewriter {
             let points = try Self.probes.map { share in
                 var choices = ladders.map { _ in 0 }
                 choices[place] = ladder.index(at: share)
-                return (error: ladder.errors[choices[place]], damage: try measure(choices))
+                return (error: ladder.errors[choices[place]], damage: try measure(choices, ridge))
             }
             let curve = DamageCurve(points)
             return ladder.errors.map { curve($0) }
@@ -101,8 +113,8 @@ extension ModelRewriter {
             evaluations: min(Self.mostEvaluations, Self.evaluationsPerLadder * ladders.count), seed: seed)
         let start = try solve(ladders.map { _ in 1 })
         let found = try search(
-            from: start, solve: solve, measure: measure, progress: self.report("searching what parts weigh"))
-        return sizes(found.steps.last?.choices ?? start)
+            from: start, solve: solve, measure: { try measure($0, ridge) }, progress: self.report("searching what parts weigh"))
+        return (sizes(found.steps.last?.choices ?? start), ridge)
     }
 
     private func ladders(
@@ -152,7 +164,8 @@ extension ModelRewriter {
 
     /// All blocks at their sizes, by moments of the model as it was.
     private func stitched(
-        _ model: any NetworkModel, _ sizes: [BlockSizes], _ orders: [StructuredRemoval?], _ moments: BlockMoments
+        _ model: any NetworkModel, _ sizes: [BlockSizes], _ orders: [StructuredRemoval?], _ ridge: Double,
+        _ moments: BlockMoments
     ) throws -> any NetworkModel {
         let before = model.blockSizes
         let reduced = try context.parallelMap(sizes.count) { block -> (units: [Int], result: Compensation.Result)? in
@@ -161,7 +174,7 @@ extension ModelRewriter {
                 let part = try model.feedForwardPart(block, moments)
             else { return nil }
             let units = order.kept(width)
-            return (units, try method.compensation.apply(to: part, keeping: units, relativeRidge: method.ridge))
+            return (units, try method.compensation.apply(to: part, keeping: units, relativeRidge: ridge))
         }
         var result = model
         for block in sizes.indices {

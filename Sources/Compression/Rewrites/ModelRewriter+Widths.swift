@@ -14,7 +14,7 @@ extension ModelRewriter {
         let moments = try BlockWalk.moments(
             of: Set(names), in: model, sequences: calibration, context: context, journal: journal,
             progress: report("measuring blocks"))
-        let sizes = try sizes(of: model, moments)
+        let (sizes, ridge) = try sizes(of: model, moments)
         let before = model.blockParameters
         var result = model
         let report = self.report("narrowing")
@@ -39,7 +39,7 @@ extension ModelRewriter {
                 found.units.count == wanted.feedForwardWidth && found.units.allSatisfy { $0 < own.feedForwardWidth }
             } make: {
                 let seen = try sequential.moments(of: result.inputName(block, .down), block: block, in: result)
-                return try narrowedNeurons(result, block, to: wanted.feedForwardWidth, score, seen)
+                return try narrowedNeurons(result, block, to: wanted.feedForwardWidth, score, ridge, seen)
             }
             result.narrowFeedForward(block, keeping: narrowed.units, narrowed.reduced)
         }
@@ -47,12 +47,13 @@ extension ModelRewriter {
         return Outcome(model: result, touched: (before, result.blockParameters))
     }
 
-    private func sizes(of model: any NetworkModel, _ moments: BlockMoments) throws -> [BlockSizes] {
+    /// Sizes of all blocks, and the ridge of compensation.
+    private func sizes(of model: any NetworkModel, _ moments: BlockMoments) throws -> (sizes: [BlockSizes], ridge: Double) {
         switch method.division {
         case .measured: try measuredSizes(of: model, moments)
-        case .blocks(let rule): try sizes(of: model, rule, importance(rule, moments))
+        case .blocks(let rule): (try sizes(of: model, rule, importance(rule, moments)), ridge)
         case .uniform, .pooled, .split, .latency:
-            try sizes(of: model, .softmax(epsilon: .infinity), model.blockSizes.map { _ in 0 })
+            (try sizes(of: model, .softmax(epsilon: .infinity), model.blockSizes.map { _ in 0 }), ridge)
         }
     }
 
@@ -96,14 +97,14 @@ extension ModelRewriter {
     }
 
     private func narrowedNeurons(
-        _ model: any NetworkModel, _ block: Int, to width: Int, _ score: UnitScore, _ moments: BlockMoments
+        _ model: any NetworkModel, _ block: Int, to width: Int, _ score: UnitScore, _ ridge: Double, _ moments: BlockMoments
     ) throws -> NarrowedUnits {
         guard let part = try model.feedForwardPart(block, moments) else {
             throw RewritingError.keepsNothing(part: model.siteName(block, .down), kept: 0, of: width)
         }
         let units = UnitGroup(block: block, scores: try score.scores(of: part), price: 1).best(width)
         return NarrowedUnits(
-            units: units, reduced: try method.compensation.apply(to: part, keeping: units, relativeRidge: method.ridge))
+            units: units, reduced: try method.compensation.apply(to: part, keeping: units, relativeRidge: ridge))
     }
 
     /// Sizes of all blocks, of at most the share of their parameters: the nominal share that gives it is found by bisection,

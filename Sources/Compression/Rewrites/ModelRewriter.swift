@@ -10,6 +10,8 @@ struct ModelRewriter: Sendable {
     /// What stays of the parameters that the method touches, in (0, 1].
     let share: Double
     let calibration: [[Int]]
+    /// Where outputs are measured; empty takes some of the calibrating sequences.
+    var heldOut: [[Int]] = []
     /// Texts at once that a division by latency is for.
     var batch = 1
     var seed: UInt64 = 0
@@ -157,13 +159,16 @@ struct ModelRewriter: Sendable {
                 }
                 return NarrowedUnits(
                     units: units,
-                    reduced: try method.compensation.apply(to: part, keeping: units, relativeRidge: method.ridge))
+                    reduced: try method.compensation.apply(to: part, keeping: units, relativeRidge: ridge))
             }
             result.narrow(place, keeping: narrowed.units, narrowed.reduced)
         }
         report(places.count, places.count)
         return result
     }
+
+    /// Of compensation, where it is not measured.
+    var ridge: Double { method.ridge ?? Compensation.defaultRidge }
 
     func report(_ stage: String) -> @Sendable (Int, Int) -> Void {
         let progress = progress

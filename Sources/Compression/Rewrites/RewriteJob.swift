@@ -67,8 +67,8 @@ public struct RewriteJob: Sendable {
         let journal = try Journal(
             folder: Journal.folder(beside: output), identity: identity(loaded, folder, text))
         let made = try ModelRewriter(
-            method: recipe.method, share: recipe.share, calibration: text.calibration, seed: seed, journal: journal,
-            context: context, progress: progress
+            method: recipe.method, share: recipe.share, calibration: text.calibration, heldOut: text.heldOut, seed: seed,
+            journal: journal, context: context, progress: progress
         ).run(network)
         let written = try RewrittenFolder(
             source: folder, original: loaded, changes: ModelChanges(from: network, to: made.model), destination: output,

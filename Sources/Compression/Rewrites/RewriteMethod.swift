@@ -31,8 +31,9 @@ public struct RewriteMethod: Sendable, Equatable {
     public var heads: Weighing?
     public var compensation: Compensation
     /// Share of the inputs' mean square that is added to each before compensation: what keeps kept columns as they were where
-    /// the calibration text says little.
-    public var ridge = Compensation.defaultRidge
+    /// the calibration text says little. Nil takes `Compensation.defaultRidge`, and where sizes are shared out by the measured
+    /// output, what leaves that closest.
+    public var ridge: Double?
     /// Whether heads' values, and queries and keys, lose channels (MoDeGPT types III and II); the second goes at this share of
     /// the first's pace.
     public var narrowsValues = false

@@ -66,7 +66,7 @@ public struct RewriteStudy: ModelStudy, Sendable {
                     parameters: network.allParameters, blockParameters: network.blockParameters,
                     multiplyAdds: network.multiplyAdds, figures: judge.original))
         ) { task, progress in
-            try measured(task, loaded, network, judge, text.calibration, progress)
+            try measured(task, loaded, network, judge, text, progress)
         }
     }
 
@@ -81,7 +81,7 @@ public struct RewriteStudy: ModelStudy, Sendable {
     func title(of task: Task) -> String { "\(task.recipe.name), \(FigureText.percent(task.share))" }
 
     private func measured(
-        _ task: Task, _ loaded: LoadedModel, _ network: any NetworkModel, _ judge: QualityJudge, _ sequences: [[Int]],
+        _ task: Task, _ loaded: LoadedModel, _ network: any NetworkModel, _ judge: QualityJudge, _ text: CalibrationText,
         _ progress: @escaping @Sendable (CompressionProgress) -> Void
     ) throws -> RewriteMeasurement {
         let start = ContinuousClock.now
@@ -89,11 +89,11 @@ public struct RewriteStudy: ModelStudy, Sendable {
             switch task.recipe {
             case .rewrite(let recipe):
                 try ModelRewriter(
-                    method: recipe.method, share: task.share, calibration: sequences, seed: seed, context: context,
-                    progress: progress
+                    method: recipe.method, share: task.share, calibration: text.calibration, heldOut: text.heldOut, seed: seed,
+                    context: context, progress: progress
                 ).run(network)
             case .method(let recipe):
-                try fitted(recipe.sized(.share(task.share, of: .parameters)), loaded, network, sequences, progress)
+                try fitted(recipe.sized(.share(task.share, of: .parameters)), loaded, network, text.calibration, progress)
             }
         let seconds = start.duration(to: .now).inSeconds
         let figures = try judge.figures(of: made.model, context: context)

@@ -121,8 +121,11 @@ extension StreamBasis: JournaledMatrices {
         [("directions", directions), ("energies", DoubleMatrix(row: energies))]
     }
 
-    init?(journaled: [String: DoubleMatrix]) {
-        guard let directions = journaled["directions"], let energies = journaled["energies"]?.elements,
+    init?(journaled: [String: DoubleMatrix]) { self.init(journaled: journaled, of: "") }
+
+    /// - Parameter owner: what the names begin with.
+    init?(journaled: [String: DoubleMatrix], of owner: String) {
+        guard let directions = journaled[owner + "directions"], let energies = journaled[owner + "energies"]?.elements,
             directions.columns == energies.count
         else { return nil }
         self.init(directions: directions, energies: energies)

@@ -178,7 +178,6 @@ struct CompressCommand: ParsableCommand {
         let budgets = try given.compactMap { text, quantity in try text.map { try Budget($0, quantity: quantity) } }
         var recipe = try choice.recipe(budgets, batch: timing.batch)
         recipe.rewrites = try NarrowingLevels(rewrites)
-        if let plan, recipe.recovery == nil { recipe.recovery = try Plan(file: URL(fileURLWithPath: plan)).recovery }
         return recipe
     }
 
