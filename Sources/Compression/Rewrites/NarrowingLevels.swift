@@ -40,8 +40,8 @@ public enum NarrowingLevels: Sendable, Equatable {
 
 extension Recipe {
     /// What is tried where nothing else is asked for. Families that keep single weights are close to the matrices as they are, and
-    /// only what is next to nothing may go before them; of encoders not even that: MiniLM narrowed to 95 % came closer on the kind
-    /// of sentences it was calibrated on, and no closer on others.
+    /// only what is next to nothing may go before them; of encoders not even that: MiniLM narrowed to 95 % came closer on held-out
+    /// sentences, and no closer on others.
     static let usualLevels = [0.9, 0.8, 0.7, 0.6]
     static let usualLevelsBesideSparsity = [0.95, 0.9, 0.85]
 
