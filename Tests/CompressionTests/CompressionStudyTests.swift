@@ -102,7 +102,8 @@ import Testing
             let output = folder.appending(path: "compression.json").path
             let results = try Self.study(model, pairs, output, fitters: ["svd"], secondsPerRow: 1e-9).run()
             let rows = results.rows.filter { $0.method == "svd" }
-            #expect(rows.map(\.error) == ["stopped after 0 s", "not tried: at 60 % of bytes stopped after 0 s"])
+            #expect(rows.map(\.budget.fraction) == [0.3, 0.6])
+            #expect(rows.map(\.error) == ["stopped after 0 s", "not tried: at 30 % of bytes stopped after 0 s"])
             #expect(try CompressionResults.all(output)[0].rows.map(\.error) == results.rows.map(\.error))
         }
     }

@@ -20,7 +20,8 @@ public struct CompressionStudy: ModelStudy, Sendable {
     public var budgets: [Budget]
     /// Single methods and their budgets, the most important first.
     public var singles: [(methods: [SizedMethod], budgets: [Budget])]
-    /// A row's fits may take so many seconds; the other sizes of a method that takes longer are not tried.
+    /// A row's fits may take so many seconds. Of a single method the smallest size comes first, which for most is the
+    /// quickest; the others of one that takes longer are not tried.
     public var secondsPerRow: Double
     /// No row is begun after so many seconds.
     public var seconds: Double
@@ -82,7 +83,8 @@ public struct CompressionStudy: ModelStudy, Sendable {
         }
         return budgets.map { Task(method: nil, budget: $0) }
             + singles.flatMap { group in
-                sorted(group.methods).flatMap { method in group.budgets.map { Task(method: method, budget: $0) } }
+                let budgets = group.budgets.sorted { $0.fraction < $1.fraction }
+                return sorted(group.methods).flatMap { method in budgets.map { Task(method: method, budget: $0) } }
             }
     }
 

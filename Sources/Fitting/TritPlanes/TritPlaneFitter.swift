@@ -27,7 +27,7 @@ public struct TritPlaneFitter: Fitter {
         self.compensated = compensated
     }
 
-    /// At most 7 starts of 50 sweeps over every group, each trying 3^planes sums a weight; compensated, the same again, and
+    /// At most 7 starts of 50 sweeps over every group, each sorting 3^planes sums and passing over them and the weights once; compensated, the same again, and
     /// columns^3 and rows columns^2 multiply-adds. Rows are shared among
     /// `context.execution`'s threads.
     /// - Throws: `FittingError`.
@@ -128,23 +128,23 @@ extension ErrorCompensation {
         let groups = (size + groupSize - 1) / groupSize
         var result = TritRows(planes: planes, rows: count, columns: size, groups: groups)
         var search = TritPlaneGroup(planes: planes, groupSize: groupSize, tied: tied)
-        var sums: [Float] = []
+        var sums = TritSums(planes: planes)
         sweep(rows) { row, weights, position, column in
             if let positions = spanStarts[position] {
                 let scales = search.fit(
                     Array(UnsafeBufferPointer(start: weights + positions.lowerBound, count: positions.count))[...],
                     importance: importance[positions]
                 ).scales
-                sums = search.sums(scales)
+                sums.setScales(scales)
                 for plane in 0..<planes {
                     result.scales[(plane * count + row) * groups + column / groupSize] = scales[plane]
                 }
             }
-            let combination = TritPlaneGroup.nearest(sums, to: weights[position])
+            let combination = sums.nearest(to: weights[position])
             for plane in 0..<planes {
-                result.trits[(plane * count + row) * size + column] = search.trit(plane: plane, combination: combination)
+                result.trits[(plane * count + row) * size + column] = sums.trit(plane: plane, combination: combination)
             }
-            return sums[combination]
+            return sums.values[combination]
         }
         return result
     }

@@ -6,10 +6,12 @@ struct TritPlaneGroup {
     let planes: Int
     /// Whether every plane's scale is three times the next one's, so that the sums are evenly spaced.
     let tied: Bool
-    /// Every combination of trits, fewest nonzero ones first: ties go to the sparser.
-    private let combinations: [[Int8]]
-    /// The combination of every weight, as an index into `combinations`.
+    /// The sums of the scales that were looked at last.
+    private var sums: TritSums
+    /// The combination of every weight, as a number of `sums`.
     private var chosen: [Int]
+    /// The numbers of the group's weights, their weights in ascending order.
+    private var ascending: [Int] = []
 
     /// Scales whose largest change is a smaller share of the largest scale are settled.
     static let tolerance: Float = 1e-4
@@ -18,11 +20,7 @@ struct TritPlaneGroup {
     init(planes: Int, groupSize: Int, tied: Bool = false) {
         self.planes = planes
         self.tied = tied
-        var all: [[Int8]] = [[]]
-        for _ in 0..<planes { all = all.flatMap { head in [0, 1, -1].map { head + [$0] } } }
-        func nonzeros(_ combination: [Int8]) -> Int { combination.count { $0 != 0 } }
-        // A stable order: by nonzeros, then as generated.
-        combinations = (0...planes).flatMap { count in all.filter { nonzeros($0) == count } }
+        sums = TritSums(planes: planes)
         chosen = Array(repeating: 0, count: groupSize)
     }
 
@@ -53,6 +51,7 @@ struct TritPlaneGroup {
                 starts.append(scales.map { $0 * width * largest / total })
             }
         }
+        ascending = weights.indices.sorted { (weights[$0], $0) < (weights[$1], $1) }.map { $0 - weights.startIndex }
         var best: Result?
         var bestChosen = chosen
         for start in starts {
@@ -67,10 +66,7 @@ struct TritPlaneGroup {
     }
 
     /// The trit of a weight of the last group that was fitted.
-    func trit(plane: Int, of index: Int) -> Int8 { combinations[chosen[index]][plane] }
-
-    /// The trit of a combination.
-    func trit(plane: Int, combination: Int) -> Int8 { combinations[combination][plane] }
+    func trit(plane: Int, of index: Int) -> Int8 { sums.trit(plane: plane, combination: chosen[index]) }
 
     /// - Parameter start: scales; nil starts from signs.
     private mutating func alternate(
@@ -79,8 +75,7 @@ struct TritPlaneGroup {
         if let start {
             _ = choose(weights, importance, scales: start)
         } else {
-            let positive = combinations.firstIndex(of: Array(repeating: 1, count: planes)) ?? 0
-            let negative = combinations.firstIndex(of: Array(repeating: -1, count: planes)) ?? 0
+            let (positive, negative) = (sums.combination(ofAll: 1), sums.combination(ofAll: -1))
             for (index, weight) in weights.enumerated() {
                 chosen[index] = weight > 0 ? positive : weight < 0 ? negative : 0
             }
@@ -118,46 +113,35 @@ struct TritPlaneGroup {
     private mutating func choose(
         _ weights: ArraySlice<Float>, _ importance: ArraySlice<Float>, scales: [Float]
     ) -> Double {
-        let sums = sums(scales)
+        sums.setScales(scales)
         var error = 0.0
-        for (index, (weight, importance)) in zip(weights, importance).enumerated() {
-            let nearest = Self.nearest(sums, to: weight)
-            let distance = abs(weight - sums[nearest])
-            chosen[index] = nearest
-            error += Double(importance) * Double(distance) * Double(distance)
+        let (first, firstImportance) = (weights.startIndex, importance.startIndex)
+        sums.forNearest(of: weights, inOrder: ascending) { place, nearest in
+            let distance = Double(abs(weights[first + place] - sums.values[nearest]))
+            chosen[place] = nearest
+            error += Double(importance[firstImportance + place]) * distance * distance
         }
         return error
-    }
-
-    /// What every combination of trits adds up to.
-    func sums(_ scales: [Float]) -> [Float] {
-        combinations.map { trits in zip(trits, scales).reduce(Float(0)) { $0 + Float($1.0) * $1.1 } }
-    }
-
-    /// The first combination whose sum is nearest to a weight.
-    static func nearest(_ sums: [Float], to weight: Float) -> Int {
-        var (nearest, distance) = (0, Float.infinity)
-        for candidate in sums.indices {
-            let difference = abs(weight - sums[candidate])
-            if difference < distance { (nearest, distance) = (candidate, difference) }
-        }
-        return nearest
     }
 
     /// The best scales for the chosen trits: (A + lambda I) alpha = b, lambda from 1e-8 of the mean of A's diagonal
     /// upwards by tens until no pivot is smaller than 1e-6 of the largest.
     private func solve(_ weights: ArraySlice<Float>, _ importance: ArraySlice<Float>) -> [Float] {
-        var mass = [Double](repeating: 0, count: combinations.count), moment = mass
+        var mass = [Double](repeating: 0, count: sums.count), moment = mass
         for (index, (weight, importance)) in zip(weights, importance).enumerated() {
             mass[chosen[index]] += Double(importance)
             moment[chosen[index]] += Double(importance) * Double(weight)
         }
         var a = [[Double]](repeating: Array(repeating: 0, count: planes), count: planes)
         var b = [Double](repeating: 0, count: planes)
-        for (combination, trits) in combinations.enumerated() {
-            for i in 0..<planes where trits[i] != 0 {
-                b[i] += moment[combination] * Double(trits[i])
-                for j in 0..<planes { a[i][j] += mass[combination] * Double(trits[i]) * Double(trits[j]) }
+        for combination in 0..<sums.count where mass[combination] > 0 {
+            for i in 0..<planes {
+                let trit = Double(sums.trit(plane: i, combination: combination))
+                guard trit != 0 else { continue }
+                b[i] += moment[combination] * trit
+                for j in 0..<planes {
+                    a[i][j] += mass[combination] * trit * Double(sums.trit(plane: j, combination: combination))
+                }
             }
         }
         if tied {
