@@ -14,6 +14,10 @@ public struct LatencyMeasurement: Sendable, Equatable {
     public let ratioLower: Double
     public let ratioUpper: Double
 
+    private static let (fewestRounds, mostRounds) = (9, 41)
+    /// That each of the two may take where the fewest rounds take less.
+    private static let seconds = 1.0
+
     /// - Throws: `TransformersError`.
     static func measure(
         _ compressed: any TransformerModel, against dense: any TransformerModel, _ workload: LatencyWorkload,
@@ -23,7 +27,9 @@ public struct LatencyMeasurement: Sendable, Equatable {
             try workload.runner(dense, context: context), try workload.runner(compressed, context: context),
         ]
         let timing = try InterleavedTiming(
-            contestants: 2, rounds: InterleavedTiming.Rounds(least: 9, most: 41, seconds: 0.2),
+            contestants: 2,
+            rounds: InterleavedTiming.Rounds(
+                least: fewestRounds, most: mostRounds, seconds: seconds / Double(workload.unitsPerRun)),
             progress: progress
         ) { try run[$0]() }
         let speedup = timing.speedup(1)

@@ -20,6 +20,9 @@ public struct LatencyWorkload: Sendable {
     public let unit: String
     /// Encoders: the units, each a batch of sentences. Causal models: one prompt for each text.
     private let sequences: [[[Int]]]
+    private let isEncoders: Bool
+    /// Causal models: tokens that are written in one run.
+    private let steps: Int
 
     /// Tokens of an encoder's batch that run together.
     private static let tokensTogether = 512
@@ -34,7 +37,9 @@ public struct LatencyWorkload: Sendable {
         func tokens(_ count: Int) -> [Int] {
             (0..<count).map { _ in generator.nextInteger(below: vocabulary) }
         }
-        if model is any EncoderModel {
+        isEncoders = model is any EncoderModel
+        if isEncoders {
+            steps = 0
             let units = max(1, min(32, 64 / batch))
             sequences = (0..<units).map { _ in
                 (0..<batch).map { _ in
@@ -48,13 +53,17 @@ public struct LatencyWorkload: Sendable {
         } else {
             let length = min(Self.promptTokens, max(1, model.maximumPositions - Self.steps - 1))
             sequences = [(0..<batch).map { _ in tokens(length) }]
+            steps = max(1, min(Self.steps, model.maximumPositions - length - 1))
             rows = batch
             products = 1
             unit = batch == 1 ? "token" : "token of \(batch) texts"
         }
     }
 
-    /// A model made ready to do the work: what it returns runs it once and gives the seconds that one unit
+    /// Units that are done in one run, so that a run is long enough to be timed.
+    var unitsPerRun: Int { isEncoders ? sequences.count : steps }
+
+    /// A model made ready to do the work: what it returns does it `unitsPerRun` times and gives the seconds that one unit
     /// took.
     /// - Throws: `TransformersError`.
     public func runner(_ model: any TransformerModel, context: ExecutionContext) throws -> () throws -> Double
@@ -75,8 +84,7 @@ public struct LatencyWorkload: Sendable {
         let prompts = sequences[0]
         var filled = prompts.map { _ in causal.makeCache() }
         _ = try causal.advance(prompts, caches: &filled, context: context)
-        let start = filled
-        let steps = max(1, min(Self.steps, causal.maximumPositions - prompts[0].count - 1))
+        let (start, steps) = (filled, steps)
         return {
             var caches = start
             let next = prompts.map { [$0[0]] }

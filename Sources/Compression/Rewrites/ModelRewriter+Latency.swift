@@ -76,11 +76,24 @@ extension ModelRewriter {
     }
 
     /// Times the model with all parts of a kind at one width, against the dense one, in turns; between the widths that are
-    /// timed prices are interpolated.
+    /// timed prices are interpolated. What the kinds save together is less than each by itself adds up to: that is timed
+    /// too, with all parts at their least, and the prices are made to add up to it.
     private func measurePrices(
         _ ladders: inout [Ladder], of model: any NetworkModel, _ workload: LatencyWorkload
     ) throws {
         let dense = Self.dense
+        func time(_ name: String, _ widths: [(ladder: Int, count: Int)]) throws -> Double {
+            try journal.kept("time of \(name) of each block") {
+                var narrow = model
+                for (index, count) in widths {
+                    let units = Array(0..<count)
+                    let plain = try Compensation.none.apply(to: ladders[index].part, keeping: units)
+                    narrow.narrow(ladders[index].place, keeping: units, plain)
+                }
+                return try LatencyMeasurement.measure(
+                    narrow, against: model, workload, context: context, progress: { _, _ in }).ratio
+            }
+        }
         for kind in [Place.Kind.heads, .neurons] {
             let own = ladders.indices.filter { ladders[$0].place.kind == kind }
             guard let first = own.first else { continue }
@@ -92,16 +105,7 @@ extension ModelRewriter {
             let timed = Set([0, counts.count / 4, counts.count / 2, 3 * counts.count / 4, counts.count - 1])
             var savings: [(count: Double, saved: Double)] = []
             for (done, position) in timed.sorted().enumerated() {
-                var narrow = model
-                for index in own {
-                    let units = Array(0..<counts[position])
-                    let plain = try Compensation.none.apply(to: ladders[index].part, keeping: units)
-                    narrow.narrow(ladders[index].place, keeping: units, plain)
-                }
-                let measured = position == 0 ? 1 : try journal.kept("time of \(counts[position]) \(kind) of each block") {
-                    try LatencyMeasurement.measure(
-                        narrow, against: model, workload, context: context, progress: { _, _ in }).ratio
-                }
+                let measured = position == 0 ? 1 : try time("\(counts[position]) \(kind)", own.map { ($0, counts[position]) })
                 report("timing widths")(done + 1, timed.count)
                 // Fewer units never take longer: what says so is the noise of the clock, and prices must not fall below 0.
                 let saved = max(savings.last?.saved ?? 0, (1 - measured) * dense / Double(own.count))
@@ -112,6 +116,11 @@ extension ModelRewriter {
                 ladders[index].prices = counts.map { most - Self.interpolated(Double($0), savings) }
             }
         }
+        let least = try time("the fewest units", ladders.indices.map { ($0, ladders[$0].counts.last ?? 1) })
+        let sum = ladders.reduce(0) { $0 + ($1.prices.first ?? 0) }
+        guard sum > 0 else { return }
+        let scale = max(0, 1 - least) * dense / sum
+        for index in ladders.indices { ladders[index].prices = ladders[index].prices.map { $0 * scale } }
     }
 
     /// What the dense model's time counts for in the allocator's whole numbers: only shares of it matter.

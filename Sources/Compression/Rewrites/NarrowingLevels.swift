@@ -40,10 +40,10 @@ public enum NarrowingLevels: Sendable, Equatable {
 
 extension Recipe {
     /// What is tried where nothing else is asked for. Families that keep single weights are close to the matrices as they are, and
-    /// only what is next to nothing may go before them; of encoders not even that: MiniLM narrowed to 95 % came closer on held-out
-    /// sentences, and no closer on others.
+    /// only what is next to nothing may go before them, of encoders less still (Docs/allocation.md has what was measured).
     static let usualLevels = [0.9, 0.8, 0.7, 0.6]
     static let usualLevelsBesideSparsity = [0.95, 0.9, 0.85]
+    static let usualLevelsOfEncodersBesideSparsity = [0.98]
 
     /// The levels to try below 1, descending. None is below what the budget leaves: that would only lose.
     func narrowingLevels(of model: any TransformerModel) -> [Double] {
@@ -54,7 +54,8 @@ extension Recipe {
             guard selection.only.isEmpty, selection.except.isEmpty, budgets.map(\.quantity) == [.multiplyAdds],
                 let sources = try? sources(for: model)
             else { return [] }
-            let besideSparsity = model is any EncoderModel ? [] : Self.usualLevelsBesideSparsity
+            let besideSparsity =
+                model is any EncoderModel ? Self.usualLevelsOfEncodersBesideSparsity : Self.usualLevelsBesideSparsity
             let levels = sources.allSatisfy(\.followsLowRank) ? Self.usualLevels : besideSparsity
             return levels.filter { $0 > budget.fraction }
         }

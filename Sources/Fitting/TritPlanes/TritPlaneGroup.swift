@@ -12,6 +12,8 @@ struct TritPlaneGroup {
     private var chosen: [Int]
     /// The numbers of the group's weights, their weights in ascending order.
     private var ascending: [Int] = []
+    /// Of the weights that have chosen a combination: sums of importance, and of importance times weight.
+    private var mass: [Double], moment: [Double]
 
     /// Scales whose largest change is a smaller share of the largest scale are settled.
     static let tolerance: Float = 1e-4
@@ -22,6 +24,8 @@ struct TritPlaneGroup {
         self.tied = tied
         sums = TritSums(planes: planes)
         chosen = Array(repeating: 0, count: groupSize)
+        mass = Array(repeating: 0, count: sums.count)
+        moment = mass
     }
 
     struct Result {
@@ -126,34 +130,25 @@ struct TritPlaneGroup {
 
     /// The best scales for the chosen trits: (A + lambda I) alpha = b, lambda from 1e-8 of the mean of A's diagonal
     /// upwards by tens until no pivot is smaller than 1e-6 of the largest.
-    private func solve(_ weights: ArraySlice<Float>, _ importance: ArraySlice<Float>) -> [Float] {
-        var mass = [Double](repeating: 0, count: sums.count), moment = mass
-        for (index, (weight, importance)) in zip(weights, importance).enumerated() {
-            mass[chosen[index]] += Double(importance)
-            moment[chosen[index]] += Double(importance) * Double(weight)
+    private mutating func solve(_ weights: ArraySlice<Float>, _ importance: ArraySlice<Float>) -> [Float] {
+        for combination in mass.indices { (mass[combination], moment[combination]) = (0, 0) }
+        let (first, firstImportance) = (weights.startIndex, importance.startIndex)
+        for place in 0..<weights.count {
+            let share = Double(importance[firstImportance + place])
+            mass[chosen[place]] += share
+            moment[chosen[place]] += share * Double(weights[first + place])
         }
-        var a = [[Double]](repeating: Array(repeating: 0, count: planes), count: planes)
-        var b = [Double](repeating: 0, count: planes)
-        for combination in 0..<sums.count where mass[combination] > 0 {
-            for i in 0..<planes {
-                let trit = Double(sums.trit(plane: i, combination: combination))
-                guard trit != 0 else { continue }
-                b[i] += moment[combination] * trit
-                for j in 0..<planes {
-                    a[i][j] += mass[combination] * trit * Double(sums.trit(plane: j, combination: combination))
-                }
-            }
-        }
+        let (a, b) = sums.normalEquations(mass: mass, moment: moment)
         if tied {
             let multiples = (0..<planes).map { Double(Self.multiple(of: $0, planes: planes)) }
             var (curvature, slope) = (0.0, 0.0)
             for i in 0..<planes {
                 slope += multiples[i] * b[i]
-                for j in 0..<planes { curvature += multiples[i] * a[i][j] * multiples[j] }
+                for j in 0..<planes { curvature += multiples[i] * a[i * planes + j] * multiples[j] }
             }
             return multiples.map { curvature > 0 ? Float($0 * slope / curvature) : 0 }
         }
-        let mean = (0..<planes).reduce(0) { $0 + a[$1][$1] } / Double(planes)
+        let mean = (0..<planes).reduce(0) { $0 + a[$1 * (planes + 1)] } / Double(planes)
         guard mean > 0 else { return Array(repeating: 0, count: planes) }
         var ridge = 1e-8
         while ridge < 1 {
@@ -164,22 +159,26 @@ struct TritPlaneGroup {
     }
 
     /// Elimination without pivoting, which a positive definite matrix does not need; nil when it is too near singular.
-    private static func solve(_ a: [[Double]], _ b: [Double], ridge: Double) -> [Double]? {
+    /// - Parameter a: row after row.
+    private static func solve(_ a: [Double], _ b: [Double], ridge: Double) -> [Double]? {
         var (a, b) = (a, b)
         let size = b.count
-        for i in 0..<size { a[i][i] += ridge }
-        let largest = (0..<size).map { a[$0][$0] }.max() ?? 0
+        var largest = 0.0
         for i in 0..<size {
-            guard a[i][i] > 1e-6 * largest else { return nil }
+            a[i * size + i] += ridge
+            largest = max(largest, a[i * size + i])
+        }
+        for i in 0..<size {
+            guard a[i * size + i] > 1e-6 * largest else { return nil }
             for j in i + 1..<max(size, i + 1) {
-                let factor = a[j][i] / a[i][i]
-                for k in i..<size { a[j][k] -= factor * a[i][k] }
+                let factor = a[j * size + i] / a[i * size + i]
+                for k in i..<size { a[j * size + k] -= factor * a[i * size + k] }
                 b[j] -= factor * b[i]
             }
         }
         for i in (0..<size).reversed() {
-            for j in i + 1..<max(size, i + 1) { b[i] -= a[i][j] * b[j] }
-            b[i] /= a[i][i]
+            for j in i + 1..<max(size, i + 1) { b[i] -= a[i * size + j] * b[j] }
+            b[i] /= a[i * size + i]
         }
         return b
     }

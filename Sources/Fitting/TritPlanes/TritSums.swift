@@ -67,6 +67,24 @@ package struct TritSums {
 
     private static func precedes(_ left: (Float, Int), _ right: (Float, Int)) -> Bool { left < right }
 
+    /// A and b of the least squares for the scales, min alpha^T A alpha - 2 b^T alpha, A row after row: of a combination with
+    /// trits t, mass m and moment w the sums of m t t^T and w t.
+    func normalEquations(mass: [Double], moment: [Double]) -> (a: [Double], b: [Double]) {
+        var a = [Double](repeating: 0, count: planes * planes)
+        var b = [Double](repeating: 0, count: planes)
+        trits.withUnsafeBufferPointer { trits in
+            for combination in 0..<count where mass[combination] > 0 {
+                let own = combination * planes
+                for i in 0..<planes where trits[own + i] != 0 {
+                    let trit = Double(trits[own + i])
+                    b[i] += moment[combination] * trit
+                    for j in 0..<planes { a[i * planes + j] += mass[combination] * trit * Double(trits[own + j]) }
+                }
+            }
+        }
+        return (a, b)
+    }
+
     /// The first combination whose sum is nearest to a weight.
     package func nearest(to weight: Float) -> Int {
         var (low, high) = (0, distinct.count - 1)

@@ -29,8 +29,7 @@ struct CompressCommand: ParsableCommand {
 
             Before the choice a model may be narrowed: heads' widths and neurons that others can stand for go from all matrices \
             they belong to, as far as that leaves outputs closer to the original's on held-out text. That is done under --macs, \
-            for encoders only where no family keeps single weights (low-rank, blast ...), and at other levels where --rewrites \
-            says so. It takes three or four times as long; --rewrites none leaves it out.
+            and at other levels where --rewrites says so. It takes two to four times as long; --rewrites none leaves it out.
 
             Models larger than memory: where --memory is less than keeping everything takes, weights are read from the \
             files block by block. Several processes share the work under Open MPI's mpirun, and write the same bytes.
