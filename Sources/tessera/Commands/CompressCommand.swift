@@ -122,7 +122,7 @@ struct CompressCommand: ParsableCommand {
         var failure: (any Error)?
         do { try run(communicator) } catch { failure = error }
         communicator.end(after: failure) { ErrorRendering.report($0) }
-        if let failure { throw failure }
+        if let failure { throw ReportedError(error: failure) }
     }
 
     private func run(_ communicator: any Communicator) throws {

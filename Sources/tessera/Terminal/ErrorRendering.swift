@@ -11,6 +11,11 @@ import StructuredMatrices
 import Tensors
 import Transformers
 
+/// An error that has its line on standard error and ends the program.
+struct ReportedError: Error {
+    let error: any Error
+}
+
 /// The one place where an error becomes a line on standard error and an exit status (sysexits.h).
 enum ErrorRendering {
     static func run(_ root: any ParsableCommand.Type) {
@@ -20,20 +25,23 @@ enum ErrorRendering {
             let arguments = Array(CommandLine.arguments.dropFirst())
             var command = try root.parseAsRoot(BenchCommand.spelledOut(arguments))
             try command.run()
+        } catch let told as ReportedError {
+            exit(status(for: told.error, root.exitCode(for: told.error)))
         } catch {
             let code = root.exitCode(for: error)
             if code == .success {
                 if MPICommunicator.isFirst { print(root.fullMessage(for: error)) }
                 exit(EXIT_SUCCESS)
             }
-            // What went wrong is told once, by the first of several processes.
-            if MPICommunicator.isFirst { report(error, root: root) }
+            MPICommunicator.giveWay()
+            report(error, root: root)
             exit(status(for: error, code))
         }
     }
 
     static func report(_ error: any Error, root: any ParsableCommand.Type = Tessera.self) {
-        standardError("error: \(line(for: error, root: root))\n")
+        let rank = MPICommunicator.launchedRank
+        standardError("error: \(rank > 0 ? "rank \(rank): " : "")\(line(for: error, root: root))\n")
     }
 
     /// The error as one line.
