@@ -7,7 +7,7 @@ enum {
 
 /// The most rows of x in a tile that is `slices` times 16 rows high: as many accumulators as there are registers for.
 INLINE int panel_most(const int slices) {
-    const int most = TILE_SUMS / (slices * VECTORS);
+    const int most = PANEL_SUMS / (slices * VECTORS);
     return most < 12 ? most : 12;
 }
 

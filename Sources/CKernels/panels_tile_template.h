@@ -2,7 +2,7 @@
 
 enum {
     VECTORS = TESSERA_PANEL_VECTOR / LANES,    // of V in 16 rows
-    TILE_SUMS = 24,                            // the most accumulators of any tile of several rows of x
+    PANEL_SUMS = REGISTERS * 3 / 4,            // the most accumulators of any tile of several rows of x: the rest is for its inputs
     AHEAD = 4096,                              // bytes of weights prefetched ahead where they are read once
 };
 
@@ -68,9 +68,11 @@ INLINE void panel_tile(
     const int format, const int vectors, const int batch, const int lines, const float *x, intptr_t xStride,
     const void *w, const intptr_t height, panel_ahead ahead, float *y, intptr_t yStride, intptr_t valid,
     intptr_t length, bool accumulate) {
-    V sums[TILE_SUMS];
+    V sums[PANEL_SUMS];
     const int pair = format == TESSERA_PANEL_BF16 ? 2 : 1;
     const intptr_t bytes = panel_bytes(format);
+    // Beside the sums, registers hold a value of every row of x and one weight, or else all weights of a column and one value.
+    const bool keepsWeights = batch * vectors + batch + 1 > REGISTERS;
     panel_load_sums(vectors, batch, sums, y, yStride, valid, accumulate);
     if (batch > 1)
         UNROLL for (int b = 0; b < batch; b++)
@@ -84,7 +86,17 @@ INLINE void panel_tile(
             if (batch > 1) __builtin_prefetch(next + 64 * line, 0, 2);
             else __builtin_prefetch(next + 64 * line, 0, 3);
         }
-        UNROLL for (int odd = 0; odd < pair; odd++)
+        UNROLL for (int odd = 0; odd < pair; odd++) {
+            if (keepsWeights) {
+                V column[PANEL_SUMS];
+                UNROLL for (int v = 0; v < vectors; v++) column[v] = panel_weights(format, weights, v * LANES * pair, odd);
+                UNROLL for (int b = 0; b < batch; b++) {
+                    const V value = v_set(x[b * xStride + k + odd]);
+                    UNROLL for (int v = 0; v < vectors; v++)
+                        sums[b * vectors + v] = panel_add(format, column[v], value, sums[b * vectors + v]);
+                }
+                continue;
+            }
             UNROLL for (int v = 0; v < vectors; v++) {
                 const V weight = panel_weights(format, weights, v * LANES * pair, odd);
                 UNROLL for (int b = 0; b < batch; b++) {
@@ -92,6 +104,7 @@ INLINE void panel_tile(
                     sums[b * vectors + v] = panel_add(format, weight, value, sums[b * vectors + v]);
                 }
             }
+        }
     }
     // The last column of an odd number: the even half of a pair whose other half lies beyond x.
     if (k < length)

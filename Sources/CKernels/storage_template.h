@@ -20,17 +20,9 @@ TARGET static void floatToBfloat(const float *x, uint16_t *y, intptr_t n) {
     FOR_VECTORS(n, v_to_bfloat(y + i, v_load(x + i)), tessera_portable_floatToBfloat(x + i, y + i, left));
 }
 
-/// y[0..<8] = scale * (code - 2^(bits-1)) for eight codes of any bits, from exactly the bytes that hold them.
-INLINE void dequantize_eight(const uint8_t *p, const int bits, float scale, float *y) {
-    uint64_t word = 0;
-    memcpy(&word, p, (size_t)bits);
-    for (int i = 0; i < 8; i++)
-        y[i] = scale * (float)((int)(word >> (bits * i) & ((1u << bits) - 1u)) - (1 << (bits - 1)));
-}
-
 /// Eight codes as the low bits of a word, from exactly the `bits` bytes that hold them.
-INLINE uint32_t eight_codes(const uint8_t *p, const int bits) {
-    uint32_t word = 0;
+INLINE uint64_t eight_codes(const uint8_t *p, const int bits) {
+    uint64_t word = 0;
     memcpy(&word, p, (size_t)bits);
     return word;
 }
@@ -49,11 +41,9 @@ INLINE void dequantize(
             if (bits == 8) {
                 __builtin_prefetch(p + CODES_AHEAD);
                 dequantize_bytes(p, factor, y + j);
-            } else if (bits > 4) {
-                dequantize_eight(p, bits, scale, y + j);
-                dequantize_eight(p + bits, bits, scale, y + j + 8);
+            } else {
+                dequantize_words(eight_codes(p, bits), eight_codes(p + bits, bits), bits, factor, y + j);
             }
-            else dequantize_words(eight_codes(p, bits), eight_codes(p + bits, bits), bits, factor, y + j);
         }
         for (; j < end; j++) y[j] = scale * (float)((int)tessera_code(codes, bits, j) - zero);
     }

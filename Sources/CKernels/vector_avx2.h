@@ -1,6 +1,7 @@
 // Eight lanes of f32 for the kernel templates: AVX2, FMA, F16C.
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ enum {
     TALL_FROM = 1 << 30, WIDE_BATCH = 3,       // product tiles: 12 accumulators of 16 registers
     TRANSPOSED_VECTORS = 2, TRANSPOSED_BATCH = 6,
     PANEL_SLICES = 1,                         // vectors of 16 rows that one tile of a packed product covers
+    REGISTERS = 16,
     GRID_OUTPUTS = 2, GRID_BATCH = 4, GRID_STREAM = 8,
 };
 
@@ -118,12 +120,17 @@ INLINE void dequantize_bytes(const uint8_t *p, V scale, float *y) {
         _mm256_storeu_ps(y + 8 * part, _mm256_mul_ps(scale, _mm256_cvtepi32_ps(codes)));
     }
 }
-/// y[0..<16] = scale * (code - 2^(bits-1)), eight codes in the low bits of each word.
-INLINE void dequantize_words(uint32_t low, uint32_t high, int bits, V scale, float *y) {
-    __m256i shifts = _mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(bits));
+/// y[0..<16] = scale * (code - 2^(bits-1)) for at most 6 bits, eight codes in the low bits of each word.
+INLINE void dequantize_words(uint64_t low, uint64_t high, int bits, V scale, float *y) {
+    // Half a word each where eight codes are longer than a lane.
+    const bool halves = bits > 4;
+    __m256i index = halves ? _mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3) : _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i shifts = _mm256_mullo_epi32(index, _mm256_set1_epi32(bits));
     __m256i mask = _mm256_set1_epi32((1 << bits) - 1), zero = _mm256_set1_epi32(1 << (bits - 1));
     for (int part = 0; part < 2; part++) {
-        __m256i words = _mm256_set1_epi32((int)(part ? high : low));
+        const uint64_t word = part ? high : low;
+        __m256i words = _mm256_set1_epi32((int)word);
+        if (halves) words = _mm256_blend_epi32(words, _mm256_set1_epi32((int)(word >> 4 * bits)), 0xf0);
         __m256i codes = _mm256_sub_epi32(_mm256_and_si256(_mm256_srlv_epi32(words, shifts), mask), zero);
         _mm256_storeu_ps(y + 8 * part, _mm256_mul_ps(scale, _mm256_cvtepi32_ps(codes)));
     }

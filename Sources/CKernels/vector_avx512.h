@@ -1,6 +1,7 @@
 // Sixteen lanes of f32 for the kernel templates: AVX-512 F, VL, BW, DQ.
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ enum {
     TALL_FROM = 24, WIDE_BATCH = 6,            // product tiles: 24 accumulators of 32 registers
     TRANSPOSED_VECTORS = 4, TRANSPOSED_BATCH = 6,
     PANEL_SLICES = 4,                         // vectors of 16 rows that one tile of a packed product covers
+    REGISTERS = 32,
     GRID_OUTPUTS = 4, GRID_BATCH = 6, GRID_STREAM = 16,
 };
 
@@ -101,11 +103,18 @@ INLINE void dequantize_bytes(const uint8_t *p, V scale, float *y) {
     codes = _mm512_sub_epi32(codes, _mm512_set1_epi32(128));
     _mm512_storeu_ps(y, _mm512_mul_ps(scale, _mm512_cvtepi32_ps(codes)));
 }
-/// y[0..<16] = scale * (code - 2^(bits-1)), eight codes in the low bits of each word.
-INLINE void dequantize_words(uint32_t low, uint32_t high, int bits, V scale, float *y) {
-    __m512i shifts = _mm512_mullo_epi32(
-        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7), _mm512_set1_epi32(bits));
+/// y[0..<16] = scale * (code - 2^(bits-1)) for at most 6 bits, eight codes in the low bits of each word.
+INLINE void dequantize_words(uint64_t low, uint64_t high, int bits, V scale, float *y) {
+    // Half a word each where eight codes are longer than a lane.
+    const bool halves = bits > 4;
+    __m512i index = halves ? _mm512_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3)
+                           : _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7);
+    __m512i shifts = _mm512_mullo_epi32(index, _mm512_set1_epi32(bits));
     __m512i words = _mm512_mask_set1_epi32(_mm512_set1_epi32((int)low), 0xff00, (int)high);
+    if (halves) {
+        words = _mm512_mask_set1_epi32(words, 0x00f0, (int)(low >> 4 * bits));
+        words = _mm512_mask_set1_epi32(words, 0xf000, (int)(high >> 4 * bits));
+    }
     __m512i codes = _mm512_and_si512(_mm512_srlv_epi32(words, shifts), _mm512_set1_epi32((1 << bits) - 1));
     codes = _mm512_sub_epi32(codes, _mm512_set1_epi32(1 << (bits - 1)));
     _mm512_storeu_ps(y, _mm512_mul_ps(scale, _mm512_cvtepi32_ps(codes)));

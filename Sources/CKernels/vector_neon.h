@@ -14,6 +14,7 @@ enum {
     TALL_FROM = 24, WIDE_BATCH = 6,            // product tiles: 24 accumulators of 32 registers
     TRANSPOSED_VECTORS = 4, TRANSPOSED_BATCH = 6,
     PANEL_SLICES = 1,                         // vectors of 16 rows that one tile of a packed product covers
+    REGISTERS = 32,
     GRID_OUTPUTS = 4, GRID_BATCH = 4, GRID_STREAM = 16,
 };
 
@@ -110,14 +111,14 @@ INLINE void dequantize_bytes(const uint8_t *p, V scale, float *y) {
     vst1q_f32(y + 8, vmulq_f32(scale, vcvtq_f32_s32(vmovl_s16(vget_low_s16(high)))));
     vst1q_f32(y + 12, vmulq_f32(scale, vcvtq_f32_s32(vmovl_s16(vget_high_s16(high)))));
 }
-/// y[0..<16] = scale * (code - 2^(bits-1)), eight codes in the low bits of each word.
-INLINE void dequantize_words(uint32_t low, uint32_t high, int bits, V scale, float *y) {
+/// y[0..<16] = scale * (code - 2^(bits-1)) for at most 6 bits, eight codes in the low bits of each word.
+INLINE void dequantize_words(uint64_t low, uint64_t high, int bits, V scale, float *y) {
     // A shift to the left by a negative count is a shift to the right.
     static const int32_t index[4] = {0, -1, -2, -3};
     int32x4_t shifts = vmulq_s32(vld1q_s32(index), vdupq_n_s32(bits));
     uint32x4_t mask = vdupq_n_u32((1u << bits) - 1u);
     for (int part = 0; part < 4; part++) {
-        uint32_t word = (part < 2 ? low : high) >> (part & 1 ? 4 * bits : 0);
+        uint32_t word = (uint32_t)((part < 2 ? low : high) >> (part & 1 ? 4 * bits : 0));
         uint32x4_t codes = vandq_u32(vshlq_u32(vdupq_n_u32(word), shifts), mask);
         int32x4_t centred = vsubq_s32(vreinterpretq_s32_u32(codes), vdupq_n_s32(1 << (bits - 1)));
         vst1q_f32(y + 4 * part, vmulq_f32(scale, vcvtq_f32_s32(centred)));
