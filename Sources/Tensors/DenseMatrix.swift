@@ -96,7 +96,12 @@ public struct DenseMatrix<Scalar: BinaryFloatingPoint & Sendable>: Sendable, Equ
         return sum
     }
 
-    @inlinable public var isFinite: Bool { elements.allSatisfy(\.isFinite) }
+    // Not inlined, which would be without the type where a generic function asks: a fifth of a decomposition.
+    public var isFinite: Bool {
+        @specialized(where Scalar == Float)
+        @specialized(where Scalar == Double)
+        get { elements.allSatisfy { $0.isFinite } }
+    }
 
     /// The same matrix in another scalar type.
     @inlinable

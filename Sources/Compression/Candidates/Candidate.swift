@@ -64,15 +64,19 @@ public struct CandidateContext: Sendable {
     /// What the result is judged by: the same norm, over inputs that the fit has not seen.
     public let assessment: Objective
     public let fit: FitContext
+    /// Of all places with their weights and objectives; nil where nothing is kept.
+    let factorisations: KeptFactorisations?
 
     public init(
-        site: MatrixSite, weight: Matrix, objective: Objective, assessment: Objective? = nil, fit: FitContext
+        site: MatrixSite, weight: Matrix, objective: Objective, assessment: Objective? = nil, fit: FitContext,
+        factorisations: KeptFactorisations? = nil
     ) {
         self.site = site
         self.weight = weight
         self.objective = objective
         self.assessment = assessment ?? objective
         self.fit = fit
+        self.factorisations = factorisations
     }
 
     /// The fit with its error under the assessment objective.

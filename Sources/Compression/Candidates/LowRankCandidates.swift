@@ -51,7 +51,7 @@ public struct LowRankCandidates: CandidateSource {
     }
 
     public func fit(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        let factorisation = try LowRankFactorisation(context.weight, objective: context.objective, context: context.fit)
+        let factorisation = try context.lowRankFactorisation()
         let matrix = factorisation.matrix(rank: candidate["rank"], precision: context.fit.precision)
         let error = try context.objective.error(of: matrix.dense(), for: context.weight, name: context.site.name)
         return AnyFit(matrix: matrix, relativeError: error, trace: [error])
@@ -60,7 +60,7 @@ public struct LowRankCandidates: CandidateSource {
     /// One decomposition gives the errors of all ranks, and no factor is formed here; what rounding to the stored precision
     /// adds is measured when the chosen rank is fitted.
     public func assess(_ candidates: [Candidate], _ context: CandidateContext) throws -> [AssessedCandidate] {
-        let factorisation = try LowRankFactorisation(context.weight, objective: context.objective, context: context.fit)
+        let factorisation = try context.lowRankFactorisation()
         let errors = try factorisation.relativeErrors(
             ranks: candidates.map { $0["rank"] }, of: context.weight, under: context.assessment)
         return zip(candidates, errors).map { candidate, error in

@@ -18,8 +18,7 @@ enum RankGrid {
     static func assess(
         _ candidates: [Candidate], _ context: CandidateContext, cost: (Candidate) -> Cost
     ) throws -> [AssessedCandidate] {
-        let factorisation = try LowRankFactorisation(
-            context.weight, objective: context.objective, context: context.fit)
+        let factorisation = try context.lowRankFactorisation()
         let errors = try factorisation.relativeErrors(
             ranks: candidates.map { $0["rank"] }, of: context.weight, under: context.assessment)
         return zip(candidates, errors).map { candidate, error in

@@ -30,6 +30,8 @@ final class CandidateTable: Sendable {
     private let fitted: Mutex<[String: AnyFit]>
     /// Bytes of those that are in memory.
     private let fittedBytes = Mutex(0)
+    /// Nil where memory is scarce.
+    private let factorisations: KeptFactorisations?
 
     init(
         sites: [MatrixSite], recipe: Recipe, prices: CandidatePrices, model: any TransformerModel,
@@ -51,6 +53,7 @@ final class CandidateTable: Sendable {
             order.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
         assessed = Mutex([:])
         fitted = Mutex([:])
+        factorisations = memory.isScarce ? nil : KeptFactorisations()
     }
 
     /// The candidates of a site in order of the budget's quantity.
@@ -232,10 +235,7 @@ final class CandidateTable: Sendable {
             var values = self.journal["spectrum/\(site.name)"]?.arrayValue?.compactMap(\.doubleValue)
             if values == nil, site.shape.rows <= Self.spectrumRows {
                 let all = try self.memory.gate.withBytes(self.workingBytes(site, LowRankCandidates())) {
-                    let place = try self.candidateContext(site)
-                    return try LowRankFactorisation(
-                        place.weight, objective: place.objective, context: place.fit
-                    ).singularValues
+                    try self.candidateContext(site).lowRankFactorisation().singularValues
                 }
                 let step = max(1, (all.count + 63) / 64)
                 let largest = all.first.map { $0 > 0 ? $0 : 1 } ?? 1
@@ -263,7 +263,8 @@ final class CandidateTable: Sendable {
         return CandidateContext(
             site: site, weight: weight, objective: try objective(of: site, weight, grams),
             assessment: try objective(of: site, weight, heldOutGrams),
-            fit: FitContext(name: site.name, seed: recipe.seed, precision: recipe.precision))
+            fit: FitContext(name: site.name, seed: recipe.seed, precision: recipe.precision),
+            factorisations: factorisations)
     }
 
     /// Linear layers are weighted by their inputs, tables by how often their rows are looked up.

@@ -69,7 +69,7 @@ public struct WorkingMemory: Sendable {
         let together = needs.fits.sorted(by: >).prefix(threads).reduce(0, +)
         pass = needs.layers + needs.scores
         whole =
-            program + needs.weights + needs.keptMoments + needs.keptFits + OutputDistance.memoryLimit
+            program + needs.weights + needs.keptMoments + needs.keptFits + needs.keptFactorisations + OutputDistance.memoryLimit
             + max(together, threads * pass, needs.layers + needs.held)
         self.limit = limit
         isScarce = whole > limit
@@ -109,6 +109,8 @@ struct MemoryNeeds {
     var largestMoment: Int
     /// Of a model that is all fitted, in `Float`.
     var keptFits: Int
+    /// Of decompositions that are kept for other ranks.
+    var keptFactorisations: Int
     /// Of the work of the largest fit of each selected matrix.
     var fits: [Int]
     /// Of the layers' activations for the most tokens that go through them together.
@@ -147,6 +149,8 @@ extension MemoryNeeds {
         }
         momentsOfBlocks = blocks.map(Calibration.bytes)
         keptFits = 8 * selected.reduce(0) { $0 + $1.shape.count }
+        keptFactorisations = min(
+            KeptFactorisations.usualLimit, selected.reduce(0) { $0 + KeptFactorisations.bytes(of: $1.shape) })
         let sources = try recipe.sources(for: model)
         fits = selected.map { site in sources.map { $0.workingBytes(site.shape, isWeighted: site.input != nil) }.max() ?? 0 }
         // Short sequences go through the layers together, 512 tokens at a time. A layer's intermediate results are
