@@ -41,6 +41,18 @@ struct BlockWalk: Sendable {
         return (before, try model.run(next..<end, on: before, of: own, context: context, observer: observer))
     }
 
+    /// Shows inputs of the next block for one batch, no further than the wanted ones need.
+    /// - Returns: what the block reads of the batch, tokens x width.
+    /// - Throws: as `run`.
+    func observe(
+        _ wanted: Set<String>, _ batch: Int, of model: any NetworkModel, observer: ActivationObserver
+    ) throws -> Matrix {
+        let own = Array(sequences[batches[batch]])
+        let before = try states.states(of: batch) ?? model.states(own, context: context, observer: observer)
+        try model.observe(next, on: before, of: own, wanted: wanted, context: context, observer: observer)
+        return before
+    }
+
     /// What the next block reads of a batch, tokens x width.
     /// - Throws: as `run`.
     func states(of batch: Int, in model: any NetworkModel) throws -> Matrix {

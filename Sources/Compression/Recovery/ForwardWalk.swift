@@ -41,7 +41,7 @@ struct ForwardWalk {
         return (0..<model.blockCount).map { model.inputs(ofBlock: $0).filter { !before.contains($0) } }
     }
 
-    /// Moments of an input of a block. Both models run the block again for every input: behind the last one the compressed
+    /// Moments of an input of a block. Both models run the block again for every input, as far as that: behind the last one the compressed
     /// model's has changed, and what the dense model showed of all tokens would be several times its states.
     /// - Parameters:
     ///   - block: not before any that was asked for.
@@ -53,10 +53,12 @@ struct ForwardWalk {
         of input: String, block: Int, sum: NormSite.Output? = nil, centred isCentred: Bool, meansOnly: Bool = false
     ) throws -> PairedMoments {
         try pass(to: block)
+        var wanted: Set = [input]
+        if case .input(let name) = sum { wanted.insert(name) }
         var moments: PairedMoments?
         for batch in denseWalk.batches.indices {
-            let there = try run(denseWalk, dense, batch)
-            let here = try run(ownWalk, own, batch)
+            let there = try inputs(wanted, denseWalk, dense, batch)
+            let here = try inputs(wanted, ownWalk, own, batch)
             guard let x = there.inputs[input], let compressed = here.inputs[input] else { continue }
             let missing = sum.flatMap { sum -> Matrix? in
                 switch sum {
@@ -111,16 +113,34 @@ struct ForwardWalk {
     private func run(
         _ walk: BlockWalk, _ model: any NetworkModel, _ batch: Int
     ) throws -> (before: Matrix, after: Matrix, inputs: [String: Matrix]) {
-        var seen: [String: (columns: Int, elements: [Float])] = [:]
-        let (before, after) = try walk.run(batch, to: walk.next + 1, of: model) { name, activations in
-            for row in 0..<activations.rows {
-                seen[name, default: (activations.columns, [])].elements
-                    += UnsafeBufferPointer(start: activations.row(row), count: activations.columns)
-            }
+        var seen = SeenInputs()
+        let (before, after) = try walk.run(batch, to: walk.next + 1, of: model) { seen.add($0, $1) }
+        return (before, after, seen.matrices)
+    }
+
+    private func inputs(
+        _ wanted: Set<String>, _ walk: BlockWalk, _ model: any NetworkModel, _ batch: Int
+    ) throws -> (before: Matrix, inputs: [String: Matrix]) {
+        var seen = SeenInputs()
+        let before = try walk.observe(wanted, batch, of: model) { name, activations in
+            if wanted.contains(name) { seen.add(name, activations) }
         }
-        return (
-            before, after,
-            seen.mapValues { Matrix(rows: $0.elements.count / max(1, $0.columns), columns: $0.columns, elements: $0.elements) }
-        )
+        return (before, seen.matrices)
+    }
+}
+
+/// Inputs of linear layers, gathered from the parts that a batch is run in.
+private struct SeenInputs {
+    private var rows: [String: (columns: Int, elements: [Float])] = [:]
+
+    mutating func add(_ name: String, _ activations: MatrixView) {
+        for row in 0..<activations.rows {
+            rows[name, default: (activations.columns, [])].elements
+                += UnsafeBufferPointer(start: activations.row(row), count: activations.columns)
+        }
+    }
+
+    var matrices: [String: Matrix] {
+        rows.mapValues { Matrix(rows: $0.elements.count / max(1, $0.columns), columns: $0.columns, elements: $0.elements) }
     }
 }

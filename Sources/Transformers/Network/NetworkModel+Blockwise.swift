@@ -47,9 +47,20 @@ extension NetworkModel {
         try run(blocks, entering: states, of: sequences, context: context, observer: observer)
     }
 
-    private func run(
-        _ blocks: Range<Int>, entering: Matrix?, of sequences: [[Int]], context: ExecutionContext,
+    /// Shows the inputs of a block's matrices as `run` does, and ends as soon as the wanted ones were shown.
+    /// - Parameter wanted: inputs of linear layers of the block (`MatrixSite.input`); with any other the block runs to its end.
+    /// - Throws: as `observe`.
+    public func observe(
+        _ block: Int, on states: Matrix, of sequences: [[Int]], wanted: Set<String>, context: ExecutionContext,
         observer: ActivationObserver
+    ) throws {
+        _ = try run(
+            block..<block + 1, entering: states, of: sequences, lastSeen: wanted, context: context, observer: observer)
+    }
+
+    private func run(
+        _ blocks: Range<Int>, entering: Matrix?, of sequences: [[Int]], lastSeen: Set<String>? = nil,
+        context: ExecutionContext, observer: ActivationObserver
     ) throws -> Matrix {
         try check(sequences)
         let (before, behind) = (network.streamWidth(before: blocks.lowerBound), width(behind: blocks))
@@ -60,7 +71,7 @@ extension NetworkModel {
             let own = entering?.block(rows: first..<first + batch.tokens.count, columns: 0..<before)
             let pass = NetworkPass(
                 network, batch, wanted: network.headPlace == nil ? [] : Array(batch.tokens.indices), blocks: blocks,
-                entering: own, isObserved: true, members: context.largestTeam)
+                entering: own, lastSeen: lastSeen, isObserved: true, members: context.largestTeam)
             defer { pass.deallocate() }
             WorkerPool.shared.run(members: context.threads) { worker in
                 pass.run(worker, scores: nil, observer: observer)

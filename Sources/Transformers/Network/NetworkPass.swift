@@ -36,14 +36,17 @@ struct NetworkPass {
     private let run: Range<Int>
     /// What the first of them reads, tokens x width; nil for the tokens' embeddings.
     private let entering: Matrix?
+    /// The inputs of one of the blocks behind which there is nothing more to see; nil runs to the end.
+    private let lastSeen: Set<String>?
 
     /// - Parameters:
     ///   - wanted: rows of the batch that go through the head; none for encoders.
     ///   - blocks: those to run; nil for all. What follows the last block is run where that is among them.
     ///   - entering: what the first of them reads, tokens x width; nil for the tokens' embeddings.
+    ///   - lastSeen: ends the run once these inputs of a block were shown, without an output; nil runs to the end.
     init(
         _ network: Network, _ batch: SequenceBatch, caches: [KeyValueCache] = [], wanted: [Int] = [],
-        blocks: Range<Int>? = nil, entering: Matrix? = nil, isObserved: Bool, members: Int
+        blocks: Range<Int>? = nil, entering: Matrix? = nil, lastSeen: Set<String>? = nil, isObserved: Bool, members: Int
     ) {
         let sizes = PassSizes(network, tokens: batch.tokens.count, wanted: wanted.count)
         let (tokens, width) = (batch.tokens.count, network.widestStream)
@@ -80,6 +83,7 @@ struct NetworkPass {
         self.isObserved = isObserved
         run = blocks ?? network.blocks.indices
         self.entering = entering
+        self.lastSeen = lastSeen
         self.caches = caches
         self.wanted = wanted
         words = entering == nil ? network[.words].weight.gather(rows: batch.tokens) : Matrix(rows: 0, columns: 0)
@@ -123,23 +127,28 @@ struct NetworkPass {
         } else {
             embed(share, into: hidden, worker, observer)
         }
+        // Every member for itself, so that all end at the same place.
+        var unseen = lastSeen ?? []
         for index in run {
             // Taken out of the array once: a block is copied whole, and members who count its references wait for each other.
             let block = network.blocks[index]
-            func observe(_ activations: MutableMatrixView, _ name: KeyPath<BlockNames, String>) {
-                guard isObserved, worker.index == 0 else { return }
-                observer(block.names[keyPath: name], activations.readable)
+            /// Whether nothing is left to be seen.
+            func observe(_ activations: MutableMatrixView, _ name: KeyPath<BlockNames, String>) -> Bool {
+                guard isObserved else { return false }
+                let name = block.names[keyPath: name]
+                if worker.index == 0 { observer(name, activations.readable) }
+                return unseen.remove(name) != nil && unseen.isEmpty
             }
             let (middle, end) = (block.stream.feedForward, block.stream.output)
             let hasAttention = block.sizes.heads > 0
             if hasAttention {
                 let input = normalised(hidden, block.attentionNorm, share)
-                observe(input, \.attentionInput)
+                if observe(input, \.attentionInput) { return }
                 project(index, block, input.readable, worker)
                 attend(index, block, worker)
                 worker.barrier()
                 let mixed = mixed(index)
-                observe(mixed, \.attentionOutputInput)
+                if observe(mixed, \.attentionOutputInput) { return }
                 skip(index, .attentionSkip, hidden, middle, worker, observer)
                 multiply(block.attentionOutput, mixed, view(update, columns: middle), worker)
                 worker.barrier()
@@ -156,11 +165,11 @@ struct NetworkPass {
             let hasFeedForward = block.sizes.feedForwardWidth > 0 && !ranExperts
             if hasFeedForward {
                 let input = normalised(hidden, block.feedForwardNorm, share)
-                observe(input, \.feedForwardInput)
+                if observe(input, \.feedForwardInput) { return }
                 let wide = expand(block, input.readable, worker)
                 worker.barrier()
                 keepChosen(index, input, wide, share, worker)
-                observe(wide, \.downInput)
+                if observe(wide, \.downInput) { return }
                 skip(index, .feedForwardSkip, hidden, end, worker, observer)
                 multiply(block.down, wide, view(update, columns: end), worker)
                 worker.barrier()
