@@ -27,11 +27,30 @@ import Transformers
                 let before = try states[index] ?? model.states(own, context: context, observer: see)
                 states[index] = try model.run(block..<block + 1, on: before, of: own, context: context, observer: see)
                 #expect(states[index]?.columns == model.hiddenSize)
+                if index == 0 { try expectNoMore(than: model, block, before, own) }
             }
             #expect(names == Set(model.inputs(ofBlock: block)))
         }
         #expect(seen == whole)
         #expect(Set(whole.keys) == Set(model.sites.compactMap(\.input)))
+    }
+
+    /// A block that is run for one of its inputs shows the same bits, and nothing behind that input.
+    private func expectNoMore(than model: any NetworkModel, _ block: Int, _ states: Matrix, _ sequences: [[Int]]) throws {
+        var whole: [(name: String, inputs: Matrix)] = []
+        _ = try model.run(block..<block + 1, on: states, of: sequences, context: context) {
+            whole.append(($0, Matrix(copying: $1)))
+        }
+        for (place, (name, _)) in whole.enumerated() where model.sites.contains(where: { $0.input == name && $0.role == .linear }) {
+            for threads in [1, 2, 3] {
+                var seen: [(name: String, inputs: Matrix)] = []
+                try model.observe(
+                    block, on: states, of: sequences, wanted: [name], context: ExecutionContext(threads: threads)
+                ) { seen.append(($0, Matrix(copying: $1))) }
+                #expect(seen.map(\.name) == whole.prefix(place + 1).map(\.name), "\(name)")
+                #expect(seen.last?.inputs == whole[place].inputs, "\(name)")
+            }
+        }
     }
 
     @Test func llamas() throws {
