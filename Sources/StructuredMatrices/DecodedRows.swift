@@ -16,7 +16,7 @@ enum DecodedRows {
             let rows = index * panel..<min(shape.rows, (index + 1) * panel)
             withScratch(rows: rows.count, columns: shape.columns) { w in
                 decode(rows, w)
-                DenseProduct.apply(input, w.readable, into: output.columns(rows), context: .serial)
+                DenseProduct.serialInBatches(input, w.readable, into: output.columns(rows))
             }
         }
     }

@@ -64,6 +64,14 @@ public enum DenseProduct {
         }
     }
 
+    /// `serial` for as many rows of X at once as our kernels serve: the bits of a row do not depend on the others.
+    static func serialInBatches(_ x: MatrixView, _ w: MatrixView, into y: MutableMatrixView) {
+        for first in stride(from: 0, to: x.rows, by: largestKernelBatch) {
+            let rows = first..<min(x.rows, first + largestKernelBatch)
+            serial(x.rows(rows), w, into: y.rows(rows))
+        }
+    }
+
     /// `applyTransposed` on the calling thread, in one piece.
     static func serialTransposed(
         _ x: MatrixView, _ w: MatrixView, into y: MutableMatrixView, accumulating: Bool = false

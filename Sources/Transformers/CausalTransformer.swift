@@ -18,10 +18,18 @@ public struct CausalTransformer: CausalModel, NetworkModel {
     }
 
     public func logits(_ tokens: [Int], context: ExecutionContext) throws -> Matrix {
+        try logits(tokens, from: nil, context: context)
+    }
+
+    /// As `logits`, from a block on.
+    /// - Parameter entry: of the sequence; nil for the tokens.
+    package func logits(_ tokens: [Int], from entry: BlockEntry?, context: ExecutionContext) throws -> Matrix {
         try check([tokens])
         var scores = Matrix(rows: tokens.count, columns: vocabularySize)
         scores.withMutableView { scores in
-            run(SequenceBatch([tokens]), caches: [], wanted: Array(tokens.indices), scores: scores, context: context)
+            run(
+                SequenceBatch([tokens]), from: entry, caches: [], wanted: Array(tokens.indices), scores: scores,
+                context: context)
         }
         return scores
     }
@@ -65,11 +73,13 @@ public struct CausalTransformer: CausalModel, NetworkModel {
     /// Runs the blocks on a batch and writes the scores of the wanted rows (wanted x vocabulary), by one team.
     /// With caches, each sequence of the batch continues what its cache holds, and its new tokens are written behind that.
     func run(
-        _ batch: SequenceBatch, caches: [KeyValueCache], wanted: [Int], scores: MutableMatrixView?,
-        context: ExecutionContext, isObserved: Bool = false, observer: ActivationObserver = { _, _ in }
+        _ batch: SequenceBatch, from entry: BlockEntry? = nil, caches: [KeyValueCache], wanted: [Int],
+        scores: MutableMatrixView?, context: ExecutionContext, isObserved: Bool = false,
+        observer: ActivationObserver = { _, _ in }
     ) {
         let pass = NetworkPass(
-            network, batch, caches: caches, wanted: wanted, isObserved: isObserved, members: context.largestTeam)
+            network, batch, caches: caches, wanted: wanted, blocks: entry.map { $0.block..<network.blocks.count },
+            entering: entry?.states, isObserved: isObserved, members: context.largestTeam)
         defer { pass.deallocate() }
         WorkerPool.shared.run(members: context.threads) { worker in
             pass.run(worker, scores: wanted.isEmpty ? nil : scores, observer: observer)

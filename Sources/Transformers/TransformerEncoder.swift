@@ -18,8 +18,14 @@ public struct TransformerEncoder: EncoderModel, NetworkModel {
     public var maximumTokens: Int { min(layout.maximumSequenceLength ?? maximumPositions, maximumPositions) }
 
     public func embed(_ sequences: [[Int]], context: ExecutionContext) throws -> Matrix {
+        try embed(sequences, from: nil, context: context)
+    }
+
+    /// As `embed`, from a block on.
+    /// - Parameter entry: of all sequences; nil for the tokens.
+    package func embed(_ sequences: [[Int]], from entry: BlockEntry?, context: ExecutionContext) throws -> Matrix {
         try check(sequences)
-        return network.encode(sequences, layout, context: context)
+        return network.encode(sequences, layout, from: entry, context: context)
     }
 
     public func observe(_ sequences: [[Int]], context: ExecutionContext, observer: ActivationObserver) throws {

@@ -25,7 +25,7 @@ import Transformers
         let (alone, sharing) = (try Self.context(nil), try Self.context(kept))
         let candidates = source.candidates(for: alone.site, quantity: .bytes, precision: .f16)
         try #require(candidates.count > 2)
-        #expect(try source.assess(candidates, sharing) == source.assess(candidates, alone))
+        #expect(try source.assess(candidates, sharing) { _, _ in } == source.assess(candidates, alone) { _, _ in })
         #expect(kept.count == (limit > 0 ? 1 : 0))
         for candidate in candidates {
             let (own, shared) = (try source.fit(candidate, alone), try source.fit(candidate, sharing))

@@ -125,7 +125,7 @@ import Transformers
                     family: source.name, options: ["bits": 6, "subspaces": subspaces, "top": top, "share": share])
             }
             let candidates = [candidate(8, 8, 64), candidate(16, 16, 64), candidate(8, 24, 16), candidate(8, 16, 32)]
-            let assessed = try source.assess(candidates, context)
+            let assessed = try source.assess(candidates, context) { _, _ in }
             for (index, result) in assessed.enumerated() {
                 let fit = try source.fit(result.candidate, context)
                 #expect(fit.matrix.cost == result.cost)

@@ -21,6 +21,32 @@ import Testing
         return result
     }
 
+    /// Models cut their tokens into batches by the number of threads; what they compute must not depend on it.
+    @Test(arguments: Specimen.large)
+    func bitsDoNotDependOnTheBatch(instance: Instance) {
+        let x = instance.random(rows: 150, columns: instance.matrix.shape.columns)
+        let packed = instance.matrix.prepared(PreparationOptions(activations: .none))
+        // Packed sparse products have kernels of their own for a single row, which a batch of tokens never is.
+        for (prepared, first) in [(UnpackedProduct(instance.matrix), 1), (packed, 2)] {
+            let whole = product(prepared, x, threads: 1)
+            for rows in [0..<first, first..<41, 41..<111, 111..<150] {
+                let part = product(prepared, x.block(rows: rows, columns: 0..<x.columns), threads: 1)
+                #expect(part.bits == whole.block(rows: rows, columns: 0..<whole.columns).bits, "\(rows)")
+            }
+        }
+    }
+
+    /// The same of rows that are looked up.
+    @Test(arguments: Specimen.large)
+    func gatheredBitsDoNotDependOnTheBatch(instance: Instance) {
+        let rows = (0..<150).map { ($0 * 37 + 5) % instance.matrix.shape.rows }
+        let whole = instance.matrix.gatherInBatches(rows: rows)
+        for part in [0..<1, 1..<41, 41..<111, 111..<150] {
+            let found = instance.matrix.gatherInBatches(rows: Array(rows[part]))
+            #expect(found.bits == whole.block(rows: part, columns: 0..<whole.columns).bits, "\(part)")
+        }
+    }
+
     @Test(arguments: Specimen.instances)
     func preparedEqualsDense(instance: Instance) {
         let prepared = instance.matrix.prepared(PreparationOptions())

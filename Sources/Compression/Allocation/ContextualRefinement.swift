@@ -30,12 +30,11 @@ package struct ContextualRefinement: AllocationRefinement {
         let total = Self.rounds * (problem.sites.count + 1)
         for round in 0..<Self.rounds {
             let compressed = try problem.stitched(best.choices)
+            var sampled = SingleChanges(of: compressed, by: problem.sampled, context: problem.context)
             let label = problem.fingerprint(best.choices)
             let gains = try problem.sites.enumerated().map { index, site in
                 let gain = try problem.remembered("gain in \(label)", site) {
-                    var changed = compressed
-                    changed[site: site.name] = problem.model[site: site.name]
-                    return distance - (try problem.sampled(changed, context: problem.context))
+                    distance - (try sampled(site, problem.model[site: site.name]))
                 }
                 progress(round * (problem.sites.count + 1) + index + 1, total)
                 return gain

@@ -37,6 +37,10 @@ public struct AssessedCandidate: Sendable, Equatable {
         self.relativeError = relativeError
     }
 
+    init(_ fit: AnyFit, as candidate: Candidate) {
+        self.init(candidate: candidate, cost: fit.matrix.cost, relativeError: fit.relativeError)
+    }
+
     /// As a journal record.
     var json: JSONValue {
         [
@@ -154,7 +158,10 @@ public protocol CandidateSource: Sendable {
 
     /// Fits several candidates of one matrix; sources that share work between sizes override it, and say so by
     /// `sharesWork`.
-    func assess(_ candidates: [Candidate], _ context: CandidateContext) throws -> [AssessedCandidate]
+    /// - Parameter fitted: told of fits that `fit` would make again, with their errors by the assessment objective.
+    func assess(
+        _ candidates: [Candidate], _ context: CandidateContext, fitted: (Candidate, AnyFit) -> Void
+    ) throws -> [AssessedCandidate]
 }
 
 extension CandidateSource {
@@ -196,10 +203,13 @@ extension CandidateSource {
         return try fit(candidate, context).matrix
     }
 
-    public func assess(_ candidates: [Candidate], _ context: CandidateContext) throws -> [AssessedCandidate] {
+    public func assess(
+        _ candidates: [Candidate], _ context: CandidateContext, fitted: (Candidate, AnyFit) -> Void
+    ) throws -> [AssessedCandidate] {
         try candidates.map { candidate in
             let fit = try context.assessed(fit(candidate, context))
-            return AssessedCandidate(candidate: candidate, cost: fit.matrix.cost, relativeError: fit.relativeError)
+            fitted(candidate, fit)
+            return AssessedCandidate(fit, as: candidate)
         }
     }
 }

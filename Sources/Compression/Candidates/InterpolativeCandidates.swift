@@ -42,7 +42,9 @@ public struct InterpolativeCandidates: CandidateSource {
     }
 
     /// The matrices are those of low-rank, and so are their errors.
-    public func assess(_ candidates: [Candidate], _ context: CandidateContext) throws -> [AssessedCandidate] {
+    public func assess(
+        _ candidates: [Candidate], _ context: CandidateContext, fitted: (Candidate, AnyFit) -> Void
+    ) throws -> [AssessedCandidate] {
         try RankGrid.assess(candidates, context) {
             cost(of: $0, shape: context.site.shape, precision: context.fit.precision)
         }

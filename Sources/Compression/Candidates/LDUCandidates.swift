@@ -38,7 +38,9 @@ public struct LDUCandidates: CandidateSource {
         try LDUFitter().fitAny(context, size: .parameters(cost(of: candidate, at: context).parameters))
     }
 
-    public func assess(_ candidates: [Candidate], _ context: CandidateContext) throws -> [AssessedCandidate] {
+    public func assess(
+        _ candidates: [Candidate], _ context: CandidateContext, fitted: (Candidate, AnyFit) -> Void
+    ) throws -> [AssessedCandidate] {
         try RankGrid.assess(candidates, context) {
             cost(of: $0, shape: context.site.shape, precision: context.fit.precision)
         }

@@ -59,7 +59,9 @@ public struct LowRankCandidates: CandidateSource {
 
     /// One decomposition gives the errors of all ranks, and no factor is formed here; what rounding to the stored precision
     /// adds is measured when the chosen rank is fitted.
-    public func assess(_ candidates: [Candidate], _ context: CandidateContext) throws -> [AssessedCandidate] {
+    public func assess(
+        _ candidates: [Candidate], _ context: CandidateContext, fitted: (Candidate, AnyFit) -> Void
+    ) throws -> [AssessedCandidate] {
         let factorisation = try context.lowRankFactorisation()
         let errors = try factorisation.relativeErrors(
             ranks: candidates.map { $0["rank"] }, of: context.weight, under: context.assessment)

@@ -48,10 +48,12 @@ public struct NMSparseCandidates: CandidateSource {
     }
 
     /// One sweep tells the sizes apart; the refit of the chosen one only lowers its error.
-    public func assess(_ candidates: [Candidate], _ context: CandidateContext) throws -> [AssessedCandidate] {
+    public func assess(
+        _ candidates: [Candidate], _ context: CandidateContext, fitted: (Candidate, AnyFit) -> Void
+    ) throws -> [AssessedCandidate] {
         try candidates.map { candidate in
             let fit = try context.assessed(fit(candidate, context, SparseGPTPruning()))
-            return AssessedCandidate(candidate: candidate, cost: fit.matrix.cost, relativeError: fit.relativeError)
+            return AssessedCandidate(fit, as: candidate)
         }
     }
 

@@ -70,7 +70,9 @@ public struct RotatedProductCandidates: CandidateSource {
 
     /// Every number of sub-spaces is fitted once to all rows; the error of a candidate is the sum over its rows of what each
     /// would contribute there. Centroids of a block alone will do a little better.
-    public func assess(_ candidates: [Candidate], _ context: CandidateContext) throws -> [AssessedCandidate] {
+    public func assess(
+        _ candidates: [Candidate], _ context: CandidateContext, fitted: (Candidate, AnyFit) -> Void
+    ) throws -> [AssessedCandidate] {
         let turned = try RotatedRows(context.weight, objective: context.objective, context: context.fit)
         let total = context.assessment.squaredNorm(of: context.weight)
         var known: [[Int]: [Double]] = [:]

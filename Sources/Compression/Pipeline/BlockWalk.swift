@@ -36,9 +36,8 @@ struct BlockWalk: Sendable {
     func run(
         _ batch: Int, to end: Int, of model: any NetworkModel, observer: ActivationObserver
     ) throws -> (before: Matrix, after: Matrix) {
-        let own = Array(sequences[batches[batch]])
-        let before = try states.states(of: batch) ?? model.states(own, context: context, observer: observer)
-        return (before, try model.run(next..<end, on: before, of: own, context: context, observer: observer))
+        let before = try states(of: batch, in: model, observer: observer)
+        return (before, try model.run(next..<end, on: before, of: own(batch), context: context, observer: observer))
     }
 
     /// Shows inputs of the next block for one batch, no further than the wanted ones need.
@@ -47,17 +46,20 @@ struct BlockWalk: Sendable {
     func observe(
         _ wanted: Set<String>, _ batch: Int, of model: any NetworkModel, observer: ActivationObserver
     ) throws -> Matrix {
-        let own = Array(sequences[batches[batch]])
-        let before = try states.states(of: batch) ?? model.states(own, context: context, observer: observer)
-        try model.observe(next, on: before, of: own, wanted: wanted, context: context, observer: observer)
+        let before = try states(of: batch, in: model, observer: observer)
+        try model.observe(next, on: before, of: own(batch), wanted: wanted, context: context, observer: observer)
         return before
     }
 
-    /// What the next block reads of a batch, tokens x width.
+    /// What the next block reads of a batch, tokens x width. The observer sees what comes before the first block.
     /// - Throws: as `run`.
-    func states(of batch: Int, in model: any NetworkModel) throws -> Matrix {
-        try states.states(of: batch) ?? model.states(Array(sequences[batches[batch]]), context: context)
+    func states(
+        of batch: Int, in model: any NetworkModel, observer: ActivationObserver = { _, _ in }
+    ) throws -> Matrix {
+        try states.states(of: batch) ?? model.states(own(batch), context: context, observer: observer)
     }
+
+    private func own(_ batch: Int) -> [[Int]] { Array(sequences[batches[batch]]) }
 
     /// Puts others in place of the states that were kept, batch by batch.
     /// - Throws: `ModelFileError`, and what `body` throws.

@@ -14,11 +14,7 @@ final class CandidateTable: Sendable {
     let recipe: Recipe
     private let prices: CandidatePrices
     private let model: any TransformerModel
-    /// Nil where the objective does not weigh.
-    private let grams: GramStore?
-    /// Of the held-out sequences.
-    private let heldOutGrams: GramStore?
-    private let usage: TableUsage
+    let basis: Basis
     let journal: Journal
     private let memory: WorkingMemory
     private let work: SharedWork
@@ -26,25 +22,29 @@ final class CandidateTable: Sendable {
     /// Whose work a site is, by its name: what ranks are dealt, larger sites first.
     private let owners: [String: Int]
     private let assessed: Mutex<[String: [AssessedCandidate]]>
-    /// Fits of the allocations under comparison: they mostly agree, and are few.
-    private let fitted: Mutex<[String: AnyFit]>
-    /// Bytes of those that are in memory.
-    private let fittedBytes = Mutex(0)
-    /// Nil where memory is scarce.
-    private let factorisations: KeptFactorisations?
+
+    /// What candidates are fitted and judged by, and what of the work is kept: the same for tables of one model that differ
+    /// in their families and budgets.
+    struct Basis: Sendable {
+        /// Nil where the objective does not weigh.
+        let grams: GramStore?
+        /// Of the held-out sequences.
+        let heldOutGrams: GramStore?
+        let usage: TableUsage
+        let fits: KeptFits
+        /// Nil where memory is scarce.
+        let factorisations: KeptFactorisations?
+    }
 
     init(
-        sites: [MatrixSite], recipe: Recipe, prices: CandidatePrices, model: any TransformerModel,
-        grams: GramStore?, heldOutGrams: GramStore?, usage: TableUsage, journal: Journal, memory: WorkingMemory,
-        work: SharedWork
+        sites: [MatrixSite], recipe: Recipe, prices: CandidatePrices, model: any TransformerModel, basis: Basis,
+        journal: Journal, memory: WorkingMemory, work: SharedWork
     ) {
         self.sites = sites
         self.recipe = recipe
         self.prices = prices
         self.model = model
-        self.grams = grams
-        self.heldOutGrams = heldOutGrams
-        self.usage = usage
+        self.basis = basis
         self.journal = journal
         self.memory = memory
         self.work = work
@@ -52,8 +52,6 @@ final class CandidateTable: Sendable {
         owners = Dictionary(
             order.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
         assessed = Mutex([:])
-        fitted = Mutex([:])
-        factorisations = memory.isScarce ? nil : KeptFactorisations()
     }
 
     /// The candidates of a site in order of the budget's quantity.
@@ -127,13 +125,13 @@ final class CandidateTable: Sendable {
             for index in missing {
                 let fit = try place.assessed(source.fit(candidates[index], place))
                 try journal.store(fit.matrix, key: key(site, candidates[index]))
-                found[index] = AssessedCandidate(
-                    candidate: candidates[index], cost: fit.matrix.cost, relativeError: fit.relativeError)
+                found[index] = AssessedCandidate(fit, as: candidates[index])
             }
         } else {
-            for (index, result) in zip(missing, try source.assess(missing.map { candidates[$0] }, place)) {
-                found[index] = result
+            let assessed = try source.assess(missing.map { candidates[$0] }, place) { candidate, fit in
+                basis.fits.keep(assessed: fit, key(site, candidate), of: site)
             }
+            for (index, result) in zip(missing, assessed) { found[index] = result }
         }
         for index in missing {
             guard let result = found[index] else { continue }
@@ -164,14 +162,14 @@ final class CandidateTable: Sendable {
             return withUnsafeBytes(of: fit.relativeError.bitPattern.littleEndian) { Array($0) } + (try journal.stored(key) ?? [])
         } decode: { index, bytes in
             let (site, key) = (sites[index], key(sites[index], choices[index], isPolished: polishes[index]))
-            if let known = fitted.withLock({ $0[key] }) { return known }
+            if let known = basis.fits.fit(key, of: site) { return known }
             try journal.adopt(Array(bytes.dropFirst(8)), key: key)
             let error = bytes.withUnsafeBytes { Double(bitPattern: UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self))) }
             guard let matrix = try journal.matrix(key: key, shape: site.shape, isStreamed: memory.isScarce) else {
                 throw CompressionError.journalUnreadable(file: journal.folder.path, reason: "'\(key)' is gone")
             }
             let fit = AnyFit(matrix: matrix, relativeError: error, trace: [])
-            fitted.withLock { $0[key] = fit }
+            basis.fits.keep(fit, key)
             return fit
         }
     }
@@ -184,16 +182,16 @@ final class CandidateTable: Sendable {
         _ site: MatrixSite, _ candidate: Candidate, _ source: any CandidateSource, isPolished: Bool
     ) throws -> AnyFit {
         let key = key(site, candidate, isPolished: isPolished)
-        if let known = fitted.withLock({ $0[key] }) { return known }
+        if let known = basis.fits.fit(key, of: site) { return known }
         let fit = try memory.gate.withBytes(workingBytes(site, source)) {
             try kept(makeFit(site, candidate, source, key, isPolished: isPolished), site, key)
         }
-        fitted.withLock { $0[key] = fit }
+        basis.fits.keep(fit, key)
         return fit
     }
 
     private func workingBytes(_ site: MatrixSite, _ source: any CandidateSource) -> Int {
-        source.workingBytes(site.shape, isWeighted: grams != nil && site.role == .linear)
+        source.workingBytes(site.shape, isWeighted: basis.grams != nil && site.role == .linear)
     }
 
     private func makeFit(
@@ -213,12 +211,7 @@ final class CandidateTable: Sendable {
         guard memory.isScarce else { return fit }
         // Factors are floats in memory.
         let bytes = max(fit.matrix.cost.storedBytes, 4 * fit.matrix.cost.parameters)
-        let hasRoom = fittedBytes.withLock { held in
-            guard held + bytes <= WorkingMemory.keptFits else { return false }
-            held += bytes
-            return true
-        }
-        guard !hasRoom else { return fit }
+        guard !basis.fits.hasRoom(forChosen: bytes) else { return fit }
         if !journal.holds(key) { try journal.store(fit.matrix, key: key) }
         guard let matrix = try journal.matrix(key: key, shape: site.shape, isStreamed: true) else { return fit }
         return AnyFit(matrix: matrix, relativeError: fit.relativeError, trace: fit.trace)
@@ -261,17 +254,17 @@ final class CandidateTable: Sendable {
         let weight = model[site: site.name].dense()
         guard weight.isFinite else { throw CompressionError.notFinite(matrix: site.name, what: "the weight") }
         return CandidateContext(
-            site: site, weight: weight, objective: try objective(of: site, weight, grams),
-            assessment: try objective(of: site, weight, heldOutGrams),
+            site: site, weight: weight, objective: try objective(of: site, weight, basis.grams),
+            assessment: try objective(of: site, weight, basis.heldOutGrams),
             fit: FitContext(name: site.name, seed: recipe.seed, precision: recipe.precision),
-            factorisations: factorisations)
+            factorisations: basis.factorisations)
     }
 
     /// Linear layers are weighted by their inputs, tables by how often their rows are looked up.
     private func objective(of site: MatrixSite, _ weight: Matrix, _ grams: GramStore?) throws -> Objective {
         guard recipe.objective == .activations else { return .frobenius }
         let gram = try site.input.flatMap { try grams?.gram(of: $0) }
-        if site.role == .embedding { return try usage.objective(of: site, weight: weight, gram: gram) }
+        if site.role == .embedding { return try basis.usage.objective(of: site, weight: weight, gram: gram) }
         return gram.map(Objective.activations) ?? .frobenius
     }
 }

@@ -104,12 +104,13 @@ public struct Compressor: Sendable {
     }
 
     /// Calibrates, measures sensitivities and assesses quick candidates; the budgets' limits play no part.
+    /// - Parameter other: what was prepared for the same model, calibration and journal with other families, if anything.
     /// - Throws: as `run`.
-    func prepare(journal: Journal) throws -> Prepared {
+    func prepare(journal: Journal, sharing other: Prepared? = nil) throws -> Prepared {
         let sources = try recipe.sources(for: model)
         let prices = prices
-        let table = try makeTable(journal)
-        let distance = try distance(from: original, journal)
+        let table = try makeTable(journal, sharing: other?.table)
+        let distance = try other?.distance ?? self.distance(from: original, journal)
         // Without text nothing can be measured, and matrices count alike.
         let sensitivities = heldOut.isEmpty ? selected.map { _ in 1 } : try Sensitivity.measure(
             table, model: model, distance: isNarrowed ? try self.distance(from: model, journal) : distance,
@@ -208,14 +209,19 @@ public struct Compressor: Sendable {
         return { progress(CompressionProgress(stage: stage, done: $0, total: $1)) }
     }
 
-    private func makeTable(_ journal: Journal) throws -> CandidateTable {
+    private func makeTable(_ journal: Journal, sharing other: CandidateTable? = nil) throws -> CandidateTable {
         CandidateTable(
-            sites: selected, recipe: recipe, prices: prices, model: model,
+            sites: selected, recipe: recipe, prices: prices, model: model, basis: try other?.basis ?? basis(journal),
+            journal: journal, memory: memory, work: SharedWork(communicator: communicator, context: context))
+    }
+
+    private func basis(_ journal: Journal) throws -> CandidateTable.Basis {
+        CandidateTable.Basis(
             grams: try grams(calibration, "calibrating", journal),
             heldOutGrams: try grams(heldOut, "calibrating on held-out text", journal),
             usage: TableUsage(
                 sequences: calibration + heldOut, vocabulary: model.vocabularySize, positions: model.maximumPositions),
-            journal: journal, memory: memory, work: SharedWork(communicator: communicator, context: context))
+            fits: KeptFits(memory), factorisations: memory.isScarce ? nil : KeptFactorisations())
     }
 
     private func allocate(

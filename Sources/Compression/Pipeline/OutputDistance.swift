@@ -15,7 +15,7 @@ public struct OutputDistance: Sendable {
     /// Where many distances are measured: tokens of the sequences looked at, at most but for one sequence.
     static let sampleTokens = 2048
 
-    private let sequences: [[Int]]
+    let sequences: [[Int]]
     private let reference: Reference
     /// Passes side by side at most.
     private let mostThreads: Int
@@ -97,17 +97,30 @@ public struct OutputDistance: Sendable {
 
     /// - Throws: `TransformersError`, `ModelFileError.notReadable`.
     public func callAsFunction(_ model: any TransformerModel, context: ExecutionContext) throws -> Double {
+        try self(model, from: nil, context: context)
+    }
+
+    /// - Parameter entry: what a block reads of the sequences in this model; nil runs it from the tokens.
+    /// - Throws: as above.
+    func callAsFunction(
+        _ model: any TransformerModel, from entry: BlockEntry?, context: ExecutionContext
+    ) throws -> Double {
         let context = ExecutionContext(threads: min(context.threads, mostThreads))
         switch reference {
         case .embeddings(let original, let neighbours):
             guard let encoder = model as? any EncoderModel, original.rows > 0 else { return 0 }
-            let embeddings = try encoder.embed(sequences, context: context)
+            let embeddings =
+                try (encoder as? TransformerEncoder)?.embed(sequences, from: entry, context: context)
+                ?? encoder.embed(sequences, context: context)
             let angles = (0..<original.rows).reduce(0) { $0 + Self.angle(original.row($1), embeddings.row($1)) }
             return angles / Double(original.rows) + neighbours(embeddings)
         case .scores(let scores, let indices):
             guard let causal = model as? any CausalModel else { return 0 }
             let sums = try context.parallelMap(sequences.count) { index in
-                let changed = try causal.logits(sequences[index], context: .serial)
+                let changed =
+                    try (causal as? CausalTransformer)?.logits(
+                        sequences[index], from: entry?.selecting([index], of: sequences), context: .serial)
+                    ?? causal.logits(sequences[index], context: .serial)
                 var sum = 0.0
                 try scores.forEachRow(of: indices[index]) { row, original in
                     sum += LogProbabilities.divergence(of: changed.row(row), from: original)

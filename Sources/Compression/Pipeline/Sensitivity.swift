@@ -33,15 +33,13 @@ enum Sensitivity {
         _ table: CandidateTable, model: any TransformerModel, distance: OutputDistance, journal: Journal,
         context: ExecutionContext, progress: (_ done: Int, _ total: Int) -> Void
     ) throws -> [Double] {
-        let distance = distance.sample
+        var distance = SingleChanges(of: model, by: distance.sample, context: context)
         var sensitivities: [Double] = []
         for (index, site) in table.sites.enumerated() {
             let points = try probes(for: site, recipe: table.recipe).map { probe in
                 if let known = point(probe, site, journal) { return known }
                 let fit = try table.fit(site, probe)
-                var changed = model
-                changed[site: site.name] = fit.matrix
-                let damage = try distance(changed, context: context)
+                let damage = try distance(site, fit.matrix)
                 guard damage.isFinite else {
                     throw CompressionError.notFinite(matrix: site.name, what: "the model's output with a crude fit of it")
                 }

@@ -69,7 +69,8 @@ public struct WorkingMemory: Sendable {
         let together = needs.fits.sorted(by: >).prefix(threads).reduce(0, +)
         pass = needs.layers + needs.scores
         whole =
-            program + needs.weights + needs.keptMoments + needs.keptFits + needs.keptFactorisations + OutputDistance.memoryLimit
+            program + needs.weights + needs.keptMoments + needs.keptFits + needs.assessedFits + needs.keptFactorisations
+            + OutputDistance.memoryLimit
             + max(together, threads * pass, needs.layers + needs.held)
         self.limit = limit
         isScarce = whole > limit
@@ -109,6 +110,8 @@ struct MemoryNeeds {
     var largestMoment: Int
     /// Of a model that is all fitted, in `Float`.
     var keptFits: Int
+    /// Of fits that were made to be assessed and are kept for choices.
+    var assessedFits: Int
     /// Of decompositions that are kept for other ranks.
     var keptFactorisations: Int
     /// Of the work of the largest fit of each selected matrix.
@@ -149,6 +152,8 @@ extension MemoryNeeds {
         }
         momentsOfBlocks = blocks.map(Calibration.bytes)
         keptFits = 8 * selected.reduce(0) { $0 + $1.shape.count }
+        // Twenty or so sizes that no other beats, most of them codes of less than a byte a weight.
+        assessedFits = min(KeptFits.usualLimit, 20 * selected.reduce(0) { $0 + $1.shape.count })
         keptFactorisations = min(
             KeptFactorisations.usualLimit, selected.reduce(0) { $0 + KeptFactorisations.bytes(of: $1.shape) })
         let sources = try recipe.sources(for: model)

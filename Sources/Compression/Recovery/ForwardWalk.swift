@@ -92,13 +92,15 @@ struct ForwardWalk {
         }
         try pass(to: max(0, norm.block))
         for batch in denseWalk.batches.indices {
-            let there = try run(denseWalk, dense, batch)
-            let here = try run(ownWalk, own, batch)
             switch norm.output {
-            case .states where norm.block < 0: add(there.before, here.before)
-            case .states: add(there.after, here.after)
+            case .states where norm.block < 0:
+                add(try denseWalk.states(of: batch, in: dense), try ownWalk.states(of: batch, in: own))
+            case .states:
+                add(try states(after: denseWalk, dense, batch), try states(after: ownWalk, own, batch))
             case .input(let name):
-                if let left = there.inputs[name], let right = here.inputs[name] { add(left, right) }
+                let there = try inputs([name], denseWalk, dense, batch).inputs[name]
+                let here = try inputs([name], ownWalk, own, batch).inputs[name]
+                if let there, let here { add(there, here) }
             }
         }
         return features ?? PairedFeatures(count: 0)
@@ -110,37 +112,25 @@ struct ForwardWalk {
         try ownWalk.pass(to: block, of: own)
     }
 
-    private func run(
-        _ walk: BlockWalk, _ model: any NetworkModel, _ batch: Int
-    ) throws -> (before: Matrix, after: Matrix, inputs: [String: Matrix]) {
-        var seen = SeenInputs()
-        let (before, after) = try walk.run(batch, to: walk.next + 1, of: model) { seen.add($0, $1) }
-        return (before, after, seen.matrices)
+    private func states(after walk: BlockWalk, _ model: any NetworkModel, _ batch: Int) throws -> Matrix {
+        try walk.run(batch, to: walk.next + 1, of: model) { _, _ in }.after
     }
 
     private func inputs(
         _ wanted: Set<String>, _ walk: BlockWalk, _ model: any NetworkModel, _ batch: Int
     ) throws -> (before: Matrix, inputs: [String: Matrix]) {
-        var seen = SeenInputs()
+        var seen: [String: (columns: Int, elements: [Float])] = [:]
+        // A batch is run in parts.
         let before = try walk.observe(wanted, batch, of: model) { name, activations in
-            if wanted.contains(name) { seen.add(name, activations) }
+            guard wanted.contains(name) else { return }
+            for row in 0..<activations.rows {
+                seen[name, default: (activations.columns, [])].elements
+                    += UnsafeBufferPointer(start: activations.row(row), count: activations.columns)
+            }
         }
-        return (before, seen.matrices)
-    }
-}
-
-/// Inputs of linear layers, gathered from the parts that a batch is run in.
-private struct SeenInputs {
-    private var rows: [String: (columns: Int, elements: [Float])] = [:]
-
-    mutating func add(_ name: String, _ activations: MatrixView) {
-        for row in 0..<activations.rows {
-            rows[name, default: (activations.columns, [])].elements
-                += UnsafeBufferPointer(start: activations.row(row), count: activations.columns)
+        let matrices = seen.mapValues {
+            Matrix(rows: $0.elements.count / max(1, $0.columns), columns: $0.columns, elements: $0.elements)
         }
-    }
-
-    var matrices: [String: Matrix] {
-        rows.mapValues { Matrix(rows: $0.elements.count / max(1, $0.columns), columns: $0.columns, elements: $0.elements) }
+        return (before, matrices)
     }
 }

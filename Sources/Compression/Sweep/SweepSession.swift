@@ -79,7 +79,8 @@ final class SweepSession {
             limits: [limit], latency: latency.flatMap { job.goal($0, opened, run: run) }, selected: selected,
             context: job.context, progress: progress)
         compressor.memory = memory
-        let shared = try prepared[job.recipe.families] ?? compressor.prepare(journal: journal)
+        let shared =
+            try prepared[job.recipe.families] ?? compressor.prepare(journal: journal, sharing: prepared.values.first)
         prepared[job.recipe.families] = shared
         var result = try compressor.recovered(compressor.solve(shared, journal: own), journal: own) {
             try checkpoint.rounded($1, as: $0)

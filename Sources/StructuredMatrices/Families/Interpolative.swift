@@ -97,7 +97,16 @@ public struct Interpolative: StructuredMatrix {
     private func expanded(_ hidden: Matrix) -> Matrix {
         var ordered = Matrix(rows: hidden.rows, columns: shape.columns)
         ordered.setBlock(hidden, row: 0, column: 0)
-        if v.count > 0 { ordered.setBlock(hidden.multiplied(by: v.matrix), row: 0, column: rank) }
+        if v.count > 0 {
+            ordered.withMutableView { ordered in
+                hidden.withView { hidden in
+                    v.withView {
+                        DenseProduct.applyTransposed(
+                            hidden, $0, into: ordered.columns(rank..<shape.columns), context: .serial)
+                    }
+                }
+            }
+        }
         var result = Matrix(rows: hidden.rows, columns: shape.columns)
         result.withMutableView { result in ordered.withView { columnOrder.scatter($0, into: result) } }
         return result

@@ -127,7 +127,12 @@ public struct LDU: StructuredMatrix {
     public func gather(rows: [Int]) -> Matrix {
         let (places, scale) = (rowOrder.inverse.indices, diagonal.values)
         let chosen = Matrix(rows: rows.count, columns: rank) { left[places[rows[$0]], $1] * scale[$1] }
-        let ordered = chosen.multiplied(by: right, transposeOther: true)
+        var ordered = Matrix(rows: rows.count, columns: shape.columns)
+        ordered.withMutableView { ordered in
+            chosen.withView { chosen in
+                right.withView { DenseProduct.apply(chosen, $0, into: ordered, context: .serial) }
+            }
+        }
         var result = Matrix(rows: rows.count, columns: shape.columns)
         result.withMutableView { result in ordered.withView { columnOrder.scatter($0, into: result) } }
         return result

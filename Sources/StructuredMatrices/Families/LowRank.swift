@@ -62,7 +62,16 @@ public struct LowRank: DifferentiableMatrix {
     }
 
     public func dense() -> Matrix { u.matrix.multiplied(by: v.matrix) }
-    public func gather(rows: [Int]) -> Matrix { Dense(u).gather(rows: rows).multiplied(by: v.matrix) }
+    public func gather(rows: [Int]) -> Matrix {
+        let chosen = Dense(u).gather(rows: rows)
+        var result = Matrix(rows: rows.count, columns: shape.columns)
+        result.withMutableView { result in
+            chosen.withView { chosen in
+                withViews { DenseProduct.applyTransposed(chosen, $1, into: result, context: .serial) }
+            }
+        }
+        return result
+    }
 
     public var tensors: [(name: String, tensor: Tensor)] {
         get throws { [("u", try u.tensor), ("v", try v.tensor)] }

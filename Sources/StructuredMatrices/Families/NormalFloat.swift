@@ -163,14 +163,26 @@ public struct NormalFloat: StructuredMatrix {
         let columns: Int
 
         func decode(_ rows: Range<Int>, into w: MutableMatrixView) {
-            NormalFloat.levels.withUnsafeBufferPointer { levels in
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: NormalFloat.levels.count) { scaled in
                 for row in rows {
                     let (source, target) = (codes + row * rowBytes, w.row(row - rows.lowerBound))
                     for group in 0..<groups {
+                        // A product for each level, where a group has several times as many weights.
                         let scale = HalfFloat.value(of: scales[row * groups + group])
-                        for column in group * groupSize..<min(columns, (group + 1) * groupSize) {
-                            target[column] = scale * levels[Int(source[column / 2] >> UInt8(column % 2 * 4) & 15)]
+                        for (index, level) in NormalFloat.levels.enumerated() { scaled[index] = scale * level }
+                        let end = min(columns, (group + 1) * groupSize)
+                        var column = group * groupSize
+                        if column % 2 == 1 {
+                            target[column] = scaled[Int(source[column / 2] >> 4)]
+                            column += 1
                         }
+                        while column + 1 < end {
+                            let both = Int(source[column / 2])
+                            target[column] = scaled[both & 15]
+                            target[column + 1] = scaled[both >> 4]
+                            column += 2
+                        }
+                        if column < end { target[column] = scaled[Int(source[column / 2]) & 15] }
                     }
                 }
             }

@@ -76,7 +76,7 @@ public struct Quantized: GroupQuantized {
                 } else {
                     withScratch(rows: rows.count, columns: shape.columns) { w in
                         packed.decode(rows, into: w)
-                        DenseProduct.apply(input, w.readable, into: output.columns(rows), context: .serial)
+                        DenseProduct.serialInBatches(input, w.readable, into: output.columns(rows))
                     }
                 }
             }

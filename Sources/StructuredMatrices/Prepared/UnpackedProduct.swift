@@ -18,8 +18,9 @@ package struct UnpackedProduct: PreparedProduct {
             return DenseProduct.applyInBatches(input.rows(share), streaming: dense.weight, into: output.rows(share))
         }
         // Larger batches would go through a BLAS, whose bits depend on the batch.
-        for first in stride(from: share.lowerBound, to: share.upperBound, by: DenseProduct.largestKernelBatch) {
-            let rows = first..<min(share.upperBound, first + DenseProduct.largestKernelBatch)
+        let most = matrix is any BatchInvariant ? max(1, share.count) : DenseProduct.largestKernelBatch
+        for first in stride(from: share.lowerBound, to: share.upperBound, by: most) {
+            let rows = first..<min(share.upperBound, first + most)
             matrix.apply(input.rows(rows), into: output.rows(rows), context: .serial)
         }
     }

@@ -10,16 +10,19 @@ extension Network {
     private static let fewestTokens = 48
 
     /// The vector of each sequence, sequences x width. Trusts the sequences.
-    func encode(_ sequences: [[Int]], _ layout: SentenceEmbeddingLayout, context: ExecutionContext) -> Matrix {
+    /// - Parameter entry: where the run begins; nil for the tokens.
+    func encode(
+        _ sequences: [[Int]], _ layout: SentenceEmbeddingLayout, from entry: BlockEntry? = nil, context: ExecutionContext
+    ) -> Matrix {
         var result = Matrix(rows: sequences.count, columns: width)
         result.withMutableView { result in
             if let runs = independentRuns(sequences, threads: context.threads) {
                 context.parallelFor(runs.count) { index in
-                    encode(sequences, runs[index], layout, into: result, .serial)
+                    encode(sequences, runs[index], layout, from: entry, into: result, .serial)
                 }
             } else {
                 for run in SequenceBatch.runs(sequences, maximumTokens: Self.tokensPerBatch) {
-                    encode(sequences, Array(run), layout, into: result, context)
+                    encode(sequences, Array(run), layout, from: entry, into: result, context)
                 }
             }
         }
@@ -45,11 +48,11 @@ extension Network {
     }
 
     private func encode(
-        _ sequences: [[Int]], _ run: [Int], _ layout: SentenceEmbeddingLayout, into result: MutableMatrixView,
-        _ context: ExecutionContext
+        _ sequences: [[Int]], _ run: [Int], _ layout: SentenceEmbeddingLayout, from entry: BlockEntry?,
+        into result: MutableMatrixView, _ context: ExecutionContext
     ) {
         let batch = SequenceBatch(run.map { sequences[$0] })
-        forward(batch, context: context) { hidden in
+        forward(batch, from: entry?.selecting(run, of: sequences), context: context) { hidden in
             for (index, span) in zip(run, batch.spans) {
                 layout.pool(
                     hidden.rows(span), into: UnsafeMutableBufferPointer(start: result.row(index), count: result.columns))
@@ -59,10 +62,12 @@ extension Network {
 
     /// Shows `body` the last block's output, tokens x width.
     private func forward(
-        _ batch: SequenceBatch, context: ExecutionContext, isObserved: Bool = false,
+        _ batch: SequenceBatch, from entry: BlockEntry? = nil, context: ExecutionContext, isObserved: Bool = false,
         observer: ActivationObserver = { _, _ in }, body: (MatrixView) -> Void
     ) {
-        let pass = NetworkPass(self, batch, isObserved: isObserved, members: context.largestTeam)
+        let pass = NetworkPass(
+            self, batch, blocks: entry.map { $0.block..<blocks.count }, entering: entry?.states, isObserved: isObserved,
+            members: context.largestTeam)
         defer { pass.deallocate() }
         WorkerPool.shared.run(members: context.threads) { worker in pass.run(worker, scores: nil, observer: observer) }
         body(pass.output)

@@ -86,7 +86,7 @@ struct NetworkPass {
         self.lastSeen = lastSeen
         self.caches = caches
         self.wanted = wanted
-        words = entering == nil ? network[.words].weight.gather(rows: batch.tokens) : Matrix(rows: 0, columns: 0)
+        words = entering == nil ? network[.words].weight.gatherInBatches(rows: batch.tokens) : Matrix(rows: 0, columns: 0)
         let starts = caches.isEmpty ? batch.spans.map { _ in 0 } : caches.map(\.count)
         (positions, positionRows) = Self.positions(network, batch, starts)
         rotations = network.rotations(batch, starts: starts)
@@ -102,8 +102,8 @@ struct NetworkPass {
             network.input.positionRule.rows(batch.tokens[span], start: start)
         }
         let (first, end) = (rows.min() ?? 0, (rows.max() ?? -1) + 1)
-        if end - first > rows.count { return (table.gather(rows: rows), Array(rows.indices)) }
-        return (table.gather(rows: Array(first..<end)), rows.map { $0 - first })
+        if end - first > rows.count { return (table.gatherInBatches(rows: rows), Array(rows.indices)) }
+        return (table.gatherInBatches(rows: Array(first..<end)), rows.map { $0 - first })
     }
 
     func deallocate() { arena.deallocate() }
