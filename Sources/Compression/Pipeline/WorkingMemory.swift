@@ -71,7 +71,7 @@ public struct WorkingMemory: Sendable {
         whole =
             program + needs.weights + needs.keptMoments + needs.keptFits + needs.assessedFits + needs.keptFactorisations
             + OutputDistance.memoryLimit
-            + max(together, threads * pass, needs.layers + needs.held)
+            + max(together, threads * pass + needs.states, needs.layers + needs.held)
         self.limit = limit
         isScarce = whole > limit
         guard isScarce else {
@@ -86,7 +86,8 @@ public struct WorkingMemory: Sendable {
         let calibrating = min(moments, needs.momentsOfBlocks.reduce(0, +)) + besides
         let fitting = max(needs.fits.max() ?? 0, min(work, together))
         // Fidelity compares two models' scores.
-        let measuring = SpilledStates.memoryLimit + max(pass + needs.scores, min(work, threads * pass))
+        let measuring =
+            SpilledStates.memoryLimit + needs.states + max(pass + needs.scores, min(work, threads * pass))
         peak = fixed + max(calibrating, fitting, measuring, needs.sampling)
         gate = MemoryGate(limit: work)
     }
@@ -120,6 +121,8 @@ struct MemoryNeeds {
     var layers: Int
     /// Of the scores of the longest sequence that is measured on; 0 for encoders.
     var scores: Int
+    /// Of what a block reads of the tokens that single changes are measured on, and what the next one does.
+    var states: Int
     /// Of the inputs of one block that wait to be added to the moments.
     var held: Int
     /// Of the caches while calibration text is sampled; 0 where it is not.
@@ -166,6 +169,7 @@ extension MemoryNeeds {
         let widest = blocks.map { $0.values.reduce(0, +) }.max() ?? 0
         held = max(MomentSums.limit, 4 * batch * widest) + 8 * MomentSums.rowsAtOnce * widest
         scores = model is any CausalModel ? 4 * measured * model.vocabularySize : 0
+        states = 8 * max(OutputDistance.sampleTokens, measured) * ((model as? any NetworkModel)?.hiddenSize ?? 0)
         sampling = 0
         if samples, let model = model as? any NetworkModel, model is any CausalModel {
             sampling = 2 * 4 * 64 * min(256, model.maximumPositions) * model.blockCount * model.hiddenSize
