@@ -30,7 +30,7 @@ let package = Package(
             name: "ModelFiles",
             dependencies: ["CZlib", "Tensors", .product(name: "OrderedCollections", package: "swift-collections")]),
         .target(name: "StructuredMatrices", dependencies: ["CKernels", "LinearAlgebra", "Tensors"]),
-        .target(name: "Fitting", dependencies: ["LinearAlgebra", "StructuredMatrices", "Tensors"]),
+        .target(name: "Fitting", dependencies: ["CKernels", "LinearAlgebra", "StructuredMatrices", "Tensors"]),
         .target(
             name: "Transformers",
             dependencies: ["CKernels", "ModelFiles", "StructuredMatrices", "Tensors"]),

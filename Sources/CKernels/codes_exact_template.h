@@ -68,7 +68,7 @@ TARGET static void decode_any(intptr_t bits, Decoder decoder, Block w, float *va
         Decoder decoder, Block w, const float *values, const float *x, intptr_t xStride, float *y, Ahead ahead) { \
         for (intptr_t first = 0; first < HEIGHT; first += vectors * LANES) { \
             exact_tile( \
-                bits, vectors, rows <= TILE_ROWS ? rows : 1, decoded, decoder, w, first, values, x, xStride, y, ahead); \
+                bits, vectors, rows <= EXACT_ROWS ? rows : 1, decoded, decoder, w, first, values, x, xStride, y, ahead); \
             ahead.lines = 0; \
         } \
     }
@@ -94,12 +94,12 @@ INLINE void exact_panel(
     intptr_t height, intptr_t batch, intptr_t columns, float *y) {
     const intptr_t whole = columns / groupSize, groups = (columns + groupSize - 1) / groupSize;
     const intptr_t blockGroups = groupSize < EXACT_BLOCK ? EXACT_BLOCK / groupSize : 1;
-    const intptr_t tiles = (batch + TILE_ROWS - 1) / TILE_ROWS, kept = height < HEIGHT ? 8 : bits;
+    const intptr_t tiles = (batch + EXACT_ROWS - 1) / EXACT_ROWS, kept = height < HEIGHT ? 8 : bits;
     const Decoder decoder = decoder_for((int)kept, (int)zero);
     const ExactTiles single = kept == 8 ? exact8_1 : kept == 4 ? exact4_1 : exact2_1;
     _Alignas(64) uint8_t bytes[HEIGHT * (TESSERA_CODE_GROUP + 2 * TESSERA_CODE_GROUP / STEP)];
     _Alignas(64) float values[TESSERA_CODE_GROUP * HEIGHT];
-    float padded[TILE_ROWS * TESSERA_CODE_GROUP];
+    float padded[EXACT_ROWS * TESSERA_CODE_GROUP];
     for (intptr_t g = 0; g < groups;) {
         const intptr_t full = g < whole ? whole - g : 1, count = full < blockGroups ? full : blockGroups;
         const intptr_t blockBytes = count * tessera_code_group_bytes(bits, groupSize, height);

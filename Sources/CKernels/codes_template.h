@@ -1,10 +1,10 @@
 // Included once per instruction set, after its vector and code types: products with packed codes, and the table TABLE
 // named NAME.
 //
-// A tile is TILE_VECTORS vectors of W's rows times up to TILE_ROWS rows of X. The columns are cut into blocks, so that
-// the part of a panel that a block needs stays in the first-level cache while the rows of X pass over it. Few sums of
-// floats stay in registers along a block; many are added to memory once a group, which leaves the registers to the
-// integers.
+// A tile is TILE_VECTORS vectors of W's rows times up to TILE_ROWS rows of X (EXACT_ROWS, at least as many, of X as it
+// is). The columns are cut into blocks, so that the part of a panel that a block needs stays in the first-level cache while
+// the rows of X pass over it. Few sums of floats stay in registers along a block; many are added to memory once a group,
+// which leaves the registers to the integers.
 
 #include "codes_internal.h"
 #include "unroll.h"
@@ -19,7 +19,7 @@ enum {
     BLOCK_GROUPS = BLOCK / STEP,
     /// Rows of X that pass over a panel before it is begun anew.
     CHUNK = 12 * TILE_ROWS,
-    MOST_SUMS = TILE_ROWS * TILE_VECTORS > SINGLE_VECTORS ? TILE_ROWS * TILE_VECTORS : SINGLE_VECTORS,
+    MOST_SUMS = EXACT_ROWS * TILE_VECTORS > SINGLE_VECTORS ? EXACT_ROWS * TILE_VECTORS : SINGLE_VECTORS,
     MOST_VECTORS = TILE_VECTORS > SINGLE_VECTORS ? TILE_VECTORS : SINGLE_VECTORS,
 };
 

@@ -3,7 +3,7 @@
 #include <math.h>
 
 typedef __m256i I;
-enum { TILE_VECTORS = 2, TILE_ROWS = 4, SINGLE_VECTORS = 4, KEPT_SUMS = 4 };
+enum { TILE_VECTORS = 2, TILE_ROWS = 4, EXACT_ROWS = 6, SINGLE_VECTORS = 4, KEPT_SUMS = 4 };
 
 INLINE I i_set(int32_t a) { return _mm256_set1_epi32(a); }
 INLINE I i_load(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }

@@ -4,7 +4,7 @@
 #include <math.h>
 
 typedef __m512i I;
-enum { TILE_VECTORS = 4, TILE_ROWS = 6, SINGLE_VECTORS = 4, KEPT_SUMS = 12 };
+enum { TILE_VECTORS = 4, TILE_ROWS = 6, EXACT_ROWS = 6, SINGLE_VECTORS = 4, KEPT_SUMS = 12 };
 
 INLINE I i_set(int32_t a) { return _mm512_set1_epi32(a); }
 INLINE I i_load(const void *p) { return _mm512_loadu_si512(p); }

@@ -2,7 +2,7 @@
 // are one instruction.
 
 typedef int32x4_t I;
-enum { TILE_VECTORS = 4, TILE_ROWS = 3, SINGLE_VECTORS = 8, KEPT_SUMS = 8 };
+enum { TILE_VECTORS = 4, TILE_ROWS = 3, EXACT_ROWS = 3, SINGLE_VECTORS = 8, KEPT_SUMS = 8 };
 
 INLINE I i_set(int32_t a) { return vdupq_n_s32(a); }
 INLINE I i_load(const void *p) { return vreinterpretq_s32_u8(vld1q_u8(p)); }

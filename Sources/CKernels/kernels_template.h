@@ -9,6 +9,7 @@
 #include "vectors_template.h"
 #include "activations_template.h"
 #include "storage_template.h"
+#include "fitting_template.h"
 
 const tessera_kernels TABLE = {
     .name = NAME,
@@ -34,4 +35,7 @@ const tessera_kernels TABLE = {
     .floatToBfloat = floatToBfloat,
     .dequantizeRow = dequantizeRow,
     .quantizedProduct = quantizedProduct,
+    .nearestCentroids = nearestCentroids,
+    .groupError = groupError,
+    .relax = relax,
 };

@@ -24,4 +24,7 @@ const tessera_kernels tessera_table_portable = {
     .floatToBfloat = tessera_portable_floatToBfloat,
     .dequantizeRow = tessera_portable_dequantizeRow,
     .quantizedProduct = tessera_portable_quantizedProduct,
+    .nearestCentroids = tessera_portable_nearestCentroids,
+    .groupError = tessera_portable_groupError,
+    .relax = tessera_portable_relax,
 };

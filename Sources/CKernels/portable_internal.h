@@ -3,6 +3,13 @@
 
 #include "tables.h"
 
+/// Sixteen numbers added in pairs 8, 4, 2 and 1 apart; they are overwritten.
+static inline float tessera_sum_of_parts(float *parts) {
+    for (int i = 0; i < 8; i++) parts[i] += parts[i + 8];
+    for (int i = 0; i < 4; i++) parts[i] += parts[i + 4];
+    return (parts[0] + parts[2]) + (parts[1] + parts[3]);
+}
+
 float tessera_portable_from_half(uint16_t h);
 uint16_t tessera_portable_to_half(float f);
 
@@ -45,5 +52,28 @@ void tessera_portable_quantizedProduct(
     const float *x, intptr_t xStride, const uint8_t *codes, intptr_t bits, intptr_t rowBytes,
     const uint16_t *scales, intptr_t scaleStride, intptr_t groupSize, float *y, intptr_t yStride, intptr_t batch,
     intptr_t out, intptr_t in, bool accumulate, float *scratch);
+void tessera_portable_nearestCentroids(
+    const float *x, intptr_t xStride, intptr_t points, const float *centroids, intptr_t stride, const float *halves,
+    intptr_t count, intptr_t width, uint16_t *nearest);
+float tessera_portable_groupError(
+    const float *w, const float *h, intptr_t n, float scale, float zero, float lowest, float highest, float *moments);
+void tessera_portable_relax(
+    const double *from, double damage, uint16_t index, double *best, uint16_t *decision, intptr_t n);
+
+/// As `relax`, for compilers to make vectors of.
+static inline __attribute__((always_inline)) void tessera_relax(
+    const double *restrict from, double damage, uint16_t index, double *restrict best, uint16_t *restrict decision,
+    intptr_t n) {
+    // Compilers that count the mixed widths' shuffles do not see that branches would be guessed wrong half of the time.
+#if defined(__clang__)
+#pragma clang loop vectorize_width(4)
+#endif
+    for (intptr_t i = 0; i < n; i++) {
+        const double candidate = from[i] + damage;
+        const bool isLess = candidate < best[i];
+        best[i] = isLess ? candidate : best[i];
+        decision[i] = isLess ? index : decision[i];
+    }
+}
 
 #endif

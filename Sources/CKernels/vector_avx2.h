@@ -54,6 +54,10 @@ INLINE V v_scale(V a, V n) {
     a = _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(first, bias), 23)));
     return _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(second, bias), 23)));
 }
+/// x < y ? less : other, lane by lane.
+INLINE V v_where_less(V x, V y, V less, V other) {
+    return _mm256_blendv_ps(other, less, _mm256_cmp_ps(x, y, _CMP_LT_OQ));
+}
 INLINE V v_where_negative(V x, V negative, V other) {
     return _mm256_blendv_ps(other, negative, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_LT_OQ));
 }

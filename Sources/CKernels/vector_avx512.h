@@ -44,6 +44,10 @@ INLINE V v_abs(V a) { return _mm512_abs_ps(a); }
 INLINE V v_round(V a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 /// a * 2^n for integral n, down to 0 and up to infinity.
 INLINE V v_scale(V a, V n) { return _mm512_scalef_ps(a, n); }
+/// x < y ? less : other, lane by lane.
+INLINE V v_where_less(V x, V y, V less, V other) {
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, y, _CMP_LT_OQ), other, less);
+}
 INLINE V v_where_negative(V x, V negative, V other) {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ), other, negative);
 }

@@ -65,6 +65,8 @@ INLINE V v_scale(V a, V n) {
     a = vmulq_f32(a, vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(first, bias), 23)));
     return vmulq_f32(a, vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(second, bias), 23)));
 }
+/// x < y ? less : other, lane by lane.
+INLINE V v_where_less(V x, V y, V less, V other) { return vbslq_f32(vcltq_f32(x, y), less, other); }
 INLINE V v_where_negative(V x, V negative, V other) {
     return vbslq_f32(vcltzq_f32(x), negative, other);
 }

@@ -25,6 +25,7 @@ public final class Gram: Sendable {
     private let kept: Mutex<DoubleMatrix?>
     /// Where the damped G can be had again; nil where it is always kept.
     private let read: (@Sendable () -> DoubleMatrix)?
+    private let norms = SquaredNorms()
     private let cachedRoot = Mutex<SymmetricRoot?>(nil)
     private let cachedSweep = Mutex<ErrorCompensation?>(nil)
     private let cachedCompensations = Mutex<[CompensationOrder: ErrorCompensation]>([:])
@@ -88,6 +89,9 @@ public final class Gram: Sendable {
             return matrix
         }
     }
+
+    /// tr(W G W^T) as `measure` gives it, remembered.
+    func squaredNorm(of weight: Matrix, measure: () -> Double) -> Double { norms.norm(of: weight, measure: measure) }
 
     /// Drops what can be read or computed anew.
     package func release() {

@@ -102,7 +102,6 @@ public struct LowRankFactorisation: Sendable {
         objective.gram?.release()
         // `left` is D^-1/2 P, so that its transpose times D W H is P^T D^1/2 W H.
         weighted.scaleRows(by: objective.rowWeights)
-        // As `squaredNorm(of:)` computes it.
         let total = max(0, weighted.innerProduct(wide))
         guard total > 0 else { return ranks.map { _ in 0 } }
         // Row i of `right` is p_i^T D^1/2 W, row i of P^T D^1/2 W H is p_i^T D^1/2 W H.

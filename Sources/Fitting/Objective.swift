@@ -67,7 +67,7 @@ public enum Objective: Sendable {
         }
     }
 
-    /// Relative squared error tr(D (W-V) G (W-V)^T) / tr(D W G W^T), in `Double`; about rows columns^2
+    /// Relative squared error tr(D (W-V) G (W-V)^T) / tr(D W G W^T), in `Double`; about rows columns^2 / 2
     /// multiply-adds. 0 where the denominator is 0 (a zero weight, or inputs that were all zero).
     /// - Throws: `FittingError.shapeMismatch`, `.gramMismatch`, `.fisherMismatch`.
     public func error(of approximation: Matrix, for weight: Matrix, name: String = "matrix") throws -> Double
@@ -84,11 +84,17 @@ public enum Objective: Sendable {
         let error = squaredNorm(ofDifference: weight) {
             approximation.elements[$0.lowerBound * columns..<$0.upperBound * columns]
         }
-        return relative(error, to: squaredNorm(of: weight))
+        return relative(error, to: rememberedSquaredNorm(of: weight))
     }
 
     /// tr(D W G W^T).
     package func squaredNorm(of weight: Matrix) -> Double { squaredNorm(ofDifference: weight) { _ in nil } }
+
+    /// The same, remembered: all candidates of a matrix are compared with it.
+    private func rememberedSquaredNorm(of weight: Matrix) -> Double {
+        guard case .activations(let gram) = self else { return squaredNorm(of: weight) }
+        return gram.squaredNorm(of: weight) { squaredNorm(of: weight) }
+    }
 
     /// As `error(of:for:name:)` of the dense form, which small integers are decoded to a few rows at a time.
     /// - Throws: as above.
@@ -99,7 +105,7 @@ public enum Objective: Sendable {
         try check(matrix.shape, name: name)
         defer { gram?.release() }
         let error = squaredNorm(ofDifference: weight) { matrix.gather(rows: Array($0)).elements[...] }
-        return relative(error, to: squaredNorm(of: weight))
+        return relative(error, to: rememberedSquaredNorm(of: weight))
     }
 
     /// tr(D W G W^T), the rows of `weight` being those from `firstRow` on.
@@ -110,9 +116,19 @@ public enum Objective: Sendable {
                 sum + rowWeights[firstRow + row] * weight.row(row).reduce(0) { $0 + $1 * $1 }
             }
         }
-        var weighted = weight.multiplied(by: gram.matrix)
-        weighted.scaleRows(by: rowWeights.map { Array($0[firstRow..<firstRow + weight.rows]) })
-        return max(0, weighted.innerProduct(weight))
+        // G is symmetric: what is below its diagonal counts twice, the diagonal once.
+        let product = weight.multiplied(byLowerTriangleOf: gram.matrix)
+        let (diagonal, columns) = (gram.diagonal, weight.columns)
+        var sum = 0.0
+        for row in 0..<weight.rows {
+            var squares = 0.0
+            for column in 0..<columns {
+                let value = weight.elements[row * columns + column]
+                squares += value * (2 * product.elements[row * columns + column] - diagonal[column] * value)
+            }
+            sum += squares * (rowWeights?[firstRow + row] ?? 1)
+        }
+        return max(0, sum)
     }
 
     package func relative(_ error: Double, to total: Double) -> Double { total > 0 ? error / total : 0 }

@@ -37,6 +37,15 @@ extension Double: LinearAlgebraScalar {
             CblasNonUnit, BLASInt(m), BLASInt(n), 1, l, BLASInt(ldl), b, BLASInt(ldb))
     }
 
+    public static func trmm(
+        _ m: Int, _ n: Int, _ l: UnsafePointer<Double>, _ ldl: Int, _ b: UnsafeMutablePointer<Double>, _ ldb: Int
+    ) {
+        _ = LinearAlgebraLibrary.singleThreaded
+        cblas_dtrmm(
+            CblasRowMajor, CblasRight, CblasLower, CblasNoTrans, CblasNonUnit, BLASInt(m), BLASInt(n), 1, l, BLASInt(ldl),
+            b, BLASInt(ldb))
+    }
+
     public static func potrf(_ uplo: CChar, _ n: Int, _ a: UnsafeMutablePointer<Double>) -> Int {
         _ = LinearAlgebraLibrary.singleThreaded
         return Int(tessera_dpotrf(uplo, BLASInt(n), a, BLASInt(max(1, n))))

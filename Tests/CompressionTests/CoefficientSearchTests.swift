@@ -86,6 +86,30 @@ import Testing
         #expect(try CoefficientSearch()(from: [], solve: { _ in [] }, measure: { _ in 0 }).steps.isEmpty)
     }
 
+    /// What a part of the sample tells as well as the whole changes nothing but how much is measured.
+    @Test(arguments: UInt64(1)...4)
+    func whatIsFarOnAPartIsNotMeasuredWhole(seed: UInt64) throws {
+        let problem = try Problem(seed: seed)
+        func run(glimpse: @escaping ([Int]) -> Double?) throws -> (outcome: CoefficientSearch.Outcome, measured: Int) {
+            var measured = 0
+            let outcome = try CoefficientSearch(evaluations: 96, seed: seed)(
+                from: problem.start, solve: problem.solve, glimpse: glimpse,
+                measure: {
+                    measured += 1
+                    return problem.measure($0)
+                })
+            return (outcome, measured)
+        }
+        let whole = try run { _ in nil }
+        let glimpsed = try run { problem.measure($0) / 3 }
+        #expect(glimpsed.outcome.steps.map(\.choices) == whole.outcome.steps.map(\.choices))
+        #expect(glimpsed.outcome.evaluations == whole.outcome.evaluations)
+        #expect(glimpsed.measured < whole.measured && glimpsed.measured > whole.outcome.steps.count)
+        // Where everything but the start looks worse, or is no number, only the start is measured.
+        #expect(try run { $0 == problem.start ? 1 : 2 }.measured == 1)
+        #expect(try run { $0 == problem.start ? 1 : .nan }.measured == 1)
+    }
+
     @Test func theSeedDecides() throws {
         let problem = try Problem(seed: 8)
         func run(_ seed: UInt64) throws -> [Double] {

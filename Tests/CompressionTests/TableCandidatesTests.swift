@@ -25,6 +25,32 @@ import Transformers
 
     // MARK: Usage
 
+    /// A table that is coarse where a text does not look is worse than that text shows; one that is coarse everywhere is not.
+    @Test func rowsThatATextDoesNotLookUpCount() throws {
+        let (weight, sequences) = (Self.weight(), [[Int]](repeating: Array(0..<40), count: 3))
+        let seen = TableUsage(
+            sequences: sequences, vocabulary: Self.shape.rows, positions: 16, isExpected: false)
+        #expect(abs(seen.tokens.reduce(0, +) - 1) < 1e-12 && seen.tokens[39] > 0 && seen.tokens[40] == 0)
+        let expected = try Self.usage(sequences).objective(of: Self.site, weight: weight, gram: nil)
+        func unseen(_ change: (_ row: Int) -> Float) throws -> Double {
+            var changed = weight
+            for row in 0..<weight.rows { for column in 0..<weight.columns { changed[row, column] *= 1 + change(row) } }
+            let fit = AnyFit(
+                matrix: Dense(changed), relativeError: try expected.error(of: changed, for: weight), trace: [])
+            let error = try UnseenRows.error(of: fit, for: weight, at: Self.site, seen: seen)
+            #expect(error <= fit.relativeError)
+            return error
+        }
+        // Rows are wrong by a tenth of themselves.
+        let rare = try unseen { $0 < 40 ? 0 : 0.1 }
+        #expect(rare > 1e-3 && rare < 0.01)
+        #expect(try unseen { _ in 0.1 } < 1e-6)
+        #expect(try unseen { $0 < 40 ? 0.1 : 0 } == 0)
+        #expect(UnseenRows.concern(Self.site))
+        #expect(!UnseenRows.concern(MatrixSite(name: "layer", shape: Self.shape, role: .linear, input: "x")))
+    }
+
+
     @Test func frequenciesSumToOneAndFollowCounts() {
         let usage = Self.usage()
         #expect(abs(usage.tokens.reduce(0, +) - 1) < 1e-12)

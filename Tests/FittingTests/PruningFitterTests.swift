@@ -9,7 +9,7 @@ import Testing
     typealias SparseGPT = NMSparseFitter<SparseGPTPruning>
     typealias Refitted = NMSparseFitter<RefittedPruning<SparseGPTPruning>>
     static let whole = SizeBudget.fraction(1)
-    static let forms = [(1, 4), (2, 4), (4, 8), (8, 16), (3, 16)]
+    static let forms = [(1, 4), (2, 4), (3, 4), (4, 8), (8, 16), (3, 16), (12, 16)]
 
     // MARK: Planted and unpruned
 
@@ -93,17 +93,18 @@ import Testing
 
     // MARK: Exact refit
 
-    /// Projected conjugate gradients on the same masks end at the same values.
-    @Test func refitIsWhatConjugateGradientsReach() throws {
+    /// Projected conjugate gradients on the same masks end at the same values, whether more is kept or dropped.
+    @Test(arguments: forms)
+    func refitIsWhatConjugateGradientsReach(kept count: Int, group: Int) throws {
         let (rows, columns) = (20, 64)
         let weight = Instances.random(rows, columns)
         let gram = try Instances.correlatedGram(columns)
         let objective = Objective.activations(gram)
-        let fit = try Refitted(kept: 2).fit(weight, objective: objective, size: Self.whole)
+        let fit = try Refitted(kept: count, group: group).fit(weight, objective: objective, size: Self.whole)
         let dense = fit.matrix.dense()
         for row in 0..<rows {
             let kept = (0..<columns).filter { dense[row, $0] != 0 }
-            #expect(kept.count == columns / 2)
+            #expect(kept.count == columns * count / group)
             func product(_ x: [Double]) -> [Double] {
                 kept.map { i in zip(kept, x).reduce(0) { $0 + gram.matrix[i, $1.0] * $1.1 } }
             }

@@ -147,6 +147,27 @@ typedef struct tessera_kernels {
         const float *x, intptr_t xStride, const uint8_t *codes, intptr_t bits, intptr_t rowBytes,
         const uint16_t *scales, intptr_t scaleStride, intptr_t groupSize, float *y, intptr_t yStride,
         intptr_t batch, intptr_t out, intptr_t in, bool accumulate, float *scratch);
+
+    // MARK: Fitting and allocation
+
+    /// For each of `points` rows of x, `width` wide, the centroid c of the largest score x c - half_c, of equal ones the first;
+    /// 0 where no score is a number. Column j of the centroids lies at centroids + j * stride; `count` of them, at most 65536.
+    /// Scores add their terms in the order of the columns, from 0. Cost: points * count * width multiply-adds.
+    void (*nearestCentroids)(
+        const float *x, intptr_t xStride, intptr_t points, const float *centroids, intptr_t stride, const float *halves,
+        intptr_t count, intptr_t width, uint16_t *nearest);
+
+    /// The sum of h (w - scale (q - zero))^2 over n numbers, a multiple of 16, where q is w / scale + zero between `lowest`
+    /// and `highest`, to the nearest integer. Unless `moments` is NULL they become the sums of h, h q, h q^2, h w, h w q.
+    /// Sums are of sixteen parts, number j in part j mod 16, which are then added in pairs 8, 4, 2 and 1 apart: the same
+    /// bits from every table.
+    float (*groupError)(
+        const float *w, const float *h, intptr_t n, float scale, float zero, float lowest, float highest,
+        float *TESSERA_NULLABLE moments);
+
+    /// One choice of a knapsack's dynamic programme: where from_i + damage is less than best_i it takes its place, and
+    /// `index` that of decision_i. `from` may not overlap `best`. The same bits from every table.
+    void (*relax)(const double *from, double damage, uint16_t index, double *best, uint16_t *decision, intptr_t n);
 } tessera_kernels;
 
 /// The reference table in plain C, for any processor.

@@ -16,11 +16,16 @@ struct AllocationProblem: Sendable {
     let calibration: [[Int]]
     /// The output distance on that sample, and that of `model`: 0 but where it was narrowed.
     let sampled: OutputDistance
+    /// On a part of the sample, for what is far from the best; nil where the sample is of few sequences.
+    let glimpsed: OutputDistance?
     let unchanged: Double
     let context: ExecutionContext
     let seed: UInt64
     /// The candidates that may be chosen, in the table's order: those that no other beats in costs and error both.
     let candidates: [[AssessedCandidate]]
+
+    /// One of so many sequences of the sample makes up that part.
+    static let sequencesPerGlimpse = 4
 
     var sites: [MatrixSite] { table.sites }
     var limits: [AllocationLimit] { prices.allocationLimits }
@@ -37,6 +42,7 @@ struct AllocationProblem: Sendable {
         self.sensitivities = sensitivities
         self.calibration = calibration
         self.sampled = sampled
+        glimpsed = sampled.oneOf(every: Self.sequencesPerGlimpse)
         self.unchanged = unchanged
         self.context = context
         self.seed = seed
@@ -81,13 +87,24 @@ struct AllocationProblem: Sendable {
         return changed
     }
 
-    /// The output distance of a choice on the sample, remembered by the journal; infinite where it is not a number.
+    /// The output distance of a choice on the sample and what that does not show, remembered by the journal; infinite where it
+    /// is not a number.
     func measure(_ choices: [Int]) throws -> Double {
         try measure(choices, as: "sample", by: sampled)
     }
 
+    /// The same on the part of the sample; nil where there is none.
+    func glimpse(_ choices: [Int]) throws -> Double? {
+        try glimpsed.map { try distance(choices, as: "glimpse", by: $0) + unseen(choices, in: "sample", by: sampled) }
+    }
+
     /// The same by another distance, which the journal knows by the name of its text.
     func measure(_ choices: [Int], as text: String, by distance: OutputDistance) throws -> Double {
+        try self.distance(choices, as: text, by: distance) + unseen(choices, in: text, by: distance)
+    }
+
+    /// The output distance alone.
+    private func distance(_ choices: [Int], as text: String, by distance: OutputDistance) throws -> Double {
         let key = "trial/\(text)/\(fingerprint(choices))"
         if let known = journal[key]?.doubleValue { return known }
         let measured = try distance(stitched(choices), context: context)

@@ -1,27 +1,44 @@
+import CKernels
+
 extension Allocator {
     /// Dynamic programming over rounded costs; nil when rounding up leaves nothing feasible.
     func programme(_ table: [[AllocationChoice]], budget: Int) -> [Int]? {
         guard budget > 0 else { return nil }
         let bins = resolution
+        let kernels = tessera_kernels_best().pointee
+        /// In bins, rounded up; one too many for what exceeds the budget by itself.
         func rounded(_ cost: Int) -> Int {
+            guard cost <= budget else { return bins + 1 }
             let (product, overflow) = cost.multipliedReportingOverflow(by: bins)
             if overflow { return Int((Double(cost) / Double(budget) * Double(bins)).rounded(.up)) }
             return product / budget + (product % budget == 0 ? 0 : 1)
         }
+        // What the cheapest choices of the matrices so far take, and those of the others will, bounds the totals to look at.
+        let steps = table.map { $0.map { rounded($0.cost) } }
+        var taken = 0
+        var wanted = steps.reduce(0) { $0 + ($1.min() ?? 0) }
+        guard wanted <= bins else { return nil }
         var best = [Double](repeating: .infinity, count: bins + 1)
         best[0] = 0
         var decisions: [[UInt16]] = []
-        for choices in table {
+        for (choices, steps) in zip(table, steps) {
+            let totals = taken...bins - wanted
+            taken += steps.min() ?? 0
+            wanted -= steps.min() ?? 0
             var next = [Double](repeating: .infinity, count: bins + 1)
             var decision = [UInt16](repeating: .max, count: bins + 1)
             for (index, choice) in choices.enumerated() where index < Int(UInt16.max) {
-                let step = rounded(choice.cost)
-                guard step <= bins else { continue }
-                for total in step...bins {
-                    let candidate = best[total - step] + choice.damage
-                    if candidate < next[total] {
-                        next[total] = candidate
-                        decision[total] = UInt16(index)
+                let first = totals.lowerBound + steps[index]
+                let count = min(totals.upperBound + steps[index], bins - wanted) + 1 - first
+                guard count > 0 else { continue }
+                next.withUnsafeMutableBufferPointer { next in
+                    decision.withUnsafeMutableBufferPointer { decision in
+                        guard let next = next.baseAddress, let decision = decision.baseAddress else { return }
+                        best.withUnsafeBufferPointer { best in
+                            guard let best = best.baseAddress else { return }
+                            kernels.relax(
+                                best + totals.lowerBound, choice.damage, UInt16(index), next + first, decision + first, count)
+                        }
                     }
                 }
             }

@@ -17,8 +17,8 @@ struct CoefficientRefinement: AllocationRefinement {
             zip(start.damages, coefficients).map { row, coefficient in row.map { coefficient * $0 } }
         }
         let found = try CoefficientSearch(evaluations: evaluations, seed: problem.seed)(
-            from: start.choices, solve: { try problem.solve(damages($0)).choices }, measure: { try problem.measure($0) },
-            progress: progress)
+            from: start.choices, solve: { try problem.solve(damages($0)).choices }, glimpse: { try problem.glimpse($0) },
+            measure: { try problem.measure($0) }, progress: progress)
         return found.steps.map {
             AllocationAnswer(choices: $0.choices, damages: damages($0.coefficients), gap: start.gap)
         }

@@ -49,6 +49,7 @@ extension Compressor {
         var reached = best.distance
         if zip(compared, fits).contains(where: { $0.relativeError != $1.relativeError }) {
             reached = try distance(replaced(fits), context: context)
+                + problem.unseen(best.answer.choices, in: "held-out", by: distance)
             notes.append("fitted with more care: output distance \(reached.shortened) on held-out text")
         }
         var result = try result(table, fits, choices: chosen, sensitivities: sensitivities, notes: notes)

@@ -34,7 +34,10 @@ package struct ContextualRefinement: AllocationRefinement {
             let label = problem.fingerprint(best.choices)
             let gains = try problem.sites.enumerated().map { index, site in
                 let gain = try problem.remembered("gain in \(label)", site) {
-                    distance - (try sampled(site, problem.model[site: site.name]))
+                    // What the sample does not show of a table goes with the table, and stays with all others.
+                    let unseen = try problem.unseen(best.choices, in: "sample", by: problem.sampled)
+                    let own = try problem.unseen(index, best.choices, in: "sample", by: problem.sampled)
+                    return distance - unseen + own - (try sampled(site, problem.model[site: site.name]))
                 }
                 progress(round * (problem.sites.count + 1) + index + 1, total)
                 return gain

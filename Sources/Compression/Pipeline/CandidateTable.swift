@@ -151,11 +151,16 @@ final class CandidateTable: Sendable {
     ) throws -> [AnyFit] {
         let sources = try choices.map { try CandidateSources.source($0.family) }
         let polishes = sources.map { isFinal && $0.polishes }
+        let largest = dominant(choices, polishes)
+        let first = try largest.map { index in
+            try fit(sites[index], choices[index], sources[index], isPolished: polishes[index], execution: context)
+        }
         return try work.map(
             sites.count, owner: { owners[sites[$0].name] ?? 0 },
             isKnown: { journal.holds(key(sites[$0], choices[$0], isPolished: polishes[$0])) }, progress: progress
         ) { index in
-            try self.fit(self.sites[index], choices[index], sources[index], isPolished: polishes[index])
+            if index == largest, let first { return first }
+            return try self.fit(self.sites[index], choices[index], sources[index], isPolished: polishes[index])
         } encode: { index, fit in
             let key = key(sites[index], choices[index], isPolished: polishes[index])
             if !journal.holds(key) { try journal.store(fit.matrix, key: key) }
@@ -174,17 +179,29 @@ final class CandidateTable: Sendable {
         }
     }
 
+    /// The site that is most of what is still to be fitted: all threads fit it together, because one would keep the others
+    /// waiting. Nil where there is none, and where ranks share the work.
+    private func dominant(_ choices: [Candidate], _ polishes: [Bool]) -> Int? {
+        guard work.communicator.isAlone, context.threads > 1 else { return nil }
+        let missing = sites.indices.filter {
+            basis.fits.fit(key(sites[$0], choices[$0], isPolished: polishes[$0]), of: sites[$0]) == nil
+        }
+        let numbers = missing.reduce(0) { $0 + sites[$1].shape.count }
+        return missing.first { 2 * sites[$0].shape.count > numbers }
+    }
+
     func fit(_ site: MatrixSite, _ candidate: Candidate) throws -> AnyFit {
         try fit(site, candidate, CandidateSources.source(candidate.family), isPolished: false)
     }
 
     private func fit(
-        _ site: MatrixSite, _ candidate: Candidate, _ source: any CandidateSource, isPolished: Bool
+        _ site: MatrixSite, _ candidate: Candidate, _ source: any CandidateSource, isPolished: Bool,
+        execution: ExecutionContext = .serial
     ) throws -> AnyFit {
         let key = key(site, candidate, isPolished: isPolished)
         if let known = basis.fits.fit(key, of: site) { return known }
         let fit = try memory.gate.withBytes(workingBytes(site, source)) {
-            try kept(makeFit(site, candidate, source, key, isPolished: isPolished), site, key)
+            try kept(makeFit(site, candidate, source, key, isPolished: isPolished, execution), site, key)
         }
         basis.fits.keep(fit, key)
         return fit
@@ -195,9 +212,10 @@ final class CandidateTable: Sendable {
     }
 
     private func makeFit(
-        _ site: MatrixSite, _ candidate: Candidate, _ source: any CandidateSource, _ key: String, isPolished: Bool
+        _ site: MatrixSite, _ candidate: Candidate, _ source: any CandidateSource, _ key: String, isPolished: Bool,
+        _ execution: ExecutionContext
     ) throws -> AnyFit {
-        let place = try candidateContext(site)
+        let place = try candidateContext(site, execution: execution)
         if let matrix = try journal.matrix(key: key, shape: site.shape, isStreamed: memory.isScarce) {
             return try place.assessed(AnyFit(matrix: matrix, relativeError: 0, trace: []))
         }
@@ -250,13 +268,13 @@ final class CandidateTable: Sendable {
         "\(isPolished ? "polished" : "fit")/\(site.name)/\(candidate.label)"
     }
 
-    func candidateContext(_ site: MatrixSite) throws -> CandidateContext {
+    func candidateContext(_ site: MatrixSite, execution: ExecutionContext = .serial) throws -> CandidateContext {
         let weight = model[site: site.name].dense()
         guard weight.isFinite else { throw CompressionError.notFinite(matrix: site.name, what: "the weight") }
         return CandidateContext(
             site: site, weight: weight, objective: try objective(of: site, weight, basis.grams),
             assessment: try objective(of: site, weight, basis.heldOutGrams),
-            fit: FitContext(name: site.name, seed: recipe.seed, precision: recipe.precision),
+            fit: FitContext(name: site.name, seed: recipe.seed, precision: recipe.precision, execution: execution),
             factorisations: basis.factorisations)
     }
 

@@ -74,8 +74,15 @@ public struct OutputDistance: Sendable {
     }
 
     /// The distance over some of the sequences, evenly spread: `sampleTokens` tokens.
-    var sample: OutputDistance {
-        let chosen = Self.sample(of: sequences)
+    var sample: OutputDistance { selecting(Self.sample(of: sequences)) }
+
+    /// The distance over one of every `step` sequences; nil where that would leave fewer than two.
+    func oneOf(every step: Int) -> OutputDistance? {
+        guard sequences.count >= 2 * step else { return nil }
+        return selecting(Array(stride(from: 0, to: sequences.count, by: step)))
+    }
+
+    private func selecting(_ chosen: [Int]) -> OutputDistance {
         let part: Reference
         switch reference {
         case .embeddings(let embeddings, _):

@@ -31,15 +31,21 @@ package struct TableUsage: Sendable {
     /// tables had two precisions; with 1 it expected too much of fine frequent rows, with 0.4 too little.
     package static let exponent = 0.7
 
-    package init(sequences: [[Int]], vocabulary: Int, positions: Int) {
+    /// - Parameter isExpected: whether to estimate what other text looks up; otherwise it is counted what these sequences do.
+    package init(sequences: [[Int]], vocabulary: Int, positions: Int, isExpected: Bool = true) {
         var counts = [Double](repeating: 0, count: vocabulary)
         var reached = [Double](repeating: 0, count: positions)
         for sequence in sequences {
             for token in sequence where counts.indices.contains(token) { counts[token] += 1 }
             for position in 0..<min(sequence.count, positions) { reached[position] += 1 }
         }
-        tokens = Self.smoothed(counts)
-        self.positions = Self.smoothed(reached)
+        func frequencies(_ counts: [Double]) -> [Double] {
+            guard !isExpected else { return Self.smoothed(counts) }
+            let total = max(1, counts.reduce(0, +))
+            return counts.map { $0 / total }
+        }
+        tokens = frequencies(counts)
+        self.positions = frequencies(reached)
     }
 
     /// Counts blended with those of their neighbours, as frequencies.

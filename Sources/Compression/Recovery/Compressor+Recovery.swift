@@ -36,7 +36,8 @@ extension Compressor {
         var search = RecoverySearch(
             walks: RecoveryWalks(
                 table: table, dense: dense, whole: whole, candidates: candidates, sequences: calibration, journal: journal,
-                key: "recovery/\(digest.text)", context: context, rounding: rounding,
+                key: "recovery/\(digest.text)", context: context,
+                isMemoryScarce: memory.isScarce, rounding: rounding,
                 inputs: try ForwardWalk.inputs(of: dense, sequence: shortest)),
             distance: try result.outputs ?? OutputDistance(original: original, sequences: heldOut, context: context),
             state: RecoveredModel(model: compressed, matrices: fits.mapValues(\.matrix)), report: report)

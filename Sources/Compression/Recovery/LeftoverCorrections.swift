@@ -51,13 +51,13 @@ extension RecoveryWalks {
     func corrections(
         of state: RecoveredModel, room: Int, sensitivities: [String: Double], progress: (Int, Int) -> Void
     ) throws -> [LeftoverCorrections.Site] {
-        var walk = try forwardWalk(state.model)
+        var walk = try forwardWalk([state.model])
         var found: [LeftoverCorrections.Site] = []
         try forEachInput(progress) { sites, input, block in
             let precision = table.recipe.precision
             let open = sites.filter { Cost.lowRank(1, shape: $0.shape, precision: precision).storedBytes <= room }
             guard !open.isEmpty else { return }
-            let moments = try walk.moments(of: input, block: block, centred: open.allSatisfy(hasBias))
+            let moments = try walk.moments(of: input, block: block, models: [0], centred: open.allSatisfy(hasBias))[0]
             let target = try OutputTarget(moments)
             found += try context.parallelMap(open.count) { index in
                 let site = open[index]

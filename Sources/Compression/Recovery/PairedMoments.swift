@@ -46,7 +46,7 @@ package struct PairedMoments: Sendable {
                 Self.addSums(of: compressed, to: &ownMean)
                 missing?.withView { Self.addSums(of: $0, to: &lackMean) }
                 guard !meansOnly else { return }
-                Self.addProduct(compressed, compressed, to: &own, context)
+                Self.addProduct(compressed, compressed, isSymmetric: true, to: &own, context)
                 Self.addProduct(dense, compressed, to: &cross, context)
                 if var sum = lack {
                     lack = nil
@@ -66,20 +66,21 @@ package struct PairedMoments: Sendable {
         }
     }
 
-    /// sum += left^T right, cut into panels by shape alone.
+    /// sum += left^T right, cut into panels by shape alone; of a symmetric product only blocks on and above the diagonal.
     private static func addProduct(
-        _ left: MatrixView, _ right: MatrixView, to sum: inout DoubleMatrix, _ context: ExecutionContext
+        _ left: MatrixView, _ right: MatrixView, isSymmetric: Bool = false, to sum: inout DoubleMatrix, _ context: ExecutionContext
     ) {
         let panel = 128
         sum.withMutableView { sum in
             context.parallelFor((left.columns + panel - 1) / panel) { index in
                 let rows = index * panel..<min(left.columns, (index + 1) * panel)
-                var product = Matrix(rows: rows.count, columns: right.columns)
-                product.withMutableView { multiply(left.columns(rows), transposeA: true, right, into: $0) }
+                let columns = (isSymmetric ? rows.lowerBound : 0)..<right.columns
+                var product = Matrix(rows: rows.count, columns: columns.count)
+                product.withMutableView { multiply(left.columns(rows), transposeA: true, right.columns(columns), into: $0) }
                 product.withView { product in
                     for row in rows {
-                        let (source, target) = (product.row(row - rows.lowerBound), sum.row(row))
-                        for column in 0..<right.columns { target[column] += Double(source[column]) }
+                        let (source, target) = (product.row(row - rows.lowerBound), sum.row(row) + columns.lowerBound)
+                        for column in 0..<columns.count { target[column] += Double(source[column]) }
                     }
                 }
             }
@@ -89,6 +90,11 @@ package struct PairedMoments: Sendable {
     /// Turns sums into means. With `isCentred`, second moments become those about the means, for layers whose bias takes
     /// the means up.
     package mutating func finish(centred isCentred: Bool) {
+        own.withMutableView { own in
+            for row in 0..<own.rows {
+                for column in 0..<row { own.row(row)[column] = own.row(column)[row] }
+            }
+        }
         let isCentred = isCentred && !isOfMeansOnly
         let scale = 1 / Double(max(1, tokens))
         for index in ownMean.indices { ownMean[index] *= scale }

@@ -57,11 +57,16 @@ struct RecoverySearch {
     private mutating func attempt(_ step: RecoveryStep, _ trials: [RecoveryTrial]) throws {
         let before = try reached ?? distance(state.model, context: walks.context)
         var best: (state: RecoveredModel, distance: Double, name: String)?
-        for (index, trial) in trials.enumerated() {
-            let stage = trials.count == 1 ? "recovery: \(step.title)" : "recovery: \(step.title), \(index + 1) of \(trials.count)"
-            let next = try walks.run(trial, from: state, origin: key, progress: report(stage))
-            let measured = try distance(next.model, context: walks.context)
-            if measured < best?.distance ?? .infinity { best = (next, measured, trial.name) }
+        // Side by side they share the dense model's run, and have moments of their own each.
+        let atOnce = walks.isMemoryScarce ? 1 : trials.count
+        for first in stride(from: 0, to: trials.count, by: atOnce) {
+            let some = Array(trials[first..<min(trials.count, first + atOnce)])
+            let part = atOnce < trials.count ? ", \(first + 1) of \(trials.count)" : ""
+            let next = try walks.run(some, from: state, origin: key, progress: report("recovery: \(step.title)\(part)"))
+            for (trial, next) in zip(some, next) {
+                let measured = try distance(next.model, context: walks.context)
+                if measured < best?.distance ?? .infinity { best = (next, measured, trial.name) }
+            }
         }
         guard let best else { return }
         let helps = best.distance < before

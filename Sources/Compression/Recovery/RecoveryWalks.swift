@@ -17,12 +17,14 @@ struct RecoveryWalks {
     /// Prefix of the journal's keys: what was chosen.
     let key: String
     let context: ExecutionContext
+    /// Whether walks side by side, each with moments and matrices of its own, take more memory than there is.
+    let isMemoryScarce: Bool
     /// Numbers of a tensor of the checkpoint as they will be stored.
     let rounding: @Sendable (_ tensor: String, _ values: [Float]) throws -> [Float]
     /// The inputs of every block in order.
     let inputs: [[String]]
 
-    func forwardWalk(_ own: any NetworkModel) throws -> ForwardWalk {
+    func forwardWalk(_ own: [any NetworkModel]) throws -> ForwardWalk {
         try ForwardWalk(dense: dense, own: own, sequences: sequences, context: context)
     }
 
@@ -53,99 +55,107 @@ struct RecoveryWalks {
         }
     }
 
+    /// Trials that differ in what becomes of matrices alone, side by side: the dense model is run once for all of them.
     /// - Parameters:
-    ///   - state: what the trial starts from.
+    ///   - state: what the trials start from.
     ///   - origin: how that came about, for the journal.
+    /// - Returns: what each leads to.
     /// - Throws: `CompressionError`, `FittingError`, `LinearAlgebraError`, `TransformersError`.
     func run(
-        _ trial: RecoveryTrial, from state: RecoveredModel, origin: String, progress: (Int, Int) -> Void
-    ) throws -> RecoveredModel {
-        let key = "\(key)/\(origin)/\(trial.name)"
-        var state = state
-        var walk = try forwardWalk(state.model)
-        var norms = (trial.norms ? dense.norms : [])[...]
+        _ trials: [RecoveryTrial], from state: RecoveredModel, origin: String, progress: (Int, Int) -> Void
+    ) throws -> [RecoveredModel] {
+        let keys = trials.map { "\(key)/\(origin)/\($0.name)" }
+        var states = trials.map { _ in state }
+        var walk = try forwardWalk(states.map(\.model))
+        var norms = (trials.contains(where: \.norms) ? dense.norms : [])[...]
         /// Those that come before what `isNext` says.
         func tune(while isNext: (NormSite) -> Bool) throws {
             while let norm = norms.first, isNext(norm) {
                 norms.removeFirst()
-                try tuneNorm(norm, key, &state, &walk)
+                for index in trials.indices { try tuneNorm(norm, index, keys[index], &states[index], &walk) }
             }
         }
         try forEachInput(progress) { sites, input, block in
             try tune { $0.block < block || ($0.block == block && $0.output == .input(input)) }
             guard !sites.isEmpty else { return }
-            try change(sites, input, block, trial, key, &state, &walk)
+            try change(sites, input, block, trials, keys.map { "\($0)/\(input)" }, &states, &walk)
         }
         try tune { _ in true }
-        return state
+        return states
     }
 
     private func tuneNorm(
-        _ norm: NormSite, _ key: String, _ state: inout RecoveredModel, _ walk: inout ForwardWalk
+        _ norm: NormSite, _ index: Int, _ key: String, _ state: inout RecoveredModel, _ walk: inout ForwardWalk
     ) throws {
         let key = "\(key)/\(norm.name)"
         var vectors = journal.vectors(key: key) ?? [:]
         if vectors.isEmpty {
-            let tuned = try walk.features(of: norm).tuned(state.model[norm: norm.name])
+            let tuned = try walk.features(of: norm, model: index).tuned(state.model[norm: norm.name])
             var found = ["\(norm.name).weight": tuned.gain]
             if let shift = tuned.shift { found["\(norm.name).bias"] = shift }
             for (name, values) in found { vectors[name] = try rounding(name, values) }
             try journal.record(vectors: vectors, key: key)
         }
         for (name, values) in vectors { state.set(name, to: values) }
-        walk.own = state.model
+        walk.own[index] = state.model
     }
 
     /// The matrices of one input, and their biases.
+    /// - Parameter keys: the journal's, of every trial.
     private func change(
-        _ sites: [MatrixSite], _ input: String, _ block: Int, _ trial: RecoveryTrial, _ key: String,
-        _ state: inout RecoveredModel, _ walk: inout ForwardWalk
+        _ sites: [MatrixSite], _ input: String, _ block: Int, _ trials: [RecoveryTrial], _ keys: [String],
+        _ states: inout [RecoveredModel], _ walk: inout ForwardWalk
     ) throws {
-        let key = "\(key)/\(input)"
-        let isCentred = trial.biases && sites.allSatisfy(hasBias)
-        var meansOnly = false
-        if case .kept = trial.matrices {
-            guard isCentred else { return }
-            meansOnly = true
-        }
-        defer { walk.own = state.model }
-        if let vectors = journal.vectors(key: key) {
-            for site in sites {
-                guard let matrix = try journal.matrix(key: "\(key)/\(site.name)", shape: site.shape) else { continue }
-                state.replace(site.name, by: matrix)
-            }
-            for (name, values) in vectors { state.set(name, to: values) }
-            return
-        }
+        let isCentred = trials.allSatisfy(\.biases) && sites.allSatisfy(hasBias)
+        let meansOnly = trials.allSatisfy { if case .kept = $0.matrices { true } else { false } }
+        if meansOnly, !isCentred { return }
+        defer { walk.own = states.map(\.model) }
+        let open = try trials.indices.filter { try !follow(keys[$0], sites, &states[$0]) }
+        guard !open.isEmpty else { return }
         // Outputs mended by themselves add to what the sum lacks already: in encoders biases alone then do harm.
         let sum = sites.count == 1 ? dense.residual(of: sites[0].name) : nil
-        let moments = try walk.moments(of: input, block: block, sum: sum, centred: isCentred, meansOnly: meansOnly)
-        let target = meansOnly ? nil : try OutputTarget(moments)
-        let old = sites.map { state.matrices[$0.name] }
-        let found = try context.parallelMap(sites.count) { index in
-            let site = sites[index]
-            let place = try table.candidateContext(site)
+        let moments = try walk.moments(
+            of: input, block: block, models: open, sum: sum, centred: isCentred, meansOnly: meansOnly)
+        let targets: [OutputTarget?] = try context.parallelMap(open.count) { meansOnly ? nil : try OutputTarget(moments[$0]) }
+        let old = open.map { index in sites.map { states[index].matrices[$0.name] } }
+        let found = try context.parallelMap(open.count * sites.count) { task in
+            let (place, index) = task.quotientAndRemainder(dividingBy: sites.count)
+            let (site, moments, old) = (sites[index], moments[place], old[place][index])
+            let candidate = try table.candidateContext(site)
             let wanted = wanted(site, inputs: moments.denseMean.count)
-            let matrix = try target.flatMap {
-                try self.matrix(place, $0, of: wanted.weight, trial.matrices, old: old[index])
+            let matrix = try targets[place].flatMap {
+                try self.matrix(candidate, $0, of: wanted.weight, trials[open[place]].matrices, old: old)
             }
             var bias: [Float]?
-            if isCentred, let before = wanted.bias, let now = matrix ?? old[index] {
+            if isCentred, let before = wanted.bias, let now = matrix ?? old {
                 bias = BiasCorrection.bias(
-                    before, weight: wanted.weight ?? place.weight, replacement: now.dense(), moments: moments)
+                    before, weight: wanted.weight ?? candidate.weight, replacement: now.dense(), moments: moments)
             }
             return (matrix: matrix, bias: bias)
         }
-        var vectors: [String: [Float]] = [:]
-        for (site, found) in zip(sites, found) {
-            if let matrix = found.matrix {
-                try journal.store(matrix, key: "\(key)/\(site.name)")
-                state.replace(site.name, by: matrix)
+        for (place, index) in open.enumerated() {
+            var vectors: [String: [Float]] = [:]
+            for (site, found) in zip(sites, found[place * sites.count..<(place + 1) * sites.count]) {
+                if let matrix = found.matrix {
+                    try journal.store(matrix, key: "\(keys[index])/\(site.name)")
+                    states[index].replace(site.name, by: matrix)
+                }
+                if let bias = found.bias { vectors["\(site.name).bias"] = try rounding("\(site.name).bias", bias) }
             }
-            if let bias = found.bias { vectors["\(site.name).bias"] = try rounding("\(site.name).bias", bias) }
+            for (name, values) in vectors { states[index].set(name, to: values) }
+            try journal.record(vectors: vectors, key: keys[index])
+        }
+    }
+
+    /// Does again what the journal remembers of a trial at one input, if it does.
+    private func follow(_ key: String, _ sites: [MatrixSite], _ state: inout RecoveredModel) throws -> Bool {
+        guard let vectors = journal.vectors(key: key) else { return false }
+        for site in sites {
+            guard let matrix = try journal.matrix(key: "\(key)/\(site.name)", shape: site.shape) else { continue }
+            state.replace(site.name, by: matrix)
         }
         for (name, values) in vectors { state.set(name, to: values) }
-        try journal.record(vectors: vectors, key: key)
+        return true
     }
 
     /// Nil where a matrix stays as it is.

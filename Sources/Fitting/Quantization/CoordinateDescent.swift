@@ -170,25 +170,31 @@ struct CoordinateDescent: Sendable {
             func columns(_ group: Int) -> Range<Int> { group * groupSize..<min(size, (group + 1) * groupSize) }
             codes.withView { codes in
                 for group in 0..<groups {
+                    // Without offsets the system is symmetric: what earlier groups say of this one is known.
+                    let first = hasZeros ? 0 : group
+                    let right = columns(first).lowerBound..<size
                     products.withMutableView { products in
                         method.gram.withView { gram in
                             multiply(
-                                codes.columns(columns(group)), gram.block(rows: columns(group), columns: 0..<size),
-                                into: products)
+                                codes.columns(columns(group)), gram.block(rows: columns(group), columns: right),
+                                into: products.columns(right))
                         }
                     }
                     products.withView { products in
                         for row in 0..<rows {
                             let (product, code) = (products.row(row), codes.row(row))
-                            let system = row * unknowns * unknowns + group * unknowns
-                            for other in 0..<groups {
-                                var (both, offset) = (Float(0), Float(0))
-                                for column in columns(other) {
-                                    both += product[column] * code[column]
-                                    offset += product[column]
+                            let system = row * unknowns * unknowns
+                            for other in first..<groups {
+                                let range = columns(other)
+                                let both = Kernels.best.dot(product + range.lowerBound, code + range.lowerBound, range.count)
+                                systems[system + group * unknowns + other] = Double(both)
+                                guard hasZeros else {
+                                    systems[system + other * unknowns + group] = Double(both)
+                                    continue
                                 }
-                                systems[system + other] = Double(both)
-                                if hasZeros { systems[system + groups + other] = Double(offset) }
+                                var offset = Float(0)
+                                for column in range { offset += product[column] }
+                                systems[system + group * unknowns + groups + other] = Double(offset)
                             }
                         }
                     }

@@ -62,7 +62,7 @@ struct GroupQuantizer: Sendable {
         var best = GroupScale()
         var leastError = Float.infinity
         func consider(_ candidate: GroupScale) -> Bool {
-            let error = fit(weights, importance, vectors, candidate).error
+            let error = error(weights, importance, vectors, candidate)
             guard error < leastError else { return false }
             (best, leastError) = (candidate, error)
             return true
@@ -84,7 +84,7 @@ struct GroupQuantizer: Sendable {
         }
         // With the codes fixed the best scale and zero point are a regression; with them, new codes.
         for _ in 0..<refits {
-            guard let refitted = fit(weights, importance, vectors, best).regression(self), consider(refitted) else { break }
+            guard let next = refitted(weights, importance, vectors, best), consider(next) else { break }
         }
         return best
     }
@@ -123,49 +123,31 @@ struct GroupQuantizer: Sendable {
         return max(-128, min(127, units)) * zeroUnit
     }
 
-    /// Weighted sums over a group for the codes that a scale and a zero point give.
-    private struct Sums {
-        var error: Float
-        /// h, h q, h q^2, h w, h w q.
-        var moments: (h: Float, q: Float, qq: Float, w: Float, wq: Float)
-
-        func regression(_ quantizer: GroupQuantizer) -> GroupScale? {
-            let m = moments
-            guard quantizer.hasZeroPoints else {
-                return m.qq > 0 ? quantizer.stored(scale: m.wq / m.qq, offset: 0) : nil
-            }
-            let determinant = m.h * m.qq - m.q * m.q
-            guard m.h > 0, determinant > 1e-6 * m.h * m.qq else { return nil }
-            let scale = (m.h * m.wq - m.q * m.w) / determinant
-            return quantizer.stored(scale: scale, offset: (m.w - scale * m.q) / m.h)
-        }
+    /// The sum of h (w - s (q - z))^2 over a group.
+    private func error(
+        _ weights: UnsafePointer<Lanes>, _ importance: UnsafePointer<Lanes>, _ vectors: Int, _ group: GroupScale
+    ) -> Float {
+        Kernels.best.groupError(
+            UnsafeRawPointer(weights).assumingMemoryBound(to: Float.self),
+            UnsafeRawPointer(importance).assumingMemoryBound(to: Float.self), vectors * Lanes.scalarCount, group.scale,
+            group.zero, lowest, highest, nil)
     }
 
-    private func fit(
+    /// The scale and zero point that are best for the codes which others give; nil where the codes do not tell.
+    private func refitted(
         _ weights: UnsafePointer<Lanes>, _ importance: UnsafePointer<Lanes>, _ vectors: Int, _ group: GroupScale
-    ) -> Sums {
-        // Adding and subtracting 1.5 * 2^23 rounds to nearest, ties to even, on any instruction set.
-        let rounding = Lanes(repeating: 12_582_912)
-        let scale = Lanes(repeating: group.scale), zero = Lanes(repeating: group.zero)
-        let inverse = Lanes(repeating: group.scale == 0 ? 0 : 1 / group.scale)
-        let (lowest, highest) = (Lanes(repeating: lowest), Lanes(repeating: highest))
-        var (error, h, hq, hqq, hw, hwq) = (Lanes.zero, Lanes.zero, Lanes.zero, Lanes.zero, Lanes.zero, Lanes.zero)
-        for vector in 0..<vectors {
-            let (w, weight) = (weights[vector], importance[vector])
-            // Clamped first: a product beyond 2^22 would not survive the rounding.
-            var q = w * inverse + zero
-            q.replace(with: lowest, where: q .< lowest)
-            q.replace(with: highest, where: q .> highest)
-            q = (q + rounding) - rounding
-            let difference = w - scale * (q - zero)
-            error += weight * difference * difference
-            let weighted = weight * q
-            h += weight
-            hq += weighted
-            hqq += weighted * q
-            hw += weight * w
-            hwq += weighted * w
+    ) -> GroupScale? {
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: 5) { moments in
+            _ = Kernels.best.groupError(
+                UnsafeRawPointer(weights).assumingMemoryBound(to: Float.self),
+                UnsafeRawPointer(importance).assumingMemoryBound(to: Float.self), vectors * Lanes.scalarCount, group.scale,
+                group.zero, lowest, highest, moments.baseAddress)
+            let (h, q, qq, w, wq) = (moments[0], moments[1], moments[2], moments[3], moments[4])
+            guard hasZeroPoints else { return qq > 0 ? stored(scale: wq / qq, offset: 0) : nil }
+            let determinant = h * qq - q * q
+            guard h > 0, determinant > 1e-6 * h * qq else { return nil }
+            let scale = (h * wq - q * w) / determinant
+            return stored(scale: scale, offset: (w - scale * q) / h)
         }
-        return Sums(error: error.sum(), moments: (h.sum(), hq.sum(), hqq.sum(), hw.sum(), hwq.sum()))
     }
 }

@@ -29,63 +29,41 @@ struct WeightedKMeans: Sendable {
         return centroids
     }
 
+    /// Points at most so wide are compared with all centroids at once, without their scores ever being stored.
+    private static let widestCompared = 32
+
     /// The nearest centroid of every point, of equal ones the first. points count width multiply-adds, and as many comparisons
     /// as there are pairs.
     func nearest(_ points: MatrixView, _ centroids: Matrix) -> [UInt16] {
-        let count = centroids.rows
-        let halves = (0..<count).map { centroids.row($0).reduce(0) { $0 + $1 * $1 } / 2 }
+        let halves = (0..<centroids.rows).map { centroids.row($0).reduce(0) { $0 + $1 * $1 } / 2 }
         var result = [UInt16](repeating: 0, count: points.rows)
+        guard points.rows > 0 else { return result }
+        guard points.columns > Self.widestCompared else {
+            let columns = centroids.transposed()
+            columns.withView { columns in
+                Kernels.best.nearestCentroids(
+                    points.row(0), points.rowStride, points.rows, columns.row(0), columns.rowStride, halves, centroids.rows,
+                    points.columns, &result)
+            }
+            return result
+        }
         let rowsAtOnce = 256
-        var scores = Matrix(rows: min(points.rows, rowsAtOnce), columns: count)
+        var scores = Matrix(rows: min(points.rows, rowsAtOnce), columns: centroids.rows)
         centroids.withView { centroids in
-            halves.withUnsafeBufferPointer { halves in
-                for first in stride(from: 0, to: points.rows, by: rowsAtOnce) {
-                    let rows = first..<min(points.rows, first + rowsAtOnce)
-                    scores.withMutableView { scores in
-                        let scores = scores.rows(0..<rows.count)
-                        multiply(points.rows(rows), centroids, transposeB: true, into: scores)
-                        guard let halves = halves.baseAddress else { return }
-                        for row in rows {
-                            result[row] = Self.largest(scores.row(row - first), less: halves, count)
-                        }
+            for first in stride(from: 0, to: points.rows, by: rowsAtOnce) {
+                let rows = first..<min(points.rows, first + rowsAtOnce)
+                scores.withMutableView { scores in
+                    let scores = scores.rows(0..<rows.count)
+                    multiply(points.rows(rows), centroids, transposeB: true, into: scores)
+                    // Products that are made already are those of the point 1 with centroids of one column.
+                    for row in rows {
+                        Kernels.best.nearestCentroids(
+                            [1], 1, 1, scores.row(row - first), centroids.rows, halves, centroids.rows, 1, &result[row])
                     }
                 }
             }
         }
         return result
-    }
-
-    /// The first index of the largest difference.
-    private static func largest(
-        _ scores: UnsafePointer<Float>, less halves: UnsafePointer<Float>, _ count: Int
-    ) -> UInt16 {
-        var (best, place) = (-Float.infinity, 0)
-        var index = 0
-        if count >= 16 {
-            typealias Lanes = SIMD16<Float>
-            var bests = Lanes(repeating: -.infinity)
-            var places = SIMD16<Int32>(repeating: 0)
-            var current = SIMD16<Int32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-            while index + 16 <= count {
-                let values =
-                    UnsafeRawPointer(scores + index).loadUnaligned(as: Lanes.self)
-                    - UnsafeRawPointer(halves + index).loadUnaligned(as: Lanes.self)
-                let isLarger = values .> bests
-                bests.replace(with: values, where: isLarger)
-                places.replace(with: current, where: isLarger)
-                current &+= 16
-                index += 16
-            }
-            for lane in 0..<16 where bests[lane] > best || (bests[lane] == best && Int(places[lane]) < place) {
-                (best, place) = (bests[lane], Int(places[lane]))
-            }
-        }
-        while index < count {
-            let value = scores[index] - halves[index]
-            if value > best { (best, place) = (value, index) }
-            index += 1
-        }
-        return UInt16(place)
     }
 
     /// All points, or a systematic sample in which a point stands for its share of the weight.
