@@ -191,7 +191,7 @@ final class CandidateTable: Sendable {
     }
 
     func fit(_ site: MatrixSite, _ candidate: Candidate) throws -> AnyFit {
-        try fit(site, candidate, CandidateSources.source(candidate.family), isPolished: false)
+        try fit(site, candidate, CandidateSources.source(candidate.family), isPolished: false, execution: context)
     }
 
     private func fit(
