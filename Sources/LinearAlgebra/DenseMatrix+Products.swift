@@ -36,20 +36,6 @@ extension DenseMatrix where Scalar: LinearAlgebraScalar {
         return result
     }
 
-    /// self L, where L is the lower triangle of `other` with its diagonal: half of the work of a product.
-    @inlinable
-    public func multiplied(byLowerTriangleOf other: Self) -> Self {
-        precondition(columns == other.rows && columns == other.columns)
-        var result = self
-        guard rows > 0, columns > 0 else { return result }
-        result.withMutableView { b in
-            other.withView { l in
-                Scalar.trmm(b.rows, b.columns, l.base, max(1, l.rowStride), b.base, max(1, b.rowStride))
-            }
-        }
-        return result
-    }
-
     /// self^T self (columns x columns), symmetric in every bit.
     @inlinable
     public func gramian() -> Self {
@@ -88,5 +74,20 @@ extension DenseMatrix where Scalar: LinearAlgebraScalar {
     @inlinable
     public mutating func scale(by factor: Scalar) {
         for index in elements.indices { elements[index] *= factor }
+    }
+}
+
+extension DoubleMatrix {
+    /// self L, where L is the lower triangle of `other` with its diagonal: half of the work of a product.
+    public func multiplied(byLowerTriangleOf other: Self) -> Self {
+        precondition(columns == other.rows && columns == other.columns)
+        var result = self
+        guard rows > 0, columns > 0 else { return result }
+        result.withMutableView { b in
+            other.withView { l in
+                Double.trmm(b.rows, b.columns, l.base, max(1, l.rowStride), b.base, max(1, b.rowStride))
+            }
+        }
+        return result
     }
 }

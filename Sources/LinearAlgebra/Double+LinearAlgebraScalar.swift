@@ -37,6 +37,7 @@ extension Double: LinearAlgebraScalar {
             CblasNonUnit, BLASInt(m), BLASInt(n), 1, l, BLASInt(ldl), b, BLASInt(ldb))
     }
 
+    /// B = B L, L lower triangular, all row-major; B is m x n. m n^2 / 2 multiply-adds.
     public static func trmm(
         _ m: Int, _ n: Int, _ l: UnsafePointer<Double>, _ ldl: Int, _ b: UnsafeMutablePointer<Double>, _ ldb: Int
     ) {

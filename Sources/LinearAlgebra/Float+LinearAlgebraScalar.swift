@@ -37,15 +37,6 @@ extension Float: LinearAlgebraScalar {
             CblasNonUnit, BLASInt(m), BLASInt(n), 1, l, BLASInt(ldl), b, BLASInt(ldb))
     }
 
-    public static func trmm(
-        _ m: Int, _ n: Int, _ l: UnsafePointer<Float>, _ ldl: Int, _ b: UnsafeMutablePointer<Float>, _ ldb: Int
-    ) {
-        _ = LinearAlgebraLibrary.singleThreaded
-        cblas_strmm(
-            CblasRowMajor, CblasRight, CblasLower, CblasNoTrans, CblasNonUnit, BLASInt(m), BLASInt(n), 1, l, BLASInt(ldl),
-            b, BLASInt(ldb))
-    }
-
     public static func potrf(_ uplo: CChar, _ n: Int, _ a: UnsafeMutablePointer<Float>) -> Int {
         _ = LinearAlgebraLibrary.singleThreaded
         return Int(tessera_spotrf(uplo, BLASInt(n), a, BLASInt(max(1, n))))

@@ -24,9 +24,6 @@ public protocol LinearAlgebraScalar: BinaryFloatingPoint & Sendable {
     static func trsm(
         _ left: Bool, _ transpose: Bool, _ m: Int, _ n: Int, _ l: UnsafePointer<Self>, _ ldl: Int,
         _ b: UnsafeMutablePointer<Self>, _ ldb: Int)
-    /// B = B L, L lower triangular, all row-major; B is m x n. m n^2 / 2 multiply-adds.
-    static func trmm(
-        _ m: Int, _ n: Int, _ l: UnsafePointer<Self>, _ ldl: Int, _ b: UnsafeMutablePointer<Self>, _ ldb: Int)
     static func potrf(_ uplo: CChar, _ n: Int, _ a: UnsafeMutablePointer<Self>) -> Int
     static func syevd(_ n: Int, _ a: UnsafeMutablePointer<Self>, _ w: UnsafeMutablePointer<Self>) -> Int
     static func gesdd(

@@ -17,9 +17,6 @@ public enum DenseProduct {
     /// Pieces a large product is cut into, where its shape allows: enough to keep many threads busy to the end.
     private static let wantedPieces = 32
 
-    /// Shared by all threads and never written: the tables are constants.
-    nonisolated(unsafe) static let kernels = tessera_kernels_best().pointee
-
     /// Up to this batch our kernels serve, beyond it the BLAS. Measured on one Zen 5 thread (AVX-512, OpenBLAS
     /// 0.3.21, 384 x 384 and 1536 x 384), kernel against BLAS in GFLOP/s: 40 - 60 against 4 - 62 at batch 1,
     /// 150 - 194 against 61 at 8, 193 - 222 against 186 - 193 at 64, 205 - 218 against 209 - 216 at 128,
@@ -56,7 +53,7 @@ public enum DenseProduct {
         _ x: MatrixView, _ w: MatrixView, into y: MutableMatrixView, accumulating: Bool = false
     ) {
         if x.rows <= largestKernelBatch {
-            kernels.product(
+            Kernels.best.product(
                 x.base, x.rowStride, w.base, w.rowStride, y.base, y.rowStride, x.rows, w.rows, w.columns,
                 accumulating)
         } else {
@@ -77,7 +74,7 @@ public enum DenseProduct {
         _ x: MatrixView, _ w: MatrixView, into y: MutableMatrixView, accumulating: Bool = false
     ) {
         if x.rows <= largestKernelBatch {
-            kernels.productTransposed(
+            Kernels.best.productTransposed(
                 x.base, x.rowStride, w.base, w.rowStride, y.base, y.rowStride, x.rows, w.rows, w.columns,
                 accumulating)
         } else {

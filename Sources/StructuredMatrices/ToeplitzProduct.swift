@@ -9,7 +9,7 @@ enum ToeplitzProduct {
         reversed x: MatrixView, _ diagonals: UnsafePointer<Float>, into y: MutableMatrixView, accumulating: Bool
     ) {
         // Never the BLAS, which wants rows that do not overlap.
-        DenseProduct.kernels.product(
+        Kernels.best.product(
             x.base, x.rowStride, diagonals, 1, y.base, y.rowStride, x.rows, y.columns, x.columns, accumulating)
     }
 

@@ -39,11 +39,10 @@ extension Tensor {
         guard let source = bytes.baseAddress, let target = floats.baseAddress, 1.littleEndian == 1,
             Int(bitPattern: source) % type.byteCount == 0
         else { return bytes.isEmpty }
-        let kernels = tessera_kernels_best().pointee
         switch type {
         case .f32: UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: bytes.count)
-        case .f16: kernels.halfToFloat(source.assumingMemoryBound(to: UInt16.self), target, bytes.count / 2)
-        case .bf16: kernels.bfloatToFloat(source.assumingMemoryBound(to: UInt16.self), target, bytes.count / 2)
+        case .f16: Kernels.best.halfToFloat(source.assumingMemoryBound(to: UInt16.self), target, bytes.count / 2)
+        case .bf16: Kernels.best.bfloatToFloat(source.assumingMemoryBound(to: UInt16.self), target, bytes.count / 2)
         default: return false
         }
         return true

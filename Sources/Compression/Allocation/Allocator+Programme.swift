@@ -1,11 +1,10 @@
-import CKernels
+import Tensors
 
 extension Allocator {
     /// Dynamic programming over rounded costs; nil when rounding up leaves nothing feasible.
     func programme(_ table: [[AllocationChoice]], budget: Int) -> [Int]? {
         guard budget > 0 else { return nil }
         let bins = resolution
-        let kernels = tessera_kernels_best().pointee
         /// In bins, rounded up; one too many for what exceeds the budget by itself.
         func rounded(_ cost: Int) -> Int {
             guard cost <= budget else { return bins + 1 }
@@ -36,7 +35,7 @@ extension Allocator {
                         guard let next = next.baseAddress, let decision = decision.baseAddress else { return }
                         best.withUnsafeBufferPointer { best in
                             guard let best = best.baseAddress else { return }
-                            kernels.relax(
+                            Kernels.best.relax(
                                 best + totals.lowerBound, choice.damage, UInt16(index), next + first, decision + first, count)
                         }
                     }
@@ -51,7 +50,7 @@ extension Allocator {
         var choices = [Int](repeating: 0, count: table.count)
         for matrix in table.indices.reversed() {
             choices[matrix] = Int(decisions[matrix][total])
-            total -= rounded(table[matrix][choices[matrix]].cost)
+            total -= steps[matrix][choices[matrix]]
         }
         return choices
     }

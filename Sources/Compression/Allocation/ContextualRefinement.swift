@@ -32,10 +32,10 @@ package struct ContextualRefinement: AllocationRefinement {
             let compressed = try problem.stitched(best.choices)
             var sampled = SingleChanges(of: compressed, by: problem.sampled, context: problem.context)
             let label = problem.fingerprint(best.choices)
+            let unseen = try problem.unseen(best.choices, in: "sample", by: problem.sampled)
             let gains = try problem.sites.enumerated().map { index, site in
                 let gain = try problem.remembered("gain in \(label)", site) {
                     // What the sample does not show of a table goes with the table, and stays with all others.
-                    let unseen = try problem.unseen(best.choices, in: "sample", by: problem.sampled)
                     let own = try problem.unseen(index, best.choices, in: "sample", by: problem.sampled)
                     return distance - unseen + own - (try sampled(site, problem.model[site: site.name]))
                 }

@@ -1,6 +1,6 @@
-import CKernels
 import LinearAlgebra
 import ModelFiles
+import Tensors
 import Transformers
 
 /// What a run was started on: all that its bytes depend on. A journal is continued only where every part is equal.
@@ -25,7 +25,7 @@ enum RunIdentity {
             ("format", "4"), ("model", weights.text), ("calibration text", sequences.text), ("recipe or seed", choices.text),
             // Other kernels round otherwise: what they continued would not be what either of them makes.
             ("linear algebra library", LinearAlgebraLibrary.description),
-            ("kernels", String(cString: tessera_kernels_best().pointee.name)),
+            ("kernels", String(cString: Kernels.best.name)),
         ]
     }
 }

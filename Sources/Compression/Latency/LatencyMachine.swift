@@ -1,7 +1,7 @@
 import Benchmarking
-import CKernels
 import Foundation
 import ModelFiles
+import Tensors
 
 /// What a measured time holds for: another processor, instruction set, number of threads or set of kernels
 /// has other times.
@@ -30,7 +30,7 @@ public struct LatencyMachine: Sendable, Hashable, CustomStringConvertible {
     public static func current(threads: Int) -> LatencyMachine {
         LatencyMachine(
             processor: ProcessorName.current,
-            instructionSet: String(cString: tessera_kernels_best().pointee.name),
+            instructionSet: String(cString: Kernels.best.name),
             threads: threads)
     }
 

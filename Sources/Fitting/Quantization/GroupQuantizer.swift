@@ -124,13 +124,15 @@ struct GroupQuantizer: Sendable {
     }
 
     /// The sum of h (w - s (q - z))^2 over a group.
+    /// - Parameter moments: become the sums of h, h q, h q^2, h w and h w q where they are given.
     private func error(
-        _ weights: UnsafePointer<Lanes>, _ importance: UnsafePointer<Lanes>, _ vectors: Int, _ group: GroupScale
+        _ weights: UnsafePointer<Lanes>, _ importance: UnsafePointer<Lanes>, _ vectors: Int, _ group: GroupScale,
+        moments: UnsafeMutablePointer<Float>? = nil
     ) -> Float {
         Kernels.best.groupError(
             UnsafeRawPointer(weights).assumingMemoryBound(to: Float.self),
             UnsafeRawPointer(importance).assumingMemoryBound(to: Float.self), vectors * Lanes.scalarCount, group.scale,
-            group.zero, lowest, highest, nil)
+            group.zero, lowest, highest, moments)
     }
 
     /// The scale and zero point that are best for the codes which others give; nil where the codes do not tell.
@@ -138,10 +140,7 @@ struct GroupQuantizer: Sendable {
         _ weights: UnsafePointer<Lanes>, _ importance: UnsafePointer<Lanes>, _ vectors: Int, _ group: GroupScale
     ) -> GroupScale? {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: 5) { moments in
-            _ = Kernels.best.groupError(
-                UnsafeRawPointer(weights).assumingMemoryBound(to: Float.self),
-                UnsafeRawPointer(importance).assumingMemoryBound(to: Float.self), vectors * Lanes.scalarCount, group.scale,
-                group.zero, lowest, highest, moments.baseAddress)
+            _ = error(weights, importance, vectors, group, moments: moments.baseAddress)
             let (h, q, qq, w, wq) = (moments[0], moments[1], moments[2], moments[3], moments[4])
             guard hasZeroPoints else { return qq > 0 ? stored(scale: wq / qq, offset: 0) : nil }
             let determinant = h * qq - q * q

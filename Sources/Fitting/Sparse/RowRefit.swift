@@ -44,11 +44,21 @@ struct RowRefit {
         var dropped = DoubleMatrix(rows: inverse == nil ? 0 : rows.count, columns: columns)
         var byInverse: [(kept: [Int], rows: Range<Int>)] = []
         var solver: (size: Int, solver: PositiveSolver)?
-        func factorised(_ chosen: [Int], of matrix: DoubleMatrix) -> PositiveSolver? {
+        /// A^-1 B for the chosen rows and columns of a matrix, chosen x rows; nil where that has no step to take.
+        func solved(
+            _ chosen: [Int], of matrix: DoubleMatrix, for range: Range<Int>, _ side: (_ row: Int, _ column: Int) -> Double
+        ) -> DoubleBuffer? {
+            let steps = DoubleBuffer(rows: chosen.count, columns: range.count)
+            guard !chosen.isEmpty else { return steps }
             if solver?.size != chosen.count { solver = (chosen.count, PositiveSolver(size: chosen.count)) }
             guard let solver = solver?.solver else { return nil }
             Self.gather(chosen, of: matrix, into: solver.matrix)
-            return solver.factorise() ? solver : nil
+            guard solver.factorise() else { return nil }
+            for (position, column) in chosen.enumerated() {
+                for (place, row) in range.enumerated() { steps.view.row(position)[place] = side(row, column) }
+            }
+            solver.solveLeft(steps.view)
+            return steps
         }
         for tile in tiles {
             let kept = mask.columns(ofTiles: tile)
@@ -59,30 +69,18 @@ struct RowRefit {
             if let inverse, 2 * kept.count > columns {
                 let isKept = Set(kept)
                 let gone = (0..<columns).filter { !isKept.contains($0) }
+                guard
+                    let steps = solved(gone, of: inverse, for: range, { Double(weight[rows.lowerBound + $0, $1]) })
+                else { continue }
+                for (position, column) in gone.enumerated() {
+                    for (place, row) in range.enumerated() { dropped[row, column] = steps.view.row(position)[place] }
+                }
                 byInverse.append((kept, range))
-                guard !gone.isEmpty else { continue }
-                guard let solver = factorised(gone, of: inverse) else {
-                    byInverse.removeLast()
-                    continue
-                }
-                let sides = DoubleBuffer(rows: gone.count, columns: own.count)
-                for (position, column) in gone.enumerated() {
-                    for row in own { sides.view.row(position)[row - own.lowerBound] = Double(weight[row, column]) }
-                }
-                solver.solveLeft(sides.view)
-                for (position, column) in gone.enumerated() {
-                    for (place, row) in range.enumerated() { dropped[row, column] = sides.view.row(position)[place] }
-                }
                 continue
             }
-            guard let solver = factorised(kept, of: gram.matrix) else { continue }
             let slope = gradient ?? slopes(result, of: weight, rows)
             gradient = slope
-            let steps = DoubleBuffer(rows: kept.count, columns: own.count)
-            for (position, column) in kept.enumerated() {
-                for (place, row) in range.enumerated() { steps.view.row(position)[place] = slope[row, column] }
-            }
-            solver.solveLeft(steps.view)
+            guard let steps = solved(kept, of: gram.matrix, for: range, { slope[$0, $1] }) else { continue }
             for (place, row) in range.enumerated() {
                 let moved = kept.indices.map { Float(Double(result[row, kept[$0]]) + steps.view.row($0)[place]) }
                 set(moved, at: kept, of: row, in: &result)

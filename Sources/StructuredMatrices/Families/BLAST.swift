@@ -93,7 +93,7 @@ public struct BLAST: DifferentiableMatrix {
             let rows = rowPieces == 1 ? 0..<z.rows : piece * rowPiece..<min(z.rows, (piece + 1) * rowPiece)
             let outputs = blockPieces == 1 ? 0..<blocks : piece..<piece + 1
             for output in outputs {
-                DenseProduct.kernels.diagonalProduct(
+                Kernels.best.diagonalProduct(
                     z.row(rows.lowerBound), z.rowStride,
                     s.base + (transposed ? output : output * blocks) * rank,
                     transposed ? blocks * rank : rank, target.row(rows.lowerBound) + output * rank,

@@ -17,7 +17,7 @@ struct PackedRows: @unchecked Sendable {
     func decode(_ rows: Range<Int>, into w: MutableMatrixView) {
         for row in rows {
             let target = w.row(row - rows.lowerBound)
-            DenseProduct.kernels.dequantizeRow(
+            Kernels.best.dequantizeRow(
                 codes + row * rowBytes, bits, scales + row * groups, groupSize, target, columns)
             guard zeros != nil else { continue }
             // scale * q, the offset and their sum all have fewer bits than a float: nothing is rounded.
@@ -60,7 +60,7 @@ struct PackedRows: @unchecked Sendable {
     /// Y = X W^T for the given rows of W without zero points, decoding as it goes.
     func multiply(_ x: MatrixView, rows: Range<Int>, into y: MutableMatrixView) {
         withScratch(rows: 16, columns: columns) { scratch in
-            DenseProduct.kernels.quantizedProduct(
+            Kernels.best.quantizedProduct(
                 x.base, x.rowStride, codes + rows.lowerBound * rowBytes, bits, rowBytes,
                 scales + rows.lowerBound * groups, groups, groupSize, y.base, y.rowStride, x.rows, rows.count,
                 columns, false, scratch.base)

@@ -134,7 +134,7 @@ public struct TritPlanes: StructuredMatrix {
             for rowsOfPlane in planes.dropFirst() {
                 for row in rows {
                     rowsOfPlane.decode(row..<row + 1, into: plane)
-                    DenseProduct.kernels.add(w.row(row - rows.lowerBound), plane.base, shape.columns)
+                    Kernels.best.add(w.row(row - rows.lowerBound), plane.base, shape.columns)
                 }
             }
         }

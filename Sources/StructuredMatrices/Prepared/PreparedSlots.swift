@@ -45,8 +45,8 @@ struct PreparedSlots {
             let halves = base.assumingMemoryBound(to: UInt16.self)
             switch precision {
             case .f32: values.withUnsafeBytes(target.copyMemory)
-            case .f16: DenseProduct.kernels.floatToHalf(values, halves, values.count)
-            case .bf16: DenseProduct.kernels.floatToBfloat(values, halves, values.count)
+            case .f16: Kernels.best.floatToHalf(values, halves, values.count)
+            case .bf16: Kernels.best.floatToBfloat(values, halves, values.count)
             }
         }
     }

@@ -1,3 +1,5 @@
+import Tensors
+
 /// Where the features of each key-value head lie in a row: one head after the other, alike or each of its own width.
 struct HeadLayout: Sendable, Hashable {
     private let heads: Int

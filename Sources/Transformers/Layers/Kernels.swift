@@ -1,7 +1,0 @@
-import CKernels
-
-/// The arithmetic kernels of this processor, chosen once.
-enum Kernels {
-    // The table holds constants only: function pointers and a name.
-    nonisolated(unsafe) static let best: tessera_kernels = tessera_kernels_best().pointee
-}
