@@ -35,8 +35,8 @@ struct ErrorCompensation: Sendable {
     let inverseRoot: Matrix
     /// 1 / U_jj^2 in the order of the sweep, but for a common factor.
     let importance: [Float]
-    /// The positions of a group by the first of them.
-    let spanStarts: [Int: Range<Int>]
+    /// The positions of a group at the first of them, nil at the others.
+    let spanStarts: [Range<Int>?]
 
     /// Up to this size the inverse root is solved for as a whole.
     private static let wholeInverse = 2048
@@ -97,7 +97,9 @@ struct ErrorCompensation: Sendable {
         self.inverseRoot = inverseRoot
         self.order = order
         self.spans = spans
-        spanStarts = Dictionary(uniqueKeysWithValues: spans.map { ($0.positions.lowerBound, $0.positions) })
+        var starts = [Range<Int>?](repeating: nil, count: size)
+        for (positions, _) in spans { starts[positions.lowerBound] = positions }
+        spanStarts = starts
     }
 
     /// Whole groups where there are any, so that a group's columns are fully compensated when its scale is chosen.

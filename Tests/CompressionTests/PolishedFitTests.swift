@@ -28,7 +28,7 @@ import Transformers
         for source in Self.sources {
             for candidate in source.candidates(for: context.site, quantity: .multiplyAdds, precision: .f16) {
                 let quick = try source.fit(candidate, context)
-                let polished = try source.polished(candidate, context)
+                let polished = try source.polished(candidate, from: { quick }, context)
                 #expect(polished.matrix.cost == quick.matrix.cost)
                 #expect(polished.relativeError < quick.relativeError, "\(candidate.label)")
             }
@@ -40,7 +40,8 @@ import Transformers
         let context = try Self.context(columns: 16)
         for source in CandidateSources.all where !source.polishes && !source.isSlow {
             guard let candidate = source.candidates(for: context.site, quantity: .bytes, precision: .f16).first else { continue }
-            #expect(try source.polished(candidate, context).matrix.dense() == source.fit(candidate, context).matrix.dense())
+            let fit = try source.fit(candidate, context)
+            #expect(try source.polished(candidate, from: { fit }, context).matrix.dense() == fit.matrix.dense())
         }
     }
 }

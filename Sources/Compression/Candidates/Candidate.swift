@@ -154,7 +154,10 @@ public protocol CandidateSource: Sendable {
     var polishes: Bool { get }
 
     /// Fits one candidate that was chosen: worth more time than the hundreds of fits that choices are compared by.
-    func polished(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit
+    /// - Parameter start: what `fit` makes of it.
+    func polished(
+        _ candidate: Candidate, from start: () throws -> AnyFit, _ context: CandidateContext
+    ) throws -> AnyFit
 
     /// Fits several candidates of one matrix; sources that share work between sizes override it, and say so by
     /// `sharesWork`.
@@ -174,8 +177,10 @@ extension CandidateSource {
     public var sizeOption: String? { nil }
     public var polishes: Bool { false }
 
-    public func polished(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        try fit(candidate, context)
+    public func polished(
+        _ candidate: Candidate, from start: () throws -> AnyFit, _ context: CandidateContext
+    ) throws -> AnyFit {
+        try start()
     }
 
     public func serves(_ quantity: Budget.Quantity) -> Bool { true }

@@ -41,10 +41,15 @@ public struct NMSparseCandidates: CandidateSource {
         return try fit(candidate, context, RefittedPruning(SparseGPTPruning()))
     }
 
-    /// With the mask bettered too, which takes three times as long.
-    public func polished(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
-        if context.site.shape.columns > Self.widestRefit { return try fit(candidate, context) }
-        return try fit(candidate, context, CombinatorialPruning())
+    /// With the mask bettered too, which takes twice as long again.
+    public func polished(
+        _ candidate: Candidate, from start: () throws -> AnyFit, _ context: CandidateContext
+    ) throws -> AnyFit {
+        let start = try start()
+        guard context.site.shape.columns <= Self.widestRefit, let sparse = start.matrix as? NMSparse else { return start }
+        var pruning = CombinatorialPruning()
+        pruning.start = PrunedWeight(sparse)
+        return try fit(candidate, context, pruning)
     }
 
     /// One sweep tells the sizes apart; the refit of the chosen one only lowers its error.

@@ -59,7 +59,10 @@ public struct SparseLowRankCandidates: CandidateSource {
         try fit(candidate, context, OATSFitter(rank: candidate["rank"], sweeps: 20, refits: 1, lastIterations: 20))
     }
 
-    public func polished(_ candidate: Candidate, _ context: CandidateContext) throws -> AnyFit {
+    /// With more sweeps from the beginning.
+    public func polished(
+        _ candidate: Candidate, from start: () throws -> AnyFit, _ context: CandidateContext
+    ) throws -> AnyFit {
         try fit(candidate, context, OATSFitter(rank: candidate["rank"]))
     }
 

@@ -151,16 +151,15 @@ final class CandidateTable: Sendable {
     ) throws -> [AnyFit] {
         let sources = try choices.map { try CandidateSources.source($0.family) }
         let polishes = sources.map { isFinal && $0.polishes }
-        let largest = dominant(choices, polishes)
-        let first = try largest.map { index in
-            try fit(sites[index], choices[index], sources[index], isPolished: polishes[index], execution: context)
+        if let index = dominant(choices, polishes) {
+            // Kept, so that the loop below finds it.
+            _ = try fit(sites[index], choices[index], sources[index], isPolished: polishes[index], execution: context)
         }
         return try work.map(
             sites.count, owner: { owners[sites[$0].name] ?? 0 },
             isKnown: { journal.holds(key(sites[$0], choices[$0], isPolished: polishes[$0])) }, progress: progress
         ) { index in
-            if index == largest, let first { return first }
-            return try self.fit(self.sites[index], choices[index], sources[index], isPolished: polishes[index])
+            try self.fit(self.sites[index], choices[index], sources[index], isPolished: polishes[index])
         } encode: { index, fit in
             let key = key(sites[index], choices[index], isPolished: polishes[index])
             if !journal.holds(key) { try journal.store(fit.matrix, key: key) }
@@ -219,7 +218,13 @@ final class CandidateTable: Sendable {
         if let matrix = try journal.matrix(key: key, shape: site.shape, isStreamed: memory.isScarce) {
             return try place.assessed(AnyFit(matrix: matrix, relativeError: 0, trace: []))
         }
-        let fit = try place.assessed(isPolished ? source.polished(candidate, place) : source.fit(candidate, place))
+        let quick = {
+            let key = self.key(site, candidate)
+            return try self.basis.fits.fit(key, of: site)
+                ?? self.makeFit(site, candidate, source, key, isPolished: false, execution)
+        }
+        let fit = try place.assessed(
+            isPolished ? source.polished(candidate, from: quick, place) : source.fit(candidate, place))
         if source.isSlow { try journal.store(fit.matrix, key: key) }
         return fit
     }

@@ -179,7 +179,7 @@ struct RecoveryWalks {
             guard !source.isSlow else { return try refitted(toward: weight) }
             let there = CandidateContext(
                 site: place.site, weight: weight, objective: .activations(target.gram), fit: fit)
-            return try source.polished(candidate, there).matrix
+            return try source.polished(candidate, from: { try source.fit(candidate, there) }, there).matrix
         case .corrected(let ranks):
             guard let rank = ranks[place.site.name] else { return nil }
             let cost = Cost.lowRank(rank, shape: place.site.shape, precision: fit.precision)

@@ -21,6 +21,8 @@ public struct CombinatorialPruning: PruningMethod {
     /// Whether kept weights are refitted to those that went; otherwise the programme is about the weights as they are, from
     /// Wanda's mask.
     public var updatesWeights: Bool
+    /// What to better instead of SparseGPT's mask, or Wanda's: of the same weight, objective and pattern.
+    package var start: PrunedWeight?
 
     public init() { self.init(passes: 2) }
     public init(passes: Int, blockSize: Int = 12, updatesWeights: Bool = true) {
@@ -38,7 +40,10 @@ public struct CombinatorialPruning: PruningMethod {
             return try MagnitudePruning().prune(weight, objective: objective, pattern: pattern, context: context)
         }
         var best: PrunedWeight
-        if updatesWeights {
+        if let start {
+            best = start
+            best.trace = [try objective.error(of: best.values, for: weight, name: context.name)]
+        } else if updatesWeights {
             best = try RefittedPruning<SparseGPTPruning>().prune(
                 weight, objective: objective, pattern: pattern, context: context)
         } else {

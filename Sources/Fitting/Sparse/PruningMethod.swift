@@ -1,3 +1,4 @@
+import StructuredMatrices
 import Tensors
 
 /// A way to choose a mask and new values for the weights it keeps, the same for every sparse family.
@@ -35,6 +36,20 @@ public struct PrunedWeight: Sendable {
         values = Matrix(rows: weight.rows, columns: weight.columns) { mask[$0, $1] ? weight[$0, $1] : 0 }
         self.mask = mask
         trace = []
+    }
+
+    /// What a matrix of N:M form keeps.
+    public init(_ matrix: NMSparse) {
+        let shape = matrix.shape
+        var keeps = [Bool](repeating: false, count: shape.count)
+        for (row, columns) in matrix.keptColumns.enumerated() {
+            for column in columns { keeps[row * shape.columns + column] = true }
+        }
+        self.init(
+            values: matrix.dense(),
+            mask: WeightMask(
+                pattern: .groups(kept: matrix.kept, of: matrix.group), rows: shape.rows, columns: shape.columns, keeps: keeps),
+            trace: [])
     }
 
     init(values: Matrix, mask: WeightMask, trace: [Double]) {
