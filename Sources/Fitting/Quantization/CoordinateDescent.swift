@@ -9,7 +9,7 @@ import Tensors
 ///
 /// Coordinate descent over codes as in QuantEase (arXiv 2309.01885); blocks of columns make it products of matrices. After
 /// the first round few codes change, and what was computed from them follows the changes.
-/// Memory: G in floats; for every thread five matrices of `rowsAtOnce` rows, and 32 MiB.
+/// Memory: G in floats; for every thread three matrices of `rowsAtOnce` rows, and 32 MiB.
 struct CoordinateDescent: Sendable {
     let gram: Matrix
     let diagonal: [Float]

@@ -29,8 +29,8 @@ public struct QuantizationFitter<Form: GroupQuantized>: Fitter {
         self.rounds = rounds
     }
 
-    /// Under `.frobenius` some 50 passes over the weight; otherwise columns^3 and about 3 (`rounds` + 1) rows columns^2
-    /// multiply-adds more, and 40 columns^2 bytes. Rows are shared among `context.execution`'s threads.
+    /// Under `.frobenius` some 50 passes over the weight; otherwise columns^3 and about 6 rows columns^2 multiply-adds more, 2
+    /// columns for every code that descent changes, and 40 columns^2 bytes. Rows are shared among `context.execution`'s threads.
     /// - Throws: `FittingError`, `LinearAlgebraError`.
     public func fit(
         _ weight: Matrix, objective: Objective, size: SizeBudget, context: FitContext = FitContext()
