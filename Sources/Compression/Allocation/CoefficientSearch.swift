@@ -7,10 +7,11 @@ import Tensors
 /// It repairs what no table of single matrices holds: how errors of several matrices work together. The first coefficients are
 /// those of the best allocation there is, then mutations of half of the matrices, of half as many, and so on down to one, and
 /// from the beginning as long as that finds anything. Starts with all coefficients drawn, as the papers have them, need far
-/// more fits, and seldom beat this one. What is searched on is a sample of the calibration text; whether its result is better
-/// is decided on held-out text.
-/// Most choices are farther from the original than the best one: those that are on a part of the sample already are not
-/// measured on all of it.
+/// more fits, and seldom beat this one.
+///
+/// What is searched on is a sample of the calibration text; whether its result is better is decided on held-out text. Most
+/// choices are farther from the original than the best one: those that are on a part of the sample already are not measured
+/// on all of it.
 package struct CoefficientSearch: Sendable {
     /// Choices measured at most; the start is one.
     package var evaluations: Int
@@ -80,7 +81,9 @@ package struct CoefficientSearch: Sendable {
         }
         guard count > 0 else { return Outcome(steps: [], evaluations: made) }
         let most = max(1, count / 2)
-        var (mutations, known) = (most, 0)
+        /// How many steps there were when half of the matrices were mutated last.
+        var stepsBefore = 0
+        var mutations = most
         while made < evaluations {
             let patience = 10 * mutations > count + 9 ? patienceWithMany : patience
             var failures = 0
@@ -91,8 +94,13 @@ package struct CoefficientSearch: Sendable {
                 }
                 failures = try attempt(coefficients) ? 0 : failures + 1
             }
-            if mutations == 1, steps.count == known { break }
-            (mutations, known) = mutations > 1 ? (mutations / 2, known) : (most, steps.count)
+            if mutations > 1 {
+                mutations /= 2
+            } else if steps.count > stepsBefore {
+                (mutations, stepsBefore) = (most, steps.count)
+            } else {
+                break
+            }
         }
         return Outcome(steps: steps, evaluations: made)
     }

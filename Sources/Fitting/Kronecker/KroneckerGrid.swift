@@ -127,13 +127,17 @@ final class KroneckerSweeper {
         let (terms, side, rows, columns) = (grid.terms, grid.outer.columns, grid.inner.rows, grid.inner.columns)
         let tall = DoubleMatrix(rows: grid.outer.rows, columns: side * terms, elements: factors.outer.elements)
         let products = tall.gramian()
-        // Row (t, s), column (i, j).
-        let pairs = DoubleMatrix(rows: terms * terms, columns: side * side) { row, column in
-            products[column / side * terms + row / terms, column % side * terms + row % terms]
+        // N is symmetric: row (t, s) with s <= t, column (i, j).
+        let pairs = (0..<terms).flatMap { term in (0...term).map { (term, $0) } }
+        let weights = DoubleMatrix(rows: pairs.count, columns: side * side) { row, column in
+            products[column / side * terms + pairs[row].0, column % side * terms + pairs[row].1]
         }
-        let cells = pairs.multiplied(by: gramCells)
-        let normal = DoubleMatrix(rows: terms * columns, columns: terms * columns) { row, column in
-            cells[row / columns * terms + column / columns, row % columns * columns + column % columns]
+        let cells = weights.multiplied(by: gramCells)
+        var normal = DoubleMatrix(rows: terms * columns, columns: terms * columns)
+        for (index, (term, other)) in pairs.enumerated() {
+            let block = DoubleMatrix(rows: columns, columns: columns, elements: Array(cells.row(index)))
+            normal.setBlock(block, row: term * columns, column: other * columns)
+            if term != other { normal.setBlock(block.transposed(), row: other * columns, column: term * columns) }
         }
         // (m2 n2) x R to m2 x (R n2).
         let sums = target.multiplied(by: factors.outer, transposeSelf: true)

@@ -19,7 +19,9 @@ extension CoordinateDescent.State {
             method.indicators.withView { indicators in
                 for group in 0..<groups {
                     let change = new[group].scale - old[group].scale
-                    Kernels.best.addScaled(residual, products.view.row(row) + group * size, -change, size)
+                    if change != 0 {
+                        Kernels.best.addScaled(residual, products.view.row(row) + group * size, -change, size)
+                    }
                     let offset = old[group].scale * old[group].zero - new[group].scale * new[group].zero
                     if offset != 0 { Kernels.best.addScaled(residual, indicators.row(group), -offset, size) }
                 }
