@@ -30,7 +30,7 @@ let package = Package(
             name: "ModelFiles",
             dependencies: ["CZlib", "Tensors", .product(name: "OrderedCollections", package: "swift-collections")]),
         .target(name: "StructuredMatrices", dependencies: ["CKernels", "LinearAlgebra", "Tensors"]),
-        .target(name: "Fitting", dependencies: ["CKernels", "LinearAlgebra", "StructuredMatrices", "Tensors"]),
+        .target(name: "Fitting", dependencies: ["LinearAlgebra", "StructuredMatrices", "Tensors"]),
         .target(
             name: "Transformers",
             dependencies: ["CKernels", "ModelFiles", "StructuredMatrices", "Tensors"]),
@@ -40,7 +40,7 @@ let package = Package(
         .target(
             name: "Compression",
             dependencies: [
-                "Analysis", "Benchmarking", "CKernels", "Communication", "Fitting", "Gradients", "LinearAlgebra", "ModelFiles",
+                "Analysis", "Benchmarking", "Communication", "Fitting", "Gradients", "LinearAlgebra", "ModelFiles",
                 "Rewriting", "StructuredMatrices", "Tensors", "Transformers",
                 .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
             ],

@@ -1,8 +1,8 @@
 import Foundation
 import Tensors
 
-/// SPDY's and ZipLM's search: every matrix's damages get a coefficient; coefficients are drawn and mutated, the knapsack is
-/// solved for them, the choice is stitched together and measured in the model, and what is closer to the original is kept.
+/// SPDY's and ZipLM's search: every matrix's damages get a coefficient; coefficients are mutated, the knapsack is solved
+/// for them, the choice is stitched together and measured in the model, and what is closer to the original is kept.
 ///
 /// It repairs what no table of single matrices holds: how errors of several matrices work together. The first coefficients are
 /// those of the best allocation there is, then mutations of half of the matrices, of half as many, and so on down to one, and

@@ -22,7 +22,7 @@ enum RunIdentity {
         // Sequences of images name their patches, not what these show.
         if !loaded.imageSequences.isEmpty, case .file(let images)? = images { try sequences.add(fileAt: images) }
         return [
-            ("format", "4"), ("model", weights.text), ("calibration text", sequences.text), ("recipe or seed", choices.text),
+            ("format", "5"), ("model", weights.text), ("calibration text", sequences.text), ("recipe or seed", choices.text),
             // Other kernels round otherwise: what they continued would not be what either of them makes.
             ("linear algebra library", LinearAlgebraLibrary.description),
             ("kernels", String(cString: Kernels.best.name)),

@@ -33,11 +33,11 @@ extension CoordinateDescent {
             let (rows, size) = (weights.rows, weights.columns)
             difference = FloatBuffer(rows: rows, columns: size)
             residual = FloatBuffer(rows: rows, columns: size)
-            target = FloatBuffer(rows: rows, columns: size)
+            target = FloatBuffer(rows: method.fitsScales ? rows : 0, columns: size)
             products = FloatBuffer(rows: method.fitsScales ? rows : 0, columns: method.groups * size)
             for row in 0..<rows { subtract(row) }
             method.gram.withView { gram in
-                multiply(weights, gram, into: target.view)
+                if method.fitsScales { multiply(weights, gram, into: target.view) }
                 multiply(difference.readable, gram, into: residual.view)
             }
         }

@@ -9,8 +9,8 @@ import Tensors
 ///
 /// Coordinate descent over codes as in QuantEase (arXiv 2309.01885); blocks of columns make it products of matrices. After
 /// the first round few codes change, and what was computed from them follows the changes.
-/// Memory: G in floats; for every thread three matrices of `rowsAtOnce` rows, and 32 MiB.
-struct CoordinateDescent: Sendable {
+/// Memory: G in floats; for every thread three matrices of `rowsAtOnce` rows, and what these rows' products by groups take.
+package struct CoordinateDescent: Sendable {
     let gram: Matrix
     let diagonal: [Float]
     /// What an offset of each group adds to the product with G: the indicators of the groups times G, groups x columns.
@@ -35,7 +35,7 @@ struct CoordinateDescent: Sendable {
         fitsScales ? max(16, min(256, (1 << 23) / max(1, groups * diagonal.count))) : 256
     }
 
-    init(_ gram: Gram, groupSize: Int, quantizer: GroupQuantizer, rounds: Int) {
+    package init(_ gram: Gram, groupSize: Int, quantizer: GroupQuantizer, rounds: Int) {
         let exact = gram.matrix
         let size = gram.size
         let groups = (size + groupSize - 1) / groupSize
@@ -61,7 +61,7 @@ struct CoordinateDescent: Sendable {
 
     /// The rows improved, and the objective before and after each round. About 4 rows columns^2 multiply-adds, and 2 columns
     /// for every code that changes.
-    func improve(_ rows: MatrixView, from start: QuantizedRows) -> (rows: QuantizedRows, trace: [Double]) {
+    package func improve(_ rows: MatrixView, from start: QuantizedRows) -> (rows: QuantizedRows, trace: [Double]) {
         var state = State(rows, start, self)
         var trace = [state.objective()]
         for _ in 0..<rounds {

@@ -2,10 +2,10 @@ import StructuredMatrices
 import Tensors
 
 /// What a group stores besides its codes: w = scale (q - zero). Both as they are stored.
-struct GroupScale: Sendable, Equatable {
-    var scale: Float = 0
+package struct GroupScale: Sendable, Equatable {
+    package var scale: Float = 0
     /// In steps of q.
-    var zero: Float = 0
+    package var zero: Float = 0
 }
 
 /// Rounds one group of weights to w = s (q - z) with q in -2^(bits-1)...2^(bits-1)-1 and s a binary16 number. Where
@@ -14,7 +14,7 @@ struct GroupScale: Sendable, Equatable {
 ///
 /// Scales and zero points are rounded as they are stored before codes are chosen, so that the error minimised is that of
 /// the stored values.
-struct GroupQuantizer: Sendable {
+package struct GroupQuantizer: Sendable {
     typealias Lanes = SIMD16<Float>
 
     let lowest: Float
@@ -29,7 +29,7 @@ struct GroupQuantizer: Sendable {
     /// The largest binary16 number.
     private static let largestScale: Float = 65504
 
-    init(bits: Int, hasZeroPoints: Bool = false, searching: Bool) {
+    package init(bits: Int, hasZeroPoints: Bool = false, searching: Bool) {
         let range = Quantized.range(bits: bits)
         lowest = Float(range.lowerBound)
         highest = Float(range.upperBound)
@@ -99,7 +99,7 @@ struct GroupQuantizer: Sendable {
 
     /// What a code stands for.
     @inline(__always)
-    func value(_ code: Float, _ group: GroupScale) -> Float { group.scale * (code - group.zero) }
+    package func value(_ code: Float, _ group: GroupScale) -> Float { group.scale * (code - group.zero) }
 
     /// The grid whose ends are `from` <= 0 and `to` >= 0, as it is stored.
     private func grid(from smallest: Float, to largest: Float) -> GroupScale {

@@ -58,7 +58,9 @@ public struct QuantizationFitter<Form: GroupQuantized>: Fitter {
             if fit.relativeError < best.relativeError { (rows, best) = (candidate, fit) }
             try report(best.relativeError)
         }
-        guard best.relativeError > 0 else { return Fit(matrix: best.matrix, relativeError: 0, trace: trace) }
+        guard rounds > 0, best.relativeError > 0 else {
+            return Fit(matrix: best.matrix, relativeError: best.relativeError, trace: trace)
+        }
         let descent = CoordinateDescent(gram, groupSize: groupSize, quantizer: quantizer, rounds: rounds)
         let (start, groups) = (rows, (weight.columns + groupSize - 1) / groupSize)
         let improved = try problem.pieces(of: descent.rowsAtOnce) { range, view in

@@ -2,11 +2,11 @@ import StructuredMatrices
 import Tensors
 
 /// Codes and group scales of consecutive rows.
-struct QuantizedRows: Sendable {
+package struct QuantizedRows: Sendable {
     /// q, rows x columns.
-    var codes: [Int8]
+    package var codes: [Int8]
     /// rows x groups.
-    var scales: [GroupScale]
+    package var scales: [GroupScale]
 
     init(rows: Int, columns: Int, groupSize: Int) {
         codes = [Int8](repeating: 0, count: rows * columns)
@@ -22,7 +22,7 @@ struct QuantizedRows: Sendable {
 extension GroupQuantizer {
     /// Rows rounded one group at a time.
     /// - Parameter importance: one non-negative number per column.
-    func round(_ rows: MatrixView, groupSize: Int, importance: [Float]) -> QuantizedRows {
+    package func round(_ rows: MatrixView, groupSize: Int, importance: [Float]) -> QuantizedRows {
         let groups = (rows.columns + groupSize - 1) / groupSize
         var result = QuantizedRows(rows: rows.rows, columns: rows.columns, groupSize: groupSize)
         var search = PaddedGroup(groupSize: min(groupSize, rows.columns))

@@ -1,4 +1,3 @@
-import CKernels
 import Tensors
 
 /// W = sum over planes k of alpha_k T_k with T_k in {-1, 0, 1} and one binary16 alpha_k for every `groupSize`
