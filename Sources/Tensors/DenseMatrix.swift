@@ -88,6 +88,13 @@ public struct DenseMatrix<Scalar: BinaryFloatingPoint & Sendable>: Sendable, Equ
         }
     }
 
+    /// Overwrites a block of a symmetric matrix, and its mirror image by the block's transpose.
+    @inlinable
+    public mutating func setSymmetricBlock(_ block: Self, row: Int, column: Int) {
+        setBlock(block, row: row, column: column)
+        if row != column { setBlock(block.transposed(), row: column, column: row) }
+    }
+
     /// Sum of squares of the elements, accumulated in `Double`.
     @inlinable
     public var squaredNorm: Double {

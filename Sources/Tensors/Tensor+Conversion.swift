@@ -1,4 +1,3 @@
-
 extension Tensor {
     /// The elements (those of a range of them, row-major) as `Float`, converted from any floating-point type.
     /// - Throws: `TensorError.notFloatingPoint`.

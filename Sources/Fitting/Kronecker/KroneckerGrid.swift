@@ -109,8 +109,7 @@ final class KroneckerSweeper {
                 let weighted = DoubleMatrix(
                     rows: terms, columns: rows * columns, elements: stacked.multiplied(by: block).elements)
                 let products = weighted.multiplied(by: factors.inner, transposeOther: true)
-                normal.setBlock(products, row: i * terms, column: j * terms)
-                if i != j { normal.setBlock(products.transposed(), row: j * terms, column: i * terms) }
+                normal.setSymmetricBlock(products, row: i * terms, column: j * terms)
             }
         }
         // (m1 n1) x R is m1 x (n1 R) in the same order.
@@ -136,8 +135,7 @@ final class KroneckerSweeper {
         var normal = DoubleMatrix(rows: terms * columns, columns: terms * columns)
         for (index, (term, other)) in pairs.enumerated() {
             let block = DoubleMatrix(rows: columns, columns: columns, elements: Array(cells.row(index)))
-            normal.setBlock(block, row: term * columns, column: other * columns)
-            if term != other { normal.setBlock(block.transposed(), row: other * columns, column: term * columns) }
+            normal.setSymmetricBlock(block, row: term * columns, column: other * columns)
         }
         // (m2 n2) x R to m2 x (R n2).
         let sums = target.multiplied(by: factors.outer, transposeSelf: true)

@@ -58,8 +58,7 @@ struct MonarchSweeper {
     private func product(_ a: Int, _ b: Int) -> DoubleMatrix { image(a, b).multiplied(by: right[b], transposeOther: true) }
 
     private mutating func setNormal(_ a: Int, _ b: Int, _ value: DoubleMatrix) {
-        normal.setBlock(value, row: a * rank, column: b * rank)
-        if a != b { normal.setBlock(value.transposed(), row: b * rank, column: a * rank) }
+        normal.setSymmetricBlock(value, row: a * rank, column: b * rank)
     }
 
     /// One step for every block; returns the loss after it.
